@@ -1,0 +1,45 @@
+# `make` alone prints the targets.
+PYTHON ?= python3
+PORT ?= 8000
+VENV = .venv/bin
+PO_LANGUAGES = es en pt_BR
+export SITE_URL ?= http://127.0.0.1:$(PORT)
+
+.PHONY: help run dev test test-services test-e2e lint pins messages env-dev
+
+help:  ## what can be made
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run:  ## the site on http://127.0.0.1:8000/ (PORT= for another), the real thing
+	@$(PYTHON) bin/setup.py --serve $(PORT) && exec $(VENV)/python manage.py start --port $(PORT)
+
+dev: export DJANGO_SETTINGS_MODULE = config.settings.dev
+dev:  ## the same with DEBUG, reload on change and a debug toolbar
+	@$(PYTHON) bin/setup.py --dev --serve $(PORT) && exec $(VENV)/python manage.py start --dev --port $(PORT)
+
+env-dev:
+	@$(PYTHON) bin/setup.py --dev
+
+test: env-dev  ## the tests, on SQLite, without services or a browser
+	@$(VENV)/python -m pytest
+
+test-services: env-dev  ## the same on PostgreSQL, which it starts itself, and the concurrency tests
+	@PYTEST="$(CURDIR)/$(VENV)/python -m pytest -m not\ e2e" bin/with-postgres.sh
+
+test-e2e: env-dev  ## the whole journey in headless Chromium
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
+	@$(VENV)/python -m pytest -m e2e -n 0
+
+lint: env-dev  ## ruff, templates, migrations, messages
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/djlint --lint --quiet site home news newsletter
+	@$(VENV)/python manage.py makemigrations --check --dry-run --settings config.settings.test
+	@$(VENV)/python bin/check_messages.py
+
+messages: env-dev  ## bring locale/*.po up to date with the code (needs GNU gettext)
+	@$(VENV)/python manage.py makemessages $(PO_LANGUAGES:%=-l %) --no-obsolete --no-wrap -e html,txt,py,mjml --ignore '.venv/*' --ignore 'var/*' --ignore 'tests/*' --ignore 'bin/*' --settings config.settings.test
+
+pins: env-dev  ## compile requirements*.txt with hashes
+	@$(VENV)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
+	@$(VENV)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class HomeConfig(AppConfig):
+    """The institution."""
+
+    name = "home"
+    verbose_name = _("Institution")
+
+    def ready(self):
+        from . import tasks  # noqa: F401

@@ -1,0 +1,182 @@
+"""Build the starter content: Spanish pages, and their English and Portuguese translations as an editor would make them."""
+
+import uuid
+from pathlib import Path
+
+import polib
+from django.core.files.base import ContentFile
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from wagtail.models import Locale, Page, Site
+from wagtail_localize.models import Translation, TranslationSource
+
+from core.images import CustomImage
+from core.models import Menu, SiteTexts, Topic
+from home.models import ContactPage, ContentPage, HomePage
+from home.starter import content, pictures
+from news.models import ArticlePage, NewsIndexPage
+from newsletter.models import IssuePage, NewsletterPage
+
+NAMESPACE = uuid.UUID("5f0a1c7e-3a63-4d26-9a0e-7a4f2c1b8d90")
+TRANSLATIONS = {"en": "en.po", "pt-br": "pt_BR.po"}
+STARTER = Path(content.__file__).parent
+
+
+def key_of(name):
+    """The translation key that the starter object `name` has on every installation."""
+    return uuid.uuid5(NAMESPACE, name)
+
+
+class Command(BaseCommand):
+    """Runs again without doubling or overwriting anything; stops if the database holds somebody's own site."""
+
+    help = __doc__
+
+    def handle(self, *args, **options):
+        if self._is_loaded():
+            self.stdout.write("The starter content is already there; nothing was changed.")
+            return
+        self._refuse_foreign_site()
+        self._create_locales()
+        self.strings = {code: self._read_po(name) for code, name in TRANSLATIONS.items()}
+        self.pages = {}
+        with transaction.atomic():
+            made = self._build()
+        for number, thing in enumerate(made, 1):
+            self._translate(thing)
+            self._progress(number, len(made))
+        self._open_site()
+        self.stdout.write(f"Loaded {len(made)} pages and texts in {1 + len(TRANSLATIONS)} languages.")
+
+    def _is_loaded(self):
+        """The last step of a load points the site at its home page, so an interrupted load goes on where it stopped."""
+        return Site.objects.filter(root_page__translation_key=key_of("home")).exists()
+
+    def _refuse_foreign_site(self):
+        own = Page.objects.filter(translation_key=key_of("home")).values_list("path", flat=True)
+        foreign = [
+            page
+            for page in Page.objects.filter(depth=2).exclude(translation_key=key_of("home"))
+            if page.slug != "home" or page.get_children().exists() or page.specific_class is not Page
+        ]
+        if foreign:
+            raise CommandError(
+                f"This database holds a site of its own (“{foreign[0].title}”). The starter content is only for an empty one; "
+                "nothing was changed."
+            )
+        if not own:
+            Page.objects.filter(depth=2).delete()
+
+    def _create_locales(self):
+        from django.conf import settings
+
+        for code, _name in settings.LANGUAGES:
+            Locale.objects.get_or_create(language_code=code)
+        self.spanish = Locale.objects.get(language_code=settings.LANGUAGE_CODE)
+
+    @staticmethod
+    def _read_po(name):
+        return {entry.msgid: entry.msgstr for entry in polib.pofile(STARTER / name) if entry.msgstr}
+
+    def _progress(self, number, total):
+        end = "\n" if number == total else "\r"
+        if self.stdout.isatty() or number == total:
+            self.stdout.write(f"  {number} of {total}", ending=end)
+            self.stdout.flush()
+
+    # Building the Spanish side
+
+    def _build(self):
+        """Everything in Spanish, in the order in which it can be translated: parents and what is linked to first."""
+        topics = [self._snippet(Topic, f"topic-{slug}", slug=slug, name=name) for slug, name in content.TOPICS]
+        self.topics = {topic.slug: topic for topic in topics}
+        texts = self._snippet(SiteTexts, "site", **content.SITE)
+        root = Page.get_first_root_node()
+        home = self._page(root, HomePage, content.HOME)
+        about = self._page(home, ContentPage, content.ABOUT)
+        pages = [home, about, *(self._page(about, ContentPage, section) for section in content.SECTIONS)]
+        index = self._page(home, NewsIndexPage, content.NEWS)
+        pages += [index, *(self._page(index, ArticlePage, article) for article in content.ARTICLES)]
+        newsletter = self._page(home, NewsletterPage, content.NEWSLETTER)
+        pages += [newsletter, self._page(newsletter, IssuePage, content.ISSUE)]
+        pages += [self._page(home, ContactPage, content.CONTACT), self._page(home, ContentPage, content.PRIVACY)]
+        menus = [self._menu("main", content.MAIN_MENU), self._menu("footer", content.FOOTER_MENU)]
+        return [*topics, texts, *pages, *menus]
+
+    def _snippet(self, model, key, **fields):
+        snippet, _created = model.objects.get_or_create(translation_key=key_of(key), locale=self.spanish, defaults=fields)
+        return snippet
+
+    def _page(self, parent, model, fields):
+        fields = dict(fields)
+        name = fields.pop("key")
+        found = model.objects.filter(translation_key=key_of(name), locale=self.spanish).first()
+        self.pages[name] = found or self._new_page(parent, model, name, fields)
+        return self.pages[name]
+
+    def _new_page(self, parent, model, name, fields):
+        body, topics, picture = (fields.pop(field, None) for field in ("body", "topics", "picture"))
+        page = model(starter_content=True, locale=self.spanish, translation_key=key_of(name), **fields)
+        if body is not None:
+            page.body = self._stream(model._meta.get_field("body").stream_block, body)
+        if picture:
+            block = model._meta.get_field("lead_image").stream_block
+            page.lead_image = block.to_python([self._picture(*picture)])
+        for slug in topics or []:
+            page.topic_links.add(ArticlePage.topic_links.rel.related_model(topic=self.topics[slug]))
+        parent.add_child(instance=page)
+        page.save_revision().publish()
+        return page
+
+    def _stream(self, block, body):
+        """A StreamValue from (block, value) pairs; page keys become page numbers."""
+        return block.to_python([{"type": name, "value": self._value(value)} for name, value in body])
+
+    def _value(self, value):
+        if isinstance(value, dict) and "page" in value:
+            return value | {"page": self.pages[value["page"]].pk}
+        return value
+
+    @staticmethod
+    def _picture(seed, description):
+        title = f"starter-{seed}"
+        image = CustomImage.objects.filter(title=title).first()
+        if image is None:
+            file = ContentFile(pictures.weave(seed), name=f"{title}.png")
+            image = CustomImage.objects.create(title=title, description=description, file=file)
+        return {"type": "image", "value": {"image": image.pk, "alt_text": description, "decorative": False}}
+
+    def _menu(self, place, names):
+        entries = [
+            {"type": "entry", "value": {"text": content.MENU_TEXTS.get(name, ""), "page": self.pages[name].pk}} for name in names
+        ]
+        block = Menu._meta.get_field("items").stream_block
+        return self._snippet(Menu, f"menu-{place}", place=place, items=block.to_python(entries))
+
+    # Translating
+
+    def _translate(self, thing):
+        """Submit `thing` to wagtail-localize, fill in the strings and publish each translation."""
+        source, _created = TranslationSource.update_or_create_from_instance(thing)
+        for code, strings in self.strings.items():
+            translation, created = Translation.objects.get_or_create(
+                source=source, target_locale=Locale.objects.get(language_code=code)
+            )
+            if not created and translation.source.translation_logs.filter(locale=translation.target_locale).exists():
+                continue
+            translation.import_po(self._filled(translation.export_po(), strings, code))
+            translation.save_target()
+
+    def _filled(self, po, strings, code):
+        missing = [entry.msgid for entry in po if entry.msgid not in strings]
+        if missing:
+            raise CommandError(f"home/starter/{TRANSLATIONS[code]} lacks: {missing}")
+        for entry in po:
+            entry.msgstr = strings[entry.msgid]
+        return po
+
+    def _open_site(self):
+        home = self.pages["home"]
+        site = Site.objects.filter(is_default_site=True).first() or Site(is_default_site=True)
+        site.hostname, site.port, site.site_name, site.root_page = "localhost", 80, "CLAC", home
+        site.save()

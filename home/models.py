@@ -1,0 +1,111 @@
+"""The institution's pages."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import FieldPanel, MultiFieldPanel
+from wagtail.fields import RichTextField, StreamField
+from wagtail.models import Page
+
+from core.blocks import INLINE_TEXT, BodyBlock
+from core.models import BasePage
+
+
+class HomePage(BasePage):
+    """The front page of a language: the purpose, the latest news and the newsletter's sign-up."""
+
+    purpose_title = models.CharField(_("statement"), max_length=160, help_text=_("Who you are, in one strong sentence."))
+    purpose = RichTextField(_("purpose"), features=INLINE_TEXT, help_text=_("What that means, in two or three sentences."))
+    body = StreamField(BodyBlock(), verbose_name=_("body"), blank=True)
+
+    content_panels = [
+        *Page.content_panels,
+        MultiFieldPanel([FieldPanel("purpose_title"), FieldPanel("purpose")], heading=_("Inspiring purpose")),
+        FieldPanel("body", help_text=_("The latest news and the newsletter's sign-up follow by themselves.")),
+    ]
+    parent_page_types = ["wagtailcore.Page"]
+    template = "home/home_page.html"
+
+    class Meta:
+        verbose_name = _("home page")
+
+    def get_context(self, request, *args, **kwargs):
+        """Add the latest news of this language and the newsletter's page."""
+        from news.models import ArticlePage
+        from newsletter.forms import SignUpForm
+        from newsletter.models import NewsletterPage
+
+        return super().get_context(request, *args, **kwargs) | {
+            "articles": ArticlePage.latest(self.locale)[:4],
+            "news_index": self.get_children().type(ArticlePage.parent_page_models()[0]).live().first(),
+            "newsletter_page": NewsletterPage.objects.live().filter(locale=self.locale).first(),
+            "signup_form": SignUpForm(),
+        }
+
+
+class ContentPage(BasePage):
+    """A page of the institution, made of blocks."""
+
+    introduction = models.TextField(_("introduction"), blank=True, help_text=_("Set large under the title."))
+    body = StreamField(BodyBlock(), verbose_name=_("body"))
+
+    content_panels = [*Page.content_panels, FieldPanel("introduction"), FieldPanel("body")]
+    parent_page_types = ["home.HomePage", "home.ContentPage"]
+    subpage_types = ["home.ContentPage"]
+
+    class Meta:
+        verbose_name = _("page")
+        verbose_name_plural = _("pages")
+
+    @property
+    def description(self):
+        return self.search_description or self.introduction
+
+    def get_context(self, request, *args, **kwargs):
+        """Add the pages below this one and the next one beside it, for going on reading."""
+        children = self.get_children().live().specific()
+        return super().get_context(request, *args, **kwargs) | {
+            "children": children,
+            "next_page": self.get_next_siblings().live().specific().type(ContentPage).first(),
+        }
+
+
+class ContactPage(BasePage):
+    """How to reach the organisation, with a form."""
+
+    introduction = models.TextField(_("introduction"), blank=True)
+    body = StreamField(BodyBlock(), verbose_name=_("body"), blank=True)
+
+    content_panels = [*Page.content_panels, FieldPanel("introduction"), FieldPanel("body")]
+    parent_page_types = ["home.HomePage"]
+    subpage_types = []
+
+    class Meta:
+        verbose_name = _("contact page")
+
+    @property
+    def description(self):
+        return self.search_description or self.introduction
+
+    def get_context(self, request, *args, **kwargs):
+        from .forms import ContactForm
+
+        return super().get_context(request, *args, **kwargs) | {"form": ContactForm()}
+
+
+class ContactMessage(models.Model):
+    """A message from the contact form, kept so that none is lost when mail does not work."""
+
+    name = models.CharField(_("name"), max_length=100)
+    email = models.EmailField(_("e-mail"), max_length=254)
+    message = models.TextField(_("message"), max_length=5000)
+    language = models.CharField(_("language"), max_length=10)
+    created_at = models.DateTimeField(_("received"), auto_now_add=True)
+    forwarded_at = models.DateTimeField(_("forwarded"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["-created_at"]
+
+    def __str__(self):
+        return f"{self.name}, {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,36 @@
+"""The contact form's answers."""
+
+from django.shortcuts import redirect, render
+from django.utils.translation import get_language
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from core.forms import same_origin
+from core.views import forbidden
+
+from .forms import ContactForm
+from .models import ContactMessage
+from .tasks import forward_messages
+
+
+@csrf_exempt  # the form stands on a cached page and sets no cookie; same_origin() takes the token's place
+@require_POST
+def contact(request):
+    """Keep a message and thank for it; show the form again with what is wrong otherwise."""
+    if not same_origin(request):
+        return forbidden(request)
+    form = ContactForm(request.POST)
+    if form.is_trap_sprung:
+        return redirect("contact_thanks")
+    if not form.is_valid():
+        return render(request, "home/contact_form.html", {"form": form}, status=422)
+    fields = {key: form.cleaned_data[key] for key in ("name", "email", "message")}
+    ContactMessage.objects.create(language=get_language(), **fields)
+    forward_messages.enqueue()
+    return redirect("contact_thanks")
+
+
+@require_safe
+def contact_thanks(request):
+    """Say that the message arrived."""
+    return render(request, "home/contact_thanks.html")

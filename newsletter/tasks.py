@@ -1,0 +1,53 @@
+"""Background work of the newsletter. A task only wakes a worker; what is to be done stands in the ledger."""
+
+import time
+from datetime import timedelta
+
+from django.dispatch import receiver
+from django.utils import timezone
+from django_tasks import task
+
+from core.leases import free
+from core.signals import tick
+
+from . import sending, subscriptions
+from .models import Campaign, SignUpRequest
+
+SHIFT_SECONDS = 20  # a campaign makes way for other work this often
+
+
+@task(priority=50)
+def process_sign_ups():
+    """Answer the sign-ups that wait."""
+    while subscriptions.process_requests():
+        pass
+
+
+@task(priority=-10)
+def send_campaign(campaign_id):
+    """Send a campaign for a while, then queue up again behind whatever else waits, until nothing is left to claim."""
+    until = time.monotonic() + SHIFT_SECONDS
+    while time.monotonic() < until:
+        campaign = Campaign.objects.get(pk=campaign_id)
+        if campaign.state != Campaign.State.SENDING:
+            return
+        if not sending.send_batch(campaign):
+            sending.finish_if_done(campaign)
+            return
+    send_campaign.enqueue(campaign_id)
+
+
+@receiver(tick)
+def wake_campaigns(**kwargs):
+    """Go on with campaigns whose worker died, or whose pause before a further try is over."""
+    for campaign in sending.forgotten_campaigns():
+        Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
+        send_campaign.enqueue(campaign.pk)
+
+
+@receiver(tick)
+def wake_sign_ups(**kwargs):
+    """Answer sign-ups whose task was lost."""
+    old = timezone.now() - timedelta(seconds=30)
+    if free(SignUpRequest.objects.filter(created_at__lt=old)).exists():
+        process_sign_ups.enqueue()

@@ -1,0 +1,61 @@
+"""Links in mails: signed tokens that need no session and bear being written in upper case.
+
+A token is base32 of: purpose (1 byte), subscriber (16 bytes), confirmation round (2), time in seconds (4), signature (16).
+The signature is HMAC-SHA256 under SECRET_KEY; keys in SECRET_KEY_FALLBACKS are accepted too, so that links work for years.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import struct
+import time
+import uuid
+from dataclasses import dataclass
+
+from django.conf import settings
+
+CONFIRM, MANAGE = b"c", b"m"
+LAYOUT = struct.Struct(">1s16sHI")
+SIGNATURE_BYTES = 16
+
+
+class BadToken(Exception):
+    """The token was altered, cut short, or made for something else."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a token says: whose it is, of which confirmation round, and when it was made (seconds since 1970)."""
+
+    subscriber: uuid.UUID
+    round: int
+    made_at: int
+
+
+def _signature(payload, key):
+    return hmac.new(f"newsletter.tokens:{key}".encode(), payload, hashlib.sha256).digest()[:SIGNATURE_BYTES]
+
+
+def make(purpose, subscriber):
+    """A token of `purpose` (CONFIRM or MANAGE) for a Subscriber. Tokens to manage carry no time: always the same."""
+    made_at = int(time.time()) if purpose == CONFIRM else 0
+    turn = subscriber.confirmation_round if purpose == CONFIRM else 0
+    payload = LAYOUT.pack(purpose, subscriber.uuid.bytes, turn, made_at)
+    return base64.b32encode(payload + _signature(payload, settings.SECRET_KEY)).decode().rstrip("=").lower()
+
+
+def read(purpose, token):
+    """The Token that `make` wrote. Raises BadToken."""
+    try:
+        raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
+    except (binascii.Error, ValueError) as error:
+        raise BadToken from error
+    payload, signature = raw[: LAYOUT.size], raw[LAYOUT.size :]
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if not any(hmac.compare_digest(signature, _signature(payload, key)) for key in keys):
+        raise BadToken
+    found, subscriber, turn, made_at = LAYOUT.unpack(payload)
+    if found != purpose:
+        raise BadToken
+    return Token(uuid.UUID(bytes=subscriber), turn, made_at)

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("join/", views.join, name="newsletter_join"),
+    path("thanks/", views.thanks, name="newsletter_thanks"),
+    path("confirm/<str:token>/", views.confirm, name="newsletter_confirm"),
+    path("leave/<str:token>/", views.leave, name="newsletter_leave"),
+    path("preferences/<str:token>/", views.preferences, name="newsletter_preferences"),
+]

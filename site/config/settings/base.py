@@ -1,0 +1,259 @@
+"""Settings that hold everywhere. What differs per place comes from the environment (docs/operators.md has the table)."""
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError
+
+BASE_DIR = Path(__file__).resolve().parents[3]
+VAR_DIR = BASE_DIR / "var"
+
+env = Env()
+# `make run` keeps what it generated here; the real environment always wins.
+if (VAR_DIR / "env").is_file():
+    env.read_env(VAR_DIR / "env", recurse=False)
+
+
+def setting(kind, name, **kwargs):
+    """Read `name` from the environment as `kind` (an environs parser); stop the start with one clear line if it is wrong."""
+    try:
+        return getattr(env, kind)(name, **kwargs)
+    except EnvError as error:
+        sys.exit(f"Setting {name}: {error}. See docs/operators.md.")
+
+
+SITE_URL = setting("str", "SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+_site = urlsplit(SITE_URL)
+if _site.scheme not in {"http", "https"} or not _site.hostname:
+    sys.exit(f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators.md.")
+HTTPS = _site.scheme == "https"
+ALLOWED_HOSTS = [_site.hostname, *setting("list", "ALLOWED_HOSTS", default=[])]
+CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
+
+INSTALLED_APPS = [
+    "core",
+    "home",
+    "news",
+    "newsletter",
+    "wagtail_localize",
+    "wagtail_localize.locales",
+    "wagtail.contrib.redirects",
+    "wagtail.sites",
+    "wagtail.users",
+    "wagtail.snippets",
+    "wagtail.documents",
+    "wagtail.images",
+    "wagtail.embeds",
+    "wagtail.search",
+    "wagtail.admin",
+    "wagtail",
+    "modelcluster",
+    "taggit",
+    "django_filters",
+    "anymail",
+    "csp",
+    "django_tasks_db",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.sitemaps",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "core.middleware.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "wagtail.contrib.redirects.middleware.RedirectMiddleware",
+]
+
+WEB_PROCESSES = setting("int", "WEB_PROCESSES", default=2)
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "core.context_processors.site",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": setting("dj_db_url", "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE).
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "wagtailadmin_login"
+
+# Languages: the same for pages, interface and admin.
+LANGUAGE_CODE = "es"
+LANGUAGES = WAGTAIL_CONTENT_LANGUAGES = [("es", "Español"), ("en", "English"), ("pt-br", "Português")]
+WAGTAILADMIN_PERMITTED_LANGUAGES = LANGUAGES
+WAGTAIL_I18N_ENABLED = True
+WAGTAILLOCALIZE_SYNC_LIVE_STATUS_ON_TRANSLATE = True
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = setting("str", "TIME_ZONE", default="America/El_Salvador")
+LOCALE_PATHS = [BASE_DIR / "locale"]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_URL = "/media/"
+MEDIA_ROOT = VAR_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+WAGTAIL_SITE_NAME = "CLAC"
+WAGTAILADMIN_BASE_URL = SITE_URL
+WAGTAILIMAGES_IMAGE_MODEL = "core.CustomImage"
+WAGTAILIMAGES_EXTENSIONS = ["avif", "gif", "jpg", "jpeg", "png", "webp"]
+WAGTAILIMAGES_FORMAT_CONVERSIONS = {"avif": "jpeg", "webp": "jpeg"}
+WAGTAILIMAGES_JPEG_QUALITY = 76
+WAGTAILIMAGES_WEBP_QUALITY = 74
+WAGTAILIMAGES_AVIF_QUALITY = 55
+WAGTAILIMAGES_MAX_UPLOAD_SIZE = 15 * 1024 * 1024
+WAGTAILDOCS_EXTENSIONS = ["csv", "docx", "odt", "pdf", "pptx", "txt", "xlsx", "zip"]
+WAGTAILDOCS_SERVE_METHOD = "serve_view"
+WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
+WAGTAIL_WORKFLOW_ENABLED = True
+TAGGIT_CASE_INSENSITIVE = True
+
+TASKS = {
+    "default": {
+        "BACKEND": "django_tasks_db.DatabaseBackend",
+        "QUEUES": ["default"],
+    }
+}
+
+# Mail. Every provider that Anymail supports: its name, then the keys that it needs, each read from the environment.
+EMAIL_PROVIDERS = {
+    "amazon_ses": [],
+    "brevo": ["BREVO_API_KEY"],
+    "mailersend": ["MAILERSEND_API_TOKEN"],
+    "mailgun": ["MAILGUN_API_KEY"],
+    "mailjet": ["MAILJET_API_KEY", "MAILJET_SECRET_KEY"],
+    "mailtrap": ["MAILTRAP_API_TOKEN"],
+    "mandrill": ["MANDRILL_API_KEY"],
+    "postal": ["POSTAL_API_URL", "POSTAL_API_KEY"],
+    "postmark": ["POSTMARK_SERVER_TOKEN"],
+    "resend": ["RESEND_API_KEY"],
+    "scaleway": ["SCALEWAY_SECRET_KEY", "SCALEWAY_PROJECT_ID"],
+    "sparkpost": ["SPARKPOST_API_KEY"],
+    "unisender_go": ["UNISENDER_GO_API_KEY", "UNISENDER_GO_API_URL"],
+}
+# What a provider takes besides its keys.
+EMAIL_PROVIDER_OPTIONS = {"mailgun": ["MAILGUN_SENDER_DOMAIN", "MAILGUN_API_URL"], "sparkpost": ["SPARKPOST_API_URL"]}
+EMAIL_PROVIDER = setting("str", "EMAIL_PROVIDER", default="local")
+LOCAL_MAIL_DIR = VAR_DIR / "mail"
+ANYMAIL = {}
+if EMAIL_PROVIDER == "local":
+    EMAIL_BACKEND = "core.localmail.EmailBackend"
+elif EMAIL_PROVIDER == "smtp":
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST = setting("str", "EMAIL_HOST")
+    EMAIL_PORT = setting("int", "EMAIL_PORT", default=587)
+    EMAIL_HOST_USER = setting("str", "EMAIL_HOST_USER", default="")
+    EMAIL_HOST_PASSWORD = setting("str", "EMAIL_HOST_PASSWORD", default="")
+    EMAIL_USE_TLS = setting("bool", "EMAIL_USE_TLS", default=True)
+    EMAIL_TIMEOUT = 30
+elif EMAIL_PROVIDER in EMAIL_PROVIDERS:
+    EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+    ANYMAIL = {key: setting("str", key) for key in EMAIL_PROVIDERS[EMAIL_PROVIDER]}
+    for key in EMAIL_PROVIDER_OPTIONS.get(EMAIL_PROVIDER, []):
+        if value := setting("str", key, default=""):
+            ANYMAIL[key] = value
+else:
+    sys.exit(
+        f"Setting EMAIL_PROVIDER: “{EMAIL_PROVIDER}” is not known. Choose local, smtp, {', '.join(EMAIL_PROVIDERS)}."
+    )
+ANYMAIL["REQUESTS_TIMEOUT"] = (10, 30)
+DEFAULT_FROM_EMAIL = setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_site.hostname}>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# The newsletter.
+NEWSLETTER_BATCH_SIZE = 100  # messages claimed at a time: what one unclear answer of a provider can leave in doubt
+NEWSLETTER_LEASE_SECONDS = 60  # after this a batch whose worker went silent is taken up by another
+NEWSLETTER_CONFIRM_DAYS = 14
+TICK_SECONDS = 10  # how often a worker looks for work that the queue forgot
+
+# Security headers; what needs https follows the scheme of SITE_URL.
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 63072000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+if setting("bool", "BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_PATH = "/"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "worker-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'self'"],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"newsletter": {"level": "INFO"}, "core": {"level": "INFO"}},
+}

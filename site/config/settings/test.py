@@ -1,0 +1,25 @@
+"""The test suite: SQLite in a file (so that real worker processes can join), or DATABASE_URL's PostgreSQL."""
+
+import tempfile
+from pathlib import Path
+
+from .base import *  # noqa: F403
+from .base import DATABASES, LOGGING, STORAGES, VAR_DIR, setting
+
+DEBUG = False
+SECRET_KEY = "only-for-tests"
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+SITE_URL = WAGTAILADMIN_BASE_URL = "http://testserver"
+DEFAULT_FROM_EMAIL = "CLAC <boletin@example.org>"
+VAR_DIR.mkdir(exist_ok=True)
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or tempfile.mkdtemp(prefix="clac-media-"))
+LOCAL_MAIL_DIR = MEDIA_ROOT / "mail"
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
+NEWSLETTER_LEASE_SECONDS = 3
+TICK_SECONDS = 0.5
+LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}

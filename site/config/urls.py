@@ -1,0 +1,37 @@
+"""Every address of the project."""
+
+from django.conf import settings
+from django.conf.urls.i18n import i18n_patterns
+from django.contrib.sitemaps.views import sitemap
+from django.urls import include, path
+from wagtail import urls as wagtail_urls
+from wagtail.admin import urls as wagtailadmin_urls
+from wagtail.documents import urls as wagtaildocs_urls
+
+from core import views
+from core.seo import PageSitemap, robots
+
+urlpatterns = [
+    path("", views.root, name="root"),
+    path("admin/", include(wagtailadmin_urls)),
+    path("documents/", include(wagtaildocs_urls)),
+    path("media/<path:path>", views.media, name="media"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("robots.txt", robots, name="robots"),
+    path("sitemap.xml", sitemap, {"sitemaps": {"pages": PageSitemap}}, name="django.contrib.sitemaps.views.sitemap"),
+]
+urlpatterns += i18n_patterns(
+    path("subscription/", include("newsletter.urls")),
+    path("", include("news.urls")),
+    path("", include("home.urls")),
+    path("", include(wagtail_urls)),
+)
+
+if settings.DEBUG:
+    urlpatterns.insert(0, path("__debug__/", include("debug_toolbar.urls")))
+
+handler400 = views.bad_request
+handler403 = views.forbidden
+handler404 = views.not_found
+handler500 = views.server_error

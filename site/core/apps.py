@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    """What every app may use."""
+
+    name = "core"
+
+    def ready(self):
+        from . import signals  # noqa: F401

@@ -1,0 +1,41 @@
+"""Leases: how several workers share rows of work without doing one twice, and without losing one when a worker dies."""
+
+from datetime import timedelta
+
+from django.db import connections, models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+
+class LeasedModel(models.Model):
+    """A row of work. Whoever claims it holds it until `lease_until`; after that another worker may take it up."""
+
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def free(queryset):
+    """The rows of a LeasedModel `queryset` that nobody holds now."""
+    return queryset.filter(Q(lease_until=None) | Q(lease_until__lte=timezone.now()))
+
+
+def claim(queryset, limit, seconds, **changes):
+    """Claim at most `limit` free rows of `queryset` for `seconds` and return them, freshly read.
+
+    The claim is committed on return, so call this outside of a transaction and touch the network only afterwards.
+    PostgreSQL skips rows that another worker is claiming; SQLite's transactions are immediate, one writer at a time.
+    `changes` are further fields to set on the claimed rows.
+    """
+    model = queryset.model
+    with transaction.atomic(using=queryset.db):
+        rows = free(queryset).order_by("pk")
+        if connections[queryset.db].features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True, of=("self",))
+        keys = list(rows.values_list("pk", flat=True)[:limit])
+        model._default_manager.filter(pk__in=keys).update(
+            lease_until=timezone.now() + timedelta(seconds=seconds), attempts=F("attempts") + 1, **changes
+        )
+    return list(model._default_manager.filter(pk__in=keys).order_by("pk"))

@@ -1,0 +1,34 @@
+"""Headers that every response carries."""
+
+from csp.middleware import CSPMiddleware
+
+# Wagtail's admin still has inline scripts and styles of its own.
+ADMIN_POLICY = {
+    "default-src": ["'self'"],
+    "script-src": ["'self'", "'unsafe-inline'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+    "img-src": ["'self'", "data:", "blob:"],
+    "font-src": ["'self'", "data:"],
+    "base-uri": ["'self'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'self'"],
+    "object-src": ["'none'"],
+}
+PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+
+
+class SecurityHeadersMiddleware(CSPMiddleware):
+    """Content-Security-Policy (strict on the site, looser in the admin), CORP and Permissions-Policy."""
+
+    def get_policy_parts(self, request, response, report_only=False):
+        parts = super().get_policy_parts(request, response, report_only)
+        # Editors' user bar on the site is Wagtail's own interface, so they get the admin's policy there too.
+        if request.path_info.startswith("/admin/") or getattr(response, "shows_user_bar", False):
+            parts.config = ADMIN_POLICY if not report_only else None
+        return parts
+
+    def process_response(self, request, response):
+        response = super().process_response(request, response)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        return response

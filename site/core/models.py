@@ -1,0 +1,169 @@
+"""Models that every app may use: the base page, topics, menus and the site's own texts."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+from modelcluster.models import ClusterableModel
+from wagtail import blocks
+from wagtail.admin.panels import FieldPanel, MultiFieldPanel
+from wagtail.fields import StreamField
+from wagtail.models import DraftStateMixin, Locale, Page, PreviewableMixin, RevisionMixin, TranslatableMixin
+from wagtail_localize.fields import SynchronizedField, TranslatableField
+
+from .blocks import LinkStructValue
+from .images import CustomImage, CustomRendition  # noqa: F401
+
+# The woven patterns of static/css/site.css; each product network may have its own.
+PATTERNS = [
+    ("weave", _("Weave")),
+    ("coffee", _("Coffee")),
+    ("honey", _("Honey")),
+    ("cocoa", _("Cocoa")),
+    ("banana", _("Banana")),
+    ("hills", _("Hills")),
+]
+
+
+class BasePage(Page):
+    """What all pages share: a pattern, a mark for starter content, and the description that lists and search engines show."""
+
+    pattern = models.CharField(_("pattern"), max_length=20, choices=PATTERNS, default="weave")
+    starter_content = models.BooleanField(
+        _("starter content"),
+        default=False,
+        help_text=_("This page came with the site as a sample. Untick it once the text is your own."),
+    )
+
+    promote_panels = [
+        MultiFieldPanel(
+            [FieldPanel("slug"), FieldPanel("seo_title"), FieldPanel("search_description")], heading=_("For search engines")
+        ),
+    ]
+    settings_panels = [*Page.settings_panels, FieldPanel("pattern"), FieldPanel("starter_content")]
+
+    class Meta:
+        abstract = True
+
+    def get_admin_display_title(self):
+        """The title in the admin, which says when a page is starter content."""
+        title = super().get_admin_display_title()
+        return f"{title} ({gettext('starter content')})" if self.starter_content else title
+
+    @property
+    def description(self):
+        """One sentence about the page, for lists, search engines and shared links."""
+        return self.search_description
+
+
+class Topic(TranslatableMixin, models.Model):
+    """A subject: news are filed under it, and subscribers choose which ones they want."""
+
+    name = models.CharField(_("name"), max_length=80)
+    slug = models.SlugField(_("slug"), max_length=80, help_text=_("The name in web addresses."))
+
+    panels = [FieldPanel("name"), FieldPanel("slug")]
+
+    class Meta(TranslatableMixin.Meta):
+        verbose_name = _("topic")
+        verbose_name_plural = _("topics")
+        ordering = ["name"]
+        unique_together = [("translation_key", "locale"), ("slug", "locale")]
+
+    def __str__(self):
+        return self.name
+
+
+def default_language():
+    """A filter for the topics that articles and subscriptions refer to; readers see them as `topic.localized`."""
+    return {"locale__language_code": settings.LANGUAGE_CODE}
+
+
+class MenuItemBlock(blocks.StructBlock):
+    """An entry of a menu."""
+
+    text = blocks.CharBlock(label=_("Text"), required=False, help_text=_("Empty: the page's title."))
+    page = blocks.PageChooserBlock(label=_("Page"))
+
+    class Meta:
+        icon = "link"
+        label = _("Entry")
+        value_class = LinkStructValue
+
+
+class Menu(DraftStateMixin, RevisionMixin, PreviewableMixin, TranslatableMixin, ClusterableModel):
+    """A menu of the site: the main one at the top, or the one in the footer."""
+
+    PLACES = [("main", _("Main menu")), ("footer", _("Footer menu"))]
+
+    place = models.CharField(_("place"), max_length=10, choices=PLACES)
+    items = StreamField([("entry", MenuItemBlock())], verbose_name=_("entries"), blank=True)
+
+    panels = [FieldPanel("place"), FieldPanel("items")]
+    translatable_fields = [SynchronizedField("place", overridable=False), TranslatableField("items")]
+
+    class Meta(TranslatableMixin.Meta):
+        verbose_name = _("menu")
+        verbose_name_plural = _("menus")
+        unique_together = [("translation_key", "locale"), ("place", "locale")]
+
+    def __str__(self):
+        return self.get_place_display()
+
+    @classmethod
+    def entries(cls, place):
+        """The live entries of the menu at `place` in the active language, as (text, url, page) triples."""
+        menu = cls.objects.filter(place=place, live=True, locale=Locale.get_active()).first()
+        if not menu:
+            return []
+        pages = [(item.value["text"], item.value["page"]) for item in menu.items if item.value["page"]]
+        localized = [(text, page.localized) for text, page in pages]
+        return [(text or page.title, page.url, page) for text, page in localized if page.live]
+
+    def get_preview_template(self, request, mode_name):
+        return "core/menu_preview.html"
+
+
+class SiteTexts(DraftStateMixin, RevisionMixin, TranslatableMixin, ClusterableModel):
+    """The site's settings that readers see: who publishes it and how to reach them. One for each language."""
+
+    organisation = models.CharField(_("short name"), max_length=60, default="CLAC")
+    full_name = models.CharField(_("full name"), max_length=200)
+    footer_text = models.TextField(_("footer text"), blank=True)
+    postal_address = models.TextField(
+        _("postal address"), blank=True, help_text=_("Stands in the footer of every newsletter, as the law asks.")
+    )
+    contact_email = models.EmailField(
+        _("contact address"), blank=True, help_text=_("Messages from the contact form are sent here.")
+    )
+
+    panels = [
+        FieldPanel("organisation"),
+        FieldPanel("full_name"),
+        FieldPanel("footer_text"),
+        FieldPanel("postal_address"),
+        FieldPanel("contact_email"),
+    ]
+    translatable_fields = [
+        SynchronizedField("organisation"),
+        TranslatableField("full_name"),
+        TranslatableField("footer_text"),
+        SynchronizedField("postal_address"),
+        SynchronizedField("contact_email"),
+    ]
+
+    class Meta(TranslatableMixin.Meta):
+        verbose_name = _("site settings")
+        verbose_name_plural = _("site settings")
+
+    def __str__(self):
+        return self.organisation
+
+    @classmethod
+    def current(cls, language=None):
+        """The live texts in `language` (the active one if None), else in the default language, else empty ones."""
+        wanted = language or get_language() or settings.LANGUAGE_CODE
+        texts = {
+            row.locale.language_code: row for row in cls.objects.filter(live=True).select_related("locale").order_by("-pk")
+        }
+        return texts.get(wanted) or texts.get(settings.LANGUAGE_CODE) or cls()

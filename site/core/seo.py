@@ -1,0 +1,60 @@
+"""What search engines read: robots.txt and sitemap.xml with the translations of each page."""
+
+from django.conf import settings
+from django.contrib.sitemaps import Sitemap
+from django.http import HttpResponse
+from wagtail.models import Page, Site
+
+
+class PageSitemap(Sitemap):
+    """Every live, public page with its translations (hreflang) and its last change."""
+
+    i18n = False
+    limit = 5000
+
+    def items(self):
+        """The pages of the site in all languages, each with `alternates` attached."""
+        root = Site.objects.get(is_default_site=True).root_page
+        pages = list(
+            Page.objects.live().public().filter(depth__gte=2).exclude(alias_of__isnull=False).select_related("locale")
+        )
+        homes = set(Page.objects.filter(translation_key=root.translation_key).values_list("path", flat=True))
+        pages = [page for page in pages if page.path[: 2 * Page.steplen] in homes]
+        groups = {}
+        for page in pages:
+            groups.setdefault(page.translation_key, []).append(page)
+        for page in pages:
+            page.group = groups[page.translation_key]
+        return sorted(pages, key=lambda page: page.path)
+
+    def location(self, page):
+        return page.get_url()
+
+    def lastmod(self, page):
+        return page.last_published_at
+
+    def _urls(self, page, protocol, domain):
+        """Django's own list, with addresses on SITE_URL and the alternates of each page."""
+        from .i18n import language_tag
+
+        urls = super()._urls(page, protocol, domain)
+        for url in urls["urls"] if isinstance(urls, dict) else urls:
+            item = url["item"]
+            url["location"] = settings.SITE_URL + item.get_url()
+            url["alternates"] = [
+                {"lang_code": language_tag(other.locale.language_code), "location": settings.SITE_URL + other.get_url()}
+                for other in item.group
+            ]
+            default = next((p for p in item.group if p.locale.language_code == settings.LANGUAGE_CODE), item.group[0])
+            url["alternates"].append({"lang_code": "x-default", "location": settings.SITE_URL + default.get_url()})
+        return urls
+
+    def get_urls(self, page=1, site=None, protocol=None):
+        """Django asks the sites framework for the domain; this site knows its own."""
+        return self._urls(self.paginator.page(page), "https", "localhost")
+
+
+def robots(request):
+    """robots.txt: everything but the admin and personal links, and where the sitemap is."""
+    lines = ["User-agent: *", "Disallow: /admin/", "Disallow: /*/subscription/", f"Sitemap: {settings.SITE_URL}/sitemap.xml"]
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")

@@ -1,0 +1,81 @@
+"""Views that belong to the site itself: the root, errors, media, health."""
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_safe
+from django.views.static import serve
+
+
+@require_safe
+def root(request):
+    """`/`: to the home page in the language that the browser asks for."""
+    response = HttpResponseRedirect(f"/{translation.get_language_from_request(request)}/")
+    patch_vary_headers(response, ["Accept-Language"])
+    response["Cache-Control"] = "no-cache"
+    return response
+
+
+def _language_of(request):
+    return translation.get_language_from_path(request.path_info) or translation.get_language_from_request(request)
+
+
+def not_found(request, exception=None):
+    """404 in the language of the address, else of the browser."""
+    with translation.override(_language_of(request)):
+        return render(request, "404.html", {"error_page": True}, status=404)
+
+
+def forbidden(request, exception=None):
+    """403 in the reader's language."""
+    with translation.override(_language_of(request)):
+        return render(request, "403.html", {"error_page": True}, status=403)
+
+
+def bad_request(request, exception=None):
+    """400 in the reader's language. The request itself cannot be trusted here, so nothing of it is shown."""
+    with translation.override(translation.get_language_from_request(request)):
+        return render(None, "500.html", {"bad_request": True}, status=400)
+
+
+def server_error(request):
+    """500 in the reader's language; asks neither the database nor the page tree for anything."""
+    with translation.override(_language_of(request)):
+        return render(None, "500.html", status=500)
+
+
+def media(request, path):
+    """A file of MEDIA_ROOT, in a sandbox of its own so that nothing uploaded runs in the site's origin."""
+    if not hasattr(default_storage, "location") or path.startswith("documents/"):
+        raise Http404  # documents go through Wagtail's view, which looks at their privacy
+    response = serve(request, path, document_root=settings.MEDIA_ROOT)
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    if isinstance(response, FileResponse):
+        # Wagtail names renditions after their content's hash and originals never change in place.
+        response["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+def healthz(request):
+    """Alive: the process answers."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request):
+    """Able to serve: the database answers and is fully migrated, and the task queue's table is there. 503 if not."""
+    try:
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        from django_tasks_db.models import DBTaskResult
+
+        DBTaskResult.objects.exists()
+    except Exception as error:
+        return HttpResponse(f"database: {type(error).__name__}\n", content_type="text/plain", status=503)
+    if pending:
+        return HttpResponse(f"migrations: {len(pending)} to apply\n", content_type="text/plain", status=503)
+    return HttpResponse("ok\n", content_type="text/plain")

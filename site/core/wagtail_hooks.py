@@ -1,0 +1,105 @@
+"""The admin's shared parts: topics, menus, site settings, and the outgoing mail of a site without a provider."""
+
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from wagtail import hooks
+from wagtail.admin.auth import user_passes_test
+from wagtail.admin.menu import MenuItem
+from wagtail.snippets.models import register_snippet
+from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
+
+from . import localmail
+from .models import Menu, SiteTexts, Topic
+
+
+class TopicViewSet(SnippetViewSet):
+    model = Topic
+    icon = "tag"
+    menu_label = _("Topics")
+    list_display = ["name", "slug", "locale"]
+
+
+class MenuViewSet(SnippetViewSet):
+    model = Menu
+    icon = "list-ul"
+    menu_label = _("Menus")
+    list_display = ["__str__", "locale"]
+
+
+class SiteTextsViewSet(SnippetViewSet):
+    model = SiteTexts
+    icon = "cog"
+    menu_label = _("Site settings")
+    list_display = ["organisation", "full_name", "locale"]
+
+
+class SiteGroup(SnippetViewSetGroup):
+    """What stands on every page."""
+
+    items = (MenuViewSet, TopicViewSet, SiteTextsViewSet)
+    menu_icon = "site"
+    menu_label = _("The site")
+    menu_name = "site-group"
+    menu_order = 250
+
+
+register_snippet(SiteGroup)
+
+is_superuser = user_passes_test(lambda user: user.is_superuser)
+
+
+@is_superuser
+def mail_list(request):
+    """The newest mails kept on this machine."""
+    return render(request, "core/mail_list.html", {"messages_kept": localmail.recent()})
+
+
+def _kept_mail(key):
+    try:
+        return localmail.read(key)
+    except (FileNotFoundError, ValueError):
+        raise Http404 from None
+
+
+@is_superuser
+def mail_detail(request, key):
+    """One mail: its headers, the HTML part in a frame, the text part."""
+    message = _kept_mail(key)
+    text = message.get_body(("plain",))
+    context = {"key": key, "message": message, "headers": message.items(), "text": text.get_content() if text else ""}
+    return render(request, "core/mail_detail.html", context)
+
+
+@is_superuser
+def mail_html(request, key):
+    """The HTML part of one mail, in a sandbox."""
+    body = _kept_mail(key).get_body(("html",))
+    response = HttpResponse(body.get_content() if body else "")
+    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
+    return response
+
+
+@hooks.register("register_admin_urls")
+def admin_urls():
+    if settings.EMAIL_PROVIDER != "local":
+        return []
+    return [
+        path("mail/", mail_list, name="localmail_list"),
+        path("mail/<str:key>/", mail_detail, name="localmail_detail"),
+        path("mail/<str:key>/html/", mail_html, name="localmail_html"),
+    ]
+
+
+class LocalMailMenuItem(MenuItem):
+    """Shown to administrators of a site that keeps its mail."""
+
+    def is_shown(self, request):
+        return settings.EMAIL_PROVIDER == "local" and request.user.is_superuser
+
+
+@hooks.register("register_admin_menu_item")
+def local_mail_menu_item():
+    return LocalMailMenuItem(_("Outgoing mail"), reverse_lazy("localmail_list"), icon_name="mail", order=900)
