@@ -30,13 +30,13 @@ class HomePage(BasePage):
 
     def get_context(self, request, *args, **kwargs):
         """Add the latest news of this language and the newsletter's page."""
-        from news.models import ArticlePage
+        from news.models import ArticlePage, NewsIndexPage
         from newsletter.forms import SignUpForm
         from newsletter.models import NewsletterPage
 
         return super().get_context(request, *args, **kwargs) | {
             "articles": ArticlePage.latest(self.locale)[:4],
-            "news_index": self.get_children().type(ArticlePage.parent_page_models()[0]).live().first(),
+            "news_index": NewsIndexPage.objects.live().filter(locale=self.locale).first(),
             "newsletter_page": NewsletterPage.objects.live().filter(locale=self.locale).first(),
             "signup_form": SignUpForm(),
         }

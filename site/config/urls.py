@@ -10,12 +10,14 @@ from wagtail.documents import urls as wagtaildocs_urls
 
 from core import views
 from core.seo import PageSitemap, robots
+from core.share import share_picture
 
 urlpatterns = [
     path("", views.root, name="root"),
     path("admin/", include(wagtailadmin_urls)),
     path("documents/", include(wagtaildocs_urls)),
     path("media/<path:path>", views.media, name="media"),
+    path("share/<int:page_id>.png", share_picture, name="share_picture"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("robots.txt", robots, name="robots"),

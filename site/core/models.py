@@ -50,6 +50,8 @@ class BasePage(Page):
         title = super().get_admin_display_title()
         return f"{title} ({gettext('starter content')})" if self.starter_content else title
 
+    og_type = "website"  # Open Graph's word for what the page is
+
     @property
     def description(self):
         """One sentence about the page, for lists, search engines and shared links."""
