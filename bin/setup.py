@@ -6,6 +6,7 @@ usage: setup.py [--dev] [--serve PORT]
   --dev         also install what tests and lint need
   --serve PORT  check first that PORT is free
 """
+
 from __future__ import print_function
 
 import hashlib
@@ -53,7 +54,10 @@ def check_port(port):
         try:
             probe.bind(("127.0.0.1", int(port)))
         except OSError as error:
-            stop("Port %s is not free (%s). Stop what uses it, or choose another: make run PORT=8001" % (port, error.strerror))
+            stop(
+                "Port %s is not free (%s). Stop what uses it, or choose another: make run PORT=8001"
+                % (port, error.strerror)
+            )
 
 
 def install(with_dev):

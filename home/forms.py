@@ -1,9 +1,8 @@
 """The contact form."""
 
+from core.forms import PublicForm
 from django import forms
 from django.utils.translation import gettext_lazy as _
-
-from core.forms import PublicForm
 
 
 class ContactForm(PublicForm):

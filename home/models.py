@@ -1,20 +1,23 @@
 """The institution's pages."""
 
+from core.blocks import INLINE_TEXT, BodyBlock
+from core.models import BasePage
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Page
 
-from core.blocks import INLINE_TEXT, BodyBlock
-from core.models import BasePage
-
 
 class HomePage(BasePage):
     """The front page of a language: the purpose, the latest news and the newsletter's sign-up."""
 
-    purpose_title = models.CharField(_("statement"), max_length=160, help_text=_("Who you are, in one strong sentence."))
-    purpose = RichTextField(_("purpose"), features=INLINE_TEXT, help_text=_("What that means, in two or three sentences."))
+    purpose_title = models.CharField(
+        _("statement"), max_length=160, help_text=_("Who you are, in one strong sentence.")
+    )
+    purpose = RichTextField(
+        _("purpose"), features=INLINE_TEXT, help_text=_("What that means, in two or three sentences.")
+    )
     body = StreamField(BodyBlock(), verbose_name=_("body"), blank=True)
 
     content_panels = [

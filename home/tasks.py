@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from core.models import SiteTexts
+from core.signals import tick
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
@@ -9,9 +11,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django_tasks import task
-
-from core.models import SiteTexts
-from core.signals import tick
 
 from .models import ContactMessage
 

@@ -1,12 +1,11 @@
 """The contact form's answers."""
 
+from core.forms import same_origin
+from core.views import forbidden
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
-
-from core.forms import same_origin
-from core.views import forbidden
 
 from .forms import ContactForm
 from .models import ContactMessage

@@ -2,6 +2,7 @@
 
 from datetime import datetime, time
 
+from core.i18n import language_tag
 from django.conf import settings
 from django.contrib.syndication.views import Feed
 from django.utils import timezone
@@ -9,8 +10,6 @@ from django.utils.feedgenerator import Atom1Feed
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from wagtail.models import Locale
-
-from core.i18n import language_tag
 
 from .models import ArticlePage
 

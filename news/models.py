@@ -2,6 +2,8 @@
 
 import math
 
+from core.blocks import BodyBlock
+from core.models import BasePage, Topic, default_language
 from django.core.paginator import Paginator
 from django.db import models
 from django.utils import timezone
@@ -13,9 +15,6 @@ from wagtail.admin.panels import FieldPanel, FieldRowPanel, InlinePanel, MultiFi
 from wagtail.fields import StreamField
 from wagtail.images.blocks import ImageBlock
 from wagtail.models import Orderable, Page
-
-from core.blocks import BodyBlock
-from core.models import BasePage, Topic, default_language
 
 WORDS_PER_MINUTE = 200  # a calm reader of non-fiction
 
@@ -62,9 +61,15 @@ class ArticlePage(BasePage):
 
     date = models.DateField(_("date"), default=today, db_index=True)
     date_precision = models.CharField(_("show of the date"), max_length=5, choices=PRECISIONS, default="day")
-    introduction = models.TextField(_("introduction"), help_text=_("One or two sentences: what happened, and why it matters."))
+    introduction = models.TextField(
+        _("introduction"), help_text=_("One or two sentences: what happened, and why it matters.")
+    )
     lead_image = StreamField(
-        [("image", ImageBlock())], verbose_name=_("lead image"), blank=True, max_num=1, help_text=_("At least 1,600 px wide.")
+        [("image", ImageBlock())],
+        verbose_name=_("lead image"),
+        blank=True,
+        max_num=1,
+        help_text=_("At least 1,600 px wide."),
     )
     source = models.CharField(_("author or source"), max_length=150, blank=True)
     body = StreamField(BodyBlock(), verbose_name=_("body"))

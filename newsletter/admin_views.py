@@ -26,7 +26,7 @@ def _recipients_by_language(languages):
     if not languages:
         return {}
     counts = sending.audience().values_list(sending.language_case(languages)).annotate(n=Count("pk")).order_by()
-    return {code: 0 for code in languages} | dict(counts)
+    return dict.fromkeys(languages, 0) | dict(counts)
 
 
 @may_send
@@ -36,12 +36,16 @@ def issue_send(request, page_id):
     pages = sending.published_languages(issue)
     recipients = _recipients_by_language(pages)
     form = TestSendForm(
-        request.POST or None, languages=pages, initial={"email": request.user.email, "language": issue.locale.language_code}
+        request.POST or None,
+        languages=pages,
+        initial={"email": request.user.email, "language": issue.locale.language_code},
     )
     if request.method == "POST" and form.is_valid():
         _send_test(request, pages[form.cleaned_data["language"]], form.cleaned_data["email"])
         return redirect("newsletter_issue_send", issue.pk)
-    translations = {page.locale.language_code: page for page in issue.get_translations(inclusive=True).select_related("locale")}
+    translations = {
+        page.locale.language_code: page for page in issue.get_translations(inclusive=True).select_related("locale")
+    }
     context = {
         "issue": issue,
         "form": form,
@@ -135,9 +139,13 @@ def campaign_change(request, campaign_id, action):
     if sending.change_state(found, action):
         if action == "resume":
             send_campaign.enqueue(found.pk)
-        messages.success(request, _("Done: %(state)s.") % {"state": Campaign.objects.get(pk=found.pk).get_state_display()})
+        messages.success(
+            request, _("Done: %(state)s.") % {"state": Campaign.objects.get(pk=found.pk).get_state_display()}
+        )
     else:
-        messages.error(request, _("That is not possible now: the campaign is %(state)s.") % {"state": found.get_state_display()})
+        messages.error(
+            request, _("That is not possible now: the campaign is %(state)s.") % {"state": found.get_state_display()}
+        )
     return redirect("newsletter_campaign", found.pk)
 
 
@@ -154,7 +162,9 @@ def campaign_csv(request, campaign_id):
     for delivery in found.deliveries.select_related("subscriber").order_by("pk").iterator(2000):
         email = delivery.subscriber.email if delivery.subscriber else ""
         sent = delivery.sent_at.isoformat(timespec="seconds") if delivery.sent_at else ""
-        writer.writerow([_inert(x) for x in (email, delivery.language, delivery.get_state_display(), sent, delivery.error)])
+        writer.writerow(
+            [_inert(x) for x in (email, delivery.language, delivery.get_state_display(), sent, delivery.error)]
+        )
     return response
 
 

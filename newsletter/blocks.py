@@ -4,12 +4,12 @@ Each is rendered three times: for the web by its own template, for the mail by t
 for the text part by <name>.txt beside it.
 """
 
+from core.blocks import ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, TextBlock
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.models import Locale
 
-from core.blocks import ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, TextBlock
 from news.models import ArticlePage
 
 
@@ -32,7 +32,11 @@ class NewsListBlock(blocks.StructBlock):
         blocks.PageChooserBlock(page_type="news.ArticlePage"), label=_("Chosen articles"), default=[], required=False
     )
     latest = blocks.IntegerBlock(
-        label=_("or so many of the latest"), default=3, min_value=1, max_value=10, help_text=_("Counts if none is chosen.")
+        label=_("or so many of the latest"),
+        default=3,
+        min_value=1,
+        max_value=10,
+        help_text=_("Counts if none is chosen."),
     )
 
     class Meta:

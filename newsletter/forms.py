@@ -1,11 +1,10 @@
 """Forms of the newsletter: joining, changing preferences, and the editors' test send."""
 
+from core.forms import PublicForm
+from core.models import Topic, default_language
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-
-from core.forms import PublicForm
-from core.models import Topic, default_language
 
 from . import addresses
 from .models import Subscriber
@@ -48,7 +47,10 @@ class SignUpForm(PublicForm):
 
     email = AddressField(label=_("Your e-mail"))
     name = forms.CharField(
-        label=_("Your name (optional)"), required=False, max_length=100, widget=forms.TextInput(attrs={"autocomplete": "name"})
+        label=_("Your name (optional)"),
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     topics = TopicsField(label=_("What interests you most? (optional)"))
     consent_wording = CONSENT_WORDING

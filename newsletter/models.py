@@ -2,6 +2,8 @@
 
 import uuid
 
+from core.leases import LeasedModel
+from core.models import BasePage, Topic, default_language
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -13,9 +15,6 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
 from wagtail.fields import StreamField
 from wagtail.models import Page
-
-from core.leases import LeasedModel
-from core.models import BasePage, Topic, default_language
 
 from . import addresses, tokens
 from .blocks import IssueBlock
@@ -34,7 +33,9 @@ class Subscriber(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(_("e-mail"), max_length=254, unique=True)
     name = models.CharField(_("name"), max_length=100, blank=True)
-    language = models.CharField(_("language"), max_length=10, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE)
+    language = models.CharField(
+        _("language"), max_length=10, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
+    )
     country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("Two letters, such as PE or BR."))
     topics = models.ManyToManyField(
         Topic, blank=True, verbose_name=_("topics"), limit_choices_to=default_language, related_name="+"
@@ -172,7 +173,10 @@ class IssuePage(BasePage):
     """An edition of the newsletter: a page in the archive, and the mail that subscribers get."""
 
     subject = models.CharField(
-        _("subject"), max_length=120, blank=True, help_text=_("What the mail is called. Empty: the title. Best up to 50 letters.")
+        _("subject"),
+        max_length=120,
+        blank=True,
+        help_text=_("What the mail is called. Empty: the title. Best up to 50 letters."),
     )
     preheader = models.CharField(
         _("preheader"), max_length=140, blank=True, help_text=_("The line that mail programs show beside the subject.")

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import html2text
 import mrml
 from bs4 import BeautifulSoup
+from core.i18n import language_tag
+from core.models import SiteTexts
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.utils.translation import override
 from wagtail.rich_text import expand_db_html
-
-from core.i18n import language_tag
-from core.models import SiteTexts
 
 LEAVE_URL, PREFERENCES_URL = "@@leave_url@@", "@@preferences_url@@"
 TOKENS = re.compile("|".join([LEAVE_URL, PREFERENCES_URL]))

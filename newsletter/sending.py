@@ -4,6 +4,7 @@ import logging
 import random
 from datetime import timedelta
 
+from core.leases import claim, free
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.db import connection, transaction
@@ -11,8 +12,6 @@ from django.db.models import Case, CharField, F, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from wagtail.models import Locale
-
-from core.leases import claim, free
 
 from . import rendering
 from .errors import is_permanent
@@ -45,7 +44,9 @@ def published_languages(issue):
 def language_case(languages):
     """SQL: a subscriber's own language if the edition is published in it, else the default one."""
     fallback = settings.LANGUAGE_CODE if settings.LANGUAGE_CODE in languages else next(iter(languages))
-    return Case(When(language__in=list(languages), then=F("language")), default=Value(fallback), output_field=CharField())
+    return Case(
+        When(language__in=list(languages), then=F("language")), default=Value(fallback), output_field=CharField()
+    )
 
 
 def campaign_for(issue, user):
@@ -73,7 +74,12 @@ def start(campaign):
         for language, page in pages.items():
             mail = rendering.render_issue(page)
             CampaignContent.objects.create(
-                campaign=locked, language=language, subject=mail.subject, preheader=mail.preheader, html=mail.html, text=mail.text
+                campaign=locked,
+                language=language,
+                subject=mail.subject,
+                preheader=mail.preheader,
+                html=mail.html,
+                text=mail.text,
             )
         _write_deliveries(locked, pages)
         now = timezone.now()
@@ -102,7 +108,7 @@ def _write_deliveries(campaign, languages):
     select, parameters = rows.query.sql_with_params()
     table = connection.ops.quote_name(Delivery._meta.db_table)
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) {select}", parameters)  # noqa: S608
+        cursor.execute(f"INSERT INTO {table} ({names}) {select}", parameters)
 
 
 def send_batch(campaign):

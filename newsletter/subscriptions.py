@@ -4,6 +4,8 @@ import logging
 import time
 from datetime import timedelta
 
+from core.leases import claim
+from core.models import Topic, default_language
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
@@ -11,9 +13,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
-
-from core.leases import claim
-from core.models import Topic, default_language
 
 from . import tokens
 from .errors import is_permanent
@@ -35,10 +34,19 @@ class Refusal(Exception):
         self.title, self.message = title, message
 
 
-ALTERED = _("This link does not work"), _("It may have been cut in two by the mail program. Please open it again from the mail, or join anew.")
-EXPIRED = _("This link has expired"), _("For your safety a confirmation link works for two weeks. Please join again: we will send you a new one.")
+ALTERED = (
+    _("This link does not work"),
+    _("It may have been cut in two by the mail program. Please open it again from the mail, or join anew."),
+)
+EXPIRED = (
+    _("This link has expired"),
+    _("For your safety a confirmation link works for two weeks. Please join again: we will send you a new one."),
+)
 USED = _("You have already confirmed"), _("Your subscription is active. There is nothing more to do.")
-OUTDATED = _("This link is no longer valid"), _("The subscription was changed or ended after this mail was sent. If you want the newsletter, please join again.")
+OUTDATED = (
+    _("This link is no longer valid"),
+    _("The subscription was changed or ended after this mail was sent. If you want the newsletter, please join again."),
+)
 
 
 def manage_url(subscriber, view="leave"):
@@ -175,6 +183,4 @@ def change(form, origin=""):
 
 
 def _record(subscriber, kind, way, origin):
-    ConsentEvent.objects.create(
-        subscriber=subscriber, kind=kind, way=way, language=subscriber.language, origin=origin
-    )
+    ConsentEvent.objects.create(subscriber=subscriber, kind=kind, way=way, language=subscriber.language, origin=origin)

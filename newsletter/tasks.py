@@ -3,12 +3,11 @@
 import time
 from datetime import timedelta
 
+from core.leases import free
+from core.signals import tick
 from django.dispatch import receiver
 from django.utils import timezone
 from django_tasks import task
-
-from core.leases import free
-from core.signals import tick
 
 from . import sending, subscriptions
 from .models import Campaign, SignUpRequest

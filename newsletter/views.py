@@ -2,6 +2,8 @@
 
 from functools import wraps
 
+from core.forms import same_origin
+from core.views import forbidden
 from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -9,9 +11,6 @@ from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-
-from core.forms import same_origin
-from core.views import forbidden
 
 from . import subscriptions, tokens
 from .addresses import truncated_origin

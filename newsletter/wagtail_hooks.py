@@ -59,7 +59,9 @@ def admin_urls():
     urls = [
         path("campaigns/", admin_views.campaign_list, name="newsletter_campaigns"),
         path("campaigns/<int:campaign_id>/", admin_views.campaign, name="newsletter_campaign"),
-        path("campaigns/<int:campaign_id>/progress/", admin_views.campaign_progress, name="newsletter_campaign_progress"),
+        path(
+            "campaigns/<int:campaign_id>/progress/", admin_views.campaign_progress, name="newsletter_campaign_progress"
+        ),
         path("campaigns/<int:campaign_id>/csv/", admin_views.campaign_csv, name="newsletter_campaign_csv"),
         *(
             path(
@@ -92,7 +94,9 @@ def campaigns_menu_item():
 def issue_header_button(page, user, view_name, next_url=None):
     """“Send…” in an edition's menu."""
     if isinstance(page.specific_deferred, IssuePage) and user.has_perm("newsletter.add_campaign"):
-        yield Button(_("Send the edition…"), reverse("newsletter_issue_send", args=[page.pk]), icon_name="mail", priority=5)
+        yield Button(
+            _("Send the edition…"), reverse("newsletter_issue_send", args=[page.pk]), icon_name="mail", priority=5
+        )
 
 
 @hooks.register("register_page_listing_more_buttons")

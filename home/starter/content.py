@@ -58,7 +58,12 @@ HOME = {
                 ]
             },
         ),
-        ("statement", p("Representamos a nuestras organizaciones y a sus comunidades: sus intereses, su empoderamiento, su desarrollo.")),
+        (
+            "statement",
+            p(
+                "Representamos a nuestras organizaciones y a sus comunidades: sus intereses, su empoderamiento, su desarrollo."
+            ),
+        ),
     ],
 }
 
@@ -107,7 +112,10 @@ ABOUT = {
                     {"date": "1997", "text": p("Un año después que ellas, nace FLO.")},
                     {"date": "2004", "text": p("Se establece CLAC.")},
                     {"date": "2005", "text": p("CLAC obtiene su personalidad jurídica.")},
-                    {"date": "Enero de 2022", "text": p("La VIII Asamblea General aprueba el Plan Estratégico 2022-2024.")},
+                    {
+                        "date": "Enero de 2022",
+                        "text": p("La VIII Asamblea General aprueba el Plan Estratégico 2022-2024."),
+                    },
                 ]
             },
         ),
@@ -138,7 +146,9 @@ MISSION = {
         ("heading", "Nuestra visión"),
         (
             "statement",
-            p("Queremos ser la red líder en representar, acompañar y fortalecer a quienes producen y trabajan en Fairtrade."),
+            p(
+                "Queremos ser la red líder en representar, acompañar y fortalecer a quienes producen y trabajan en Fairtrade."
+            ),
         ),
         (
             "text",
@@ -155,7 +165,10 @@ MISSION = {
                 "Representar y fortalecer",
                 "Representamos a pequeñas productoras, pequeños productores, trabajadoras y trabajadores organizados democráticamente, y trabajamos para fortalecer y desarrollar las organizaciones de base.",
             ),
-            ("Asistir y promover", "Asistimos a nuestras organizaciones miembros y promovemos sus productos y sus valores."),
+            (
+                "Asistir y promover",
+                "Asistimos a nuestras organizaciones miembros y promovemos sus productos y sus valores.",
+            ),
             ("Incidir", "Ejercemos influencia social, política y económica."),
         ),
     ],
@@ -169,6 +182,7 @@ GUIDELINES = {
     "introduction": "Cuatro pilares sostienen todo lo que hacemos.",
     "search_description": "Desarrollo sostenible, inclusión y equidad, empoderamiento e innovación: los cuatro lineamientos estratégicos de CLAC.",
     "body": [
+        ("heading", "Los cuatro pilares"),
         pillars(
             (
                 "Desarrollo sostenible",
@@ -243,7 +257,10 @@ PARTNERS = {
             {
                 "rows": [
                     {"name": "Fairtrade International", "detail": "Nuestro socio más importante en el comercio justo."},
-                    {"name": "Cooperación del Reino Unido", "detail": "Departamento para el Desarrollo Internacional (DFID)."},
+                    {
+                        "name": "Cooperación del Reino Unido",
+                        "detail": "Departamento para el Desarrollo Internacional (DFID).",
+                    },
                     {"name": "Cooperación del gobierno de Finlandia", "detail": "A través de Fairtrade Finlandia."},
                     {"name": "Agencia Francesa de Desarrollo (AFD)", "detail": "A través de Max Havelaar Francia."},
                     {"name": "Cooperación belga", "detail": "Agencia Belga de Desarrollo (BTC)."},
@@ -432,7 +449,9 @@ ARTICLES = [
         "body": [
             (
                 "text",
-                p("La VIII Asamblea General, en enero de 2022, aprobó el Plan Estratégico 2022-2024. El plan tiene cuatro objetivos:")
+                p(
+                    "La VIII Asamblea General, en enero de 2022, aprobó el Plan Estratégico 2022-2024. El plan tiene cuatro objetivos:"
+                )
                 + ul(
                     "optimizar el acceso a los mercados, con el comercio justo en el Norte y en el Sur;",
                     "elevar el empoderamiento y el desarrollo de la membresía con una oferta integral de servicios;",
@@ -468,7 +487,12 @@ ARTICLES = [
                 ),
             ),
             ("heading", "Empoderamiento"),
-            ("text", p("Nadie desarrolla a nadie: cada persona actúa en su propio desarrollo y mejora así su calidad de vida.")),
+            (
+                "text",
+                p(
+                    "Nadie desarrolla a nadie: cada persona actúa en su propio desarrollo y mejora así su calidad de vida."
+                ),
+            ),
             ("heading", "Innovación"),
             (
                 "text",
@@ -528,4 +552,10 @@ ARTICLES = [
 MAIN_MENU = ["about", "mission", "guidelines", "goals", "partners", "news", "newsletter", "contact"]
 FOOTER_MENU = ["about", "news", "newsletter", "privacy", "contact"]
 # Shorter names where a title is long.
-MENU_TEXTS = {"mission": "Misión y visión", "guidelines": "Lineamientos", "goals": "Objetivos", "partners": "Alianzas", "newsletter": "Boletín"}
+MENU_TEXTS = {
+    "mission": "Misión y visión",
+    "guidelines": "Lineamientos",
+    "goals": "Objetivos",
+    "partners": "Alianzas",
+    "newsletter": "Boletín",
+}

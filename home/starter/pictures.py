@@ -39,4 +39,6 @@ def _diamond(draw, x, y, steps, colour):
     """A diamond whose edges climb thread by thread."""
     for row in range(-steps, steps + 1):
         half = (steps - abs(row)) * THREAD + THREAD // 2
-        draw.rectangle((x - half, y + row * THREAD - THREAD // 2, x + half, y + row * THREAD + THREAD // 2 - 1), fill=colour)
+        draw.rectangle(
+            (x - half, y + row * THREAD - THREAD // 2, x + half, y + row * THREAD + THREAD // 2 - 1), fill=colour
+        )

@@ -1,5 +1,8 @@
 """Every address of the project."""
 
+from core import views
+from core.seo import PageSitemap, robots
+from core.share import share_picture
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.sitemaps.views import sitemap
@@ -7,10 +10,6 @@ from django.urls import include, path
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls
-
-from core import views
-from core.seo import PageSitemap, robots
-from core.share import share_picture
 
 urlpatterns = [
     path("", views.root, name="root"),

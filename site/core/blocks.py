@@ -117,9 +117,7 @@ class PillarsBlock(blocks.StructBlock):
 class GoalsBlock(blocks.StructBlock):
     """A numbered list of short goals."""
 
-    rows = blocks.ListBlock(
-        blocks.RichTextBlock(features=INLINE_TEXT, label=_("Goal")), label=_("Goals"), min_num=2
-    )
+    rows = blocks.ListBlock(blocks.RichTextBlock(features=INLINE_TEXT, label=_("Goal")), label=_("Goals"), min_num=2)
 
     class Meta:
         icon = "list-ol"

@@ -33,7 +33,9 @@ class PublicForm(forms.Form):
     """A form for everyone: with a honeypot (`website`) and a signed time stamp."""
 
     website = forms.CharField(
-        required=False, label=_("Leave this field empty"), widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"})
+        required=False,
+        label=_("Leave this field empty"),
+        widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}),
     )
     stamp = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -57,5 +59,7 @@ class PublicForm(forms.Form):
         if stamped is None or time.time() - stamped < STAMP_MIN_SECONDS:
             self.data = self.data.copy()
             self.data["stamp"] = make_stamp()
-            raise forms.ValidationError(_("We could not be sure that a person sent this. Please press the button again."))
+            raise forms.ValidationError(
+                _("We could not be sure that a person sent this. Please press the button again.")
+            )
         return value

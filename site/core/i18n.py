@@ -41,7 +41,9 @@ def _locales():
 def _nearest(page, locale, request):
     """The live, public translation of `page` or of its nearest ancestor in `locale`, or None."""
     for candidate in [page, *page.get_ancestors().filter(depth__gt=1).order_by("-depth")]:
-        translation = Page.objects.filter(translation_key=candidate.translation_key, locale=locale).live().public().first()
+        translation = (
+            Page.objects.filter(translation_key=candidate.translation_key, locale=locale).live().public().first()
+        )
         if translation:
             return translation
     return None

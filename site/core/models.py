@@ -37,7 +37,8 @@ class BasePage(Page):
 
     promote_panels = [
         MultiFieldPanel(
-            [FieldPanel("slug"), FieldPanel("seo_title"), FieldPanel("search_description")], heading=_("For search engines")
+            [FieldPanel("slug"), FieldPanel("seo_title"), FieldPanel("search_description")],
+            heading=_("For search engines"),
         ),
     ]
     settings_panels = [*Page.settings_panels, FieldPanel("pattern"), FieldPanel("starter_content")]
@@ -166,6 +167,7 @@ class SiteTexts(DraftStateMixin, RevisionMixin, TranslatableMixin, ClusterableMo
         """The live texts in `language` (the active one if None), else in the default language, else empty ones."""
         wanted = language or get_language() or settings.LANGUAGE_CODE
         texts = {
-            row.locale.language_code: row for row in cls.objects.filter(live=True).select_related("locale").order_by("-pk")
+            row.locale.language_code: row
+            for row in cls.objects.filter(live=True).select_related("locale").order_by("-pk")
         }
         return texts.get(wanted) or texts.get(settings.LANGUAGE_CODE) or cls()

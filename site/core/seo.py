@@ -5,6 +5,8 @@ from django.contrib.sitemaps import Sitemap
 from django.http import HttpResponse
 from wagtail.models import Page, Site
 
+from .i18n import language_tag
+
 
 class PageSitemap(Sitemap):
     """Every live, public page with its translations (hreflang) and its last change."""
@@ -35,10 +37,8 @@ class PageSitemap(Sitemap):
 
     def _urls(self, page, protocol, domain):
         """Django's own list, with addresses on SITE_URL and the alternates of each page."""
-        from .i18n import language_tag
-
         urls = super()._urls(page, protocol, domain)
-        for url in urls["urls"] if isinstance(urls, dict) else urls:
+        for url in urls:
             item = url["item"]
             url["location"] = settings.SITE_URL + item.get_url()
             url["alternates"] = [
@@ -51,10 +51,15 @@ class PageSitemap(Sitemap):
 
     def get_urls(self, page=1, site=None, protocol=None):
         """Django asks the sites framework for the domain; this site knows its own."""
-        return self._urls(self.paginator.page(page), "https", "localhost")
+        return self._urls(page, "https", "localhost")
 
 
 def robots(request):
     """robots.txt: everything but the admin and personal links, and where the sitemap is."""
-    lines = ["User-agent: *", "Disallow: /admin/", "Disallow: /*/subscription/", f"Sitemap: {settings.SITE_URL}/sitemap.xml"]
+    lines = [
+        "User-agent: *",
+        "Disallow: /admin/",
+        "Disallow: /*/subscription/",
+        f"Sitemap: {settings.SITE_URL}/sitemap.xml",
+    ]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")

@@ -28,7 +28,9 @@ def _fit(title):
         lines = textwrap.wrap(title, letters)
         if len(lines) <= 4:
             break
-    return size, [*lines[:3], textwrap.shorten(" ".join(lines[3:]), letters, placeholder=" …")] if len(lines) > 4 else lines
+    return size, [*lines[:3], textwrap.shorten(" ".join(lines[3:]), letters, placeholder=" …")] if len(
+        lines
+    ) > 4 else lines
 
 
 def draw(title, organisation):

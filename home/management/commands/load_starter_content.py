@@ -4,14 +4,14 @@ import uuid
 from pathlib import Path
 
 import polib
+from core.images import CustomImage
+from core.models import Menu, SiteTexts, Topic
 from django.core.files.base import ContentFile
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from wagtail.models import Locale, Page, Site
 from wagtail_localize.models import Translation, TranslationSource
 
-from core.images import CustomImage
-from core.models import Menu, SiteTexts, Topic
 from home.models import ContactPage, ContentPage, HomePage
 from home.starter import content, pictures
 from news.models import ArticlePage, NewsIndexPage
@@ -104,7 +104,9 @@ class Command(BaseCommand):
         return [*topics, texts, *pages, *menus]
 
     def _snippet(self, model, key, **fields):
-        snippet, _created = model.objects.get_or_create(translation_key=key_of(key), locale=self.spanish, defaults=fields)
+        snippet, _created = model.objects.get_or_create(
+            translation_key=key_of(key), locale=self.spanish, defaults=fields
+        )
         return snippet
 
     def _page(self, parent, model, fields):
@@ -130,7 +132,9 @@ class Command(BaseCommand):
 
     def _stream(self, block, body):
         """A StreamValue from (block, value) pairs; page keys become page numbers."""
-        return block.to_python([{"type": name, "value": self._value(value)} for name, value in body])
+        plain = block.to_python([{"type": name, "value": self._value(value)} for name, value in body])
+        # As values, not as the raw data given: items of lists then get their ids, without which wagtail-localize skips them.
+        return block.to_python([child.get_prep_value() for child in plain])
 
     def _value(self, value):
         if isinstance(value, dict) and "page" in value:
@@ -148,7 +152,8 @@ class Command(BaseCommand):
 
     def _menu(self, place, names):
         entries = [
-            {"type": "entry", "value": {"text": content.MENU_TEXTS.get(name, ""), "page": self.pages[name].pk}} for name in names
+            {"type": "entry", "value": {"text": content.MENU_TEXTS.get(name, ""), "page": self.pages[name].pk}}
+            for name in names
         ]
         block = Menu._meta.get_field("items").stream_block
         return self._snippet(Menu, f"menu-{place}", place=place, items=block.to_python(entries))

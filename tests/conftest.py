@@ -1,0 +1,83 @@
+"""What all tests share: compiled texts, the site with its starter content, and helpers of the newsletter."""
+
+import pytest
+from core.texts import compile_texts
+from django.core.management import call_command
+from wagtail.models import Locale
+
+from newsletter.models import IssuePage, Subscriber
+
+
+def pytest_configure(config):
+    compile_texts()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """The test database holds the starter content: tests read the site that a newcomer sees."""
+    with django_db_blocker.unblock():
+        if not IssuePage.objects.exists():
+            call_command("load_starter_content", verbosity=0)
+
+
+@pytest.fixture
+def locales(db):
+    """The site's locales by language code."""
+    return {locale.language_code: locale for locale in Locale.objects.all()}
+
+
+@pytest.fixture
+def page_of(locales):
+    """Find a starter page by its key and language: `page_of("about", "en")`."""
+    from wagtail.models import Page
+
+    from home.management.commands.load_starter_content import key_of
+
+    def find(key, language="es"):
+        return Page.objects.get(translation_key=key_of(key), locale=locales[language]).specific
+
+    return find
+
+
+@pytest.fixture
+def subscribe(db):
+    """Make subscribers: `subscribe("a@example.org", language="en")`; active unless told otherwise."""
+
+    def make(email, **fields):
+        return Subscriber.objects.create(email=email, **{"state": Subscriber.State.ACTIVE, **fields})
+
+    return make
+
+
+@pytest.fixture
+def issue(page_of):
+    """The starter edition in Spanish, published in all three languages."""
+    return page_of("issue-welcome")
+
+
+@pytest.fixture
+def run_tasks(db):
+    """Run what waits in the task queue, as a worker would."""
+    from django_tasks_db.models import DBTaskResult
+
+    DBTaskResult.objects.all().delete()  # what loading the starter content left
+
+    def run():
+        while (row := DBTaskResult.objects.ready().order_by("-priority", "enqueued_at").first()) is not None:
+            row.claim("test")
+            row.task.call(*row.args_kwargs["args"], **row.args_kwargs["kwargs"])
+            row.set_successful(None)
+
+    return run
+
+
+@pytest.fixture
+def staff_client(client, django_user_model):
+    """A browser with an administrator logged in, whose admin is in English."""
+    from wagtail.users.models import UserProfile
+
+    user = django_user_model.objects.create_superuser("ana", "ana@example.org", "a long password")
+    UserProfile.objects.create(user=user, preferred_language="en")
+    client.force_login(user)
+    client.user = user
+    return client

@@ -1,0 +1,63 @@
+"""Health, robots, sitemap, share pictures, headers, media."""
+
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.django_db
+
+
+def test_health_and_readiness(client):
+    assert client.get("/healthz").content == b"ok\n"
+    assert client.get("/readyz").content == b"ok\n"
+
+
+def test_not_ready_while_a_migration_is_pending(client):
+    from django.db.migrations.recorder import MigrationRecorder
+
+    MigrationRecorder.Migration.objects.filter(app="newsletter").delete()
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert b"migrations" in response.content
+
+
+def test_sitemap_lists_every_page_with_its_alternates(client, page_of):
+    xml = client.get("/sitemap.xml").content.decode()
+    for language in ("es", "en", "pt-br"):
+        assert f"{page_of('partners', language).url}</loc>" in xml
+    assert xml.count("<loc>") == 54
+    assert 'hreflang="x-default"' in xml
+    assert "<lastmod>" in xml
+
+
+def test_unpublished_pages_are_not_in_the_sitemap(client, page_of):
+    page_of("partners", "en").unpublish()
+    assert "partners-and-memberships" not in client.get("/sitemap.xml").content.decode()
+
+
+def test_robots_names_the_sitemap(client):
+    assert "Sitemap: http://testserver/sitemap.xml" in client.get("/robots.txt").content.decode()
+
+
+def test_share_picture_is_drawn_for_each_page(client, page_of):
+    response = client.get(f"/share/{page_of('guidelines', 'pt-br').pk}.png")
+    picture = Image.open(BytesIO(response.content))
+    assert picture.size == (1200, 630)
+    assert len(response.content) < 60_000
+
+
+def test_headers_hold_scripts_back(client, page_of):
+    response = client.get(page_of("home").url)
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+    assert "unsafe" not in response["Content-Security-Policy"]
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_uploaded_files_cannot_run_in_the_sites_origin(client, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    (tmp_path / "page.html").write_text("<script>alert(1)</script>")
+    response = client.get("/media/page.html")
+    assert "sandbox" in response["Content-Security-Policy"]
+    assert client.get("/media/../db.sqlite3").status_code in {400, 404}
