@@ -3,6 +3,7 @@
 import uuid
 
 from core.leases import LeasedModel
+from core.localmail import MAIL_POLICY
 from core.models import BasePage, Topic, default_language
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -212,9 +213,10 @@ class IssuePage(BasePage):
         from .rendering import preview
 
         rendered = preview(self)
-        if mode_name == "mail":
-            return HttpResponse(rendered.html)
-        return HttpResponse(render_to_string("newsletter/admin/text_preview.html", {"rendered": rendered}))
+        text = render_to_string("newsletter/admin/text_preview.html", {"rendered": rendered})
+        response = HttpResponse(rendered.html if mode_name == "mail" else text)
+        response["Content-Security-Policy"] = MAIL_POLICY
+        return response
 
     def source_issue(self):
         """The edition in the default language, which campaigns refer to; itself if there is none."""

@@ -1,6 +1,7 @@
-"""Headers that every response carries."""
+"""Headers that every response carries, and the language of a request."""
 
 from csp.middleware import CSPMiddleware
+from django.middleware.locale import LocaleMiddleware
 
 # Wagtail's admin still has inline scripts and styles of its own.
 ADMIN_POLICY = {
@@ -32,3 +33,14 @@ class SecurityHeadersMiddleware(CSPMiddleware):
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """Django's, except that what has no language in its address (admin, media, …) is not looked for under one."""
+
+    UNPREFIXED = ("/admin/", "/documents/", "/media/", "/share/", "/static/")
+
+    def process_response(self, request, response):
+        if response.status_code == 404 and request.path_info.startswith(self.UNPREFIXED):
+            return response
+        return super().process_response(request, response)

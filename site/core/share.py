@@ -23,14 +23,12 @@ def _font(size, weight):
 
 
 def _fit(title):
-    """The largest font in which `title` takes at most four lines, and those lines; the rest is cut with an ellipsis."""
+    """The largest font in which `title` takes at most four lines, and those lines; what is too long ends in an ellipsis."""
     for size, letters in SIZES:
-        lines = textwrap.wrap(title, letters)
-        if len(lines) <= 4:
-            break
-    return size, [*lines[:3], textwrap.shorten(" ".join(lines[3:]), letters, placeholder=" …")] if len(
-        lines
-    ) > 4 else lines
+        lines = textwrap.wrap(title, letters, max_lines=4, placeholder=" …")
+        if not lines[-1].endswith(" …"):
+            return size, lines
+    return size, lines
 
 
 def draw(title, organisation):

@@ -78,9 +78,8 @@ def mail_html(request, key):
     """The HTML part of one mail, in a sandbox."""
     body = _kept_mail(key).get_body(("html",))
     response = HttpResponse(body.get_content() if body else "")
-    response["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
-    )
+    sandbox = "allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"
+    response["Content-Security-Policy"] = f"{localmail.MAIL_POLICY}; sandbox {sandbox}"
     return response
 
 

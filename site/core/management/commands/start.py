@@ -30,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dev", action="store_true", help="reload on change, no static files to collect")
 
     def handle(self, *args, port, dev, **options):
+        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
         self._prepare(dev)
         self.processes = {}
         for number in (signal.SIGTERM, signal.SIGINT):
