@@ -5,7 +5,7 @@ VENV = .venv/bin
 PO_LANGUAGES = es en pt_BR
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help run dev test test-services test-e2e lint pins messages env-dev
+.PHONY: help run dev test test-services test-e2e bench lint pins messages env-dev
 
 help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,11 +24,15 @@ test: env-dev  ## the tests, on SQLite, without services or a browser
 	@$(VENV)/python -m pytest
 
 test-services: env-dev  ## the same on PostgreSQL, which it starts itself, and the concurrency tests
-	@PYTEST="$(CURDIR)/$(VENV)/python -m pytest -m not\ e2e" bin/with-postgres.sh
+	@bin/with-postgres.sh $(VENV)/python -m pytest -m "not e2e"
 
 test-e2e: env-dev  ## the whole journey in headless Chromium
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	@$(VENV)/python -m pytest -m e2e -n 0
+
+bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in the same run (docs/performance.md)
+	@command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq wrk >/dev/null; }
+	@$(VENV)/python -m bench.pages
 
 lint: env-dev  ## ruff, templates, migrations, messages
 	@$(VENV)/ruff check .

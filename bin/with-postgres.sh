@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run a command (in $PYTEST) with a PostgreSQL of its own: started from Debian's package in a temporary folder,
+# Run a command with a PostgreSQL of its own: started from Debian's package in a temporary folder,
 # listening on loopback only, and gone afterwards.
 set -euo pipefail
 command -v /usr/lib/postgresql/15/bin/postgres >/dev/null || { apt-get update -qq && apt-get install -y -qq postgresql >/dev/null; }
@@ -15,4 +15,4 @@ cd "$folder"
 trap '"${as[@]}" "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null; rm -rf "$folder"' EXIT
 cd "$OLDPWD"
 export DATABASE_URL="postgres://clac@127.0.0.1:$port/postgres"
-$PYTEST
+"$@"

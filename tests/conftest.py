@@ -1,6 +1,7 @@
 """What all tests share: compiled texts, the site with its starter content, and helpers of the newsletter."""
 
 import pytest
+from core import pagecache
 from core.texts import compile_texts
 from django.core.management import call_command
 from wagtail.models import Locale
@@ -18,6 +19,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if not IssuePage.objects.exists():
             call_command("load_starter_content", verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _empty_page_cache():
+    """What one test rendered is not another one's answer."""
+    pagecache.purge()
 
 
 @pytest.fixture

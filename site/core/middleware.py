@@ -1,6 +1,7 @@
 """Headers that every response carries, and the language of a request."""
 
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.middleware.locale import LocaleMiddleware
 
 # Wagtail's admin still has inline scripts and styles of its own.
@@ -24,12 +25,14 @@ class SecurityHeadersMiddleware(CSPMiddleware):
     def get_policy_parts(self, request, response, report_only=False):
         parts = super().get_policy_parts(request, response, report_only)
         # Editors' user bar on the site is Wagtail's own interface, so they get the admin's policy there too.
-        if request.path_info.startswith("/admin/") or getattr(response, "shows_user_bar", False):
+        if request.path_info.startswith("/admin/") or settings.SESSION_COOKIE_NAME in request.COOKIES:
             parts.config = ADMIN_POLICY if not report_only else None
         return parts
 
     def process_response(self, request, response):
         response = super().process_response(request, response)
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            response.headers.setdefault("Cache-Control", "private, no-cache")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response

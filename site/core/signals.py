@@ -1,7 +1,17 @@
 """Signals between the apps, and what core itself does on them."""
 
 from django.core.management import call_command
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal, receiver
+from wagtail.contrib.redirects.models import Redirect
+from wagtail.documents import get_document_model
+from wagtail.models import Page, PageViewRestriction, Site
+from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
+
+from . import pagecache
+from .images import CustomImage
+from .models import Menu, SiteTexts, Topic
 
 # Sent by every worker every TICK_SECONDS and by `manage.py tick`: receivers look for work that the task queue forgot.
 tick = Signal()
@@ -11,3 +21,24 @@ tick = Signal()
 def publish_scheduled(**kwargs):
     """Publish and expire pages and snippets whose time has come."""
     call_command("publish_scheduled", verbosity=0)
+
+
+def purge_pages(**kwargs):
+    """Drop the cached pages once the change that calls for it is committed."""
+    transaction.on_commit(pagecache.purge)
+
+
+# Pages and the texts around them count when they are published, so that somebody's draft does not empty the cache.
+for signal in (published, unpublished, page_slug_changed, post_page_move):
+    signal.connect(purge_pages)
+for model in (Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model()):
+    post_save.connect(purge_pages, sender=model)
+for model in (Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model(), Menu, SiteTexts):
+    post_delete.connect(purge_pages, sender=model)
+
+
+@receiver(post_delete)
+def purge_deleted_pages(sender, **kwargs):
+    """A deleted page is gone from every list at once."""
+    if issubclass(sender, Page):
+        purge_pages()

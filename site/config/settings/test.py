@@ -20,8 +20,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or tempfile.mkdtemp(prefix="clac-media-"))
-LOCAL_MAIL_DIR = MEDIA_ROOT / "mail"
+# Whatever a run writes besides the database goes to a folder of its own.
+VAR_DIR = Path(tempfile.mkdtemp(prefix="clac-test-"))
+MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "media")
+LOCAL_MAIL_DIR = VAR_DIR / "mail"
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 NEWSLETTER_LEASE_SECONDS = 3
 TICK_SECONDS = 0.5
