@@ -33,7 +33,7 @@ def server(application, environment):
     """Run granian on a free port; yield its address."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", PROCESSES, "--blocking-threads", "4", "--log-level", "critical", application]
+    command += ["--workers", PROCESSES, "--blocking-threads", "2", "--log-level", "critical", application]
     paths = os.pathsep.join([str(ROOT / "site"), str(ROOT)])
     process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment, "PYTHONPATH": paths})
     url = f"http://127.0.0.1:{port}/"

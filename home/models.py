@@ -1,8 +1,10 @@
 """The institution's pages."""
 
 from core.blocks import INLINE_TEXT, BodyBlock
+from core.furniture import section
 from core.models import BasePage
 from django.db import models
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField, StreamField
@@ -37,10 +39,12 @@ class HomePage(BasePage):
         from newsletter.forms import SignUpForm
         from newsletter.models import NewsletterPage
 
+        language = get_language()
         return super().get_context(request, *args, **kwargs) | {
-            "articles": ArticlePage.latest(self.locale)[:4],
-            "news_index": NewsIndexPage.objects.live().filter(locale=self.locale).first(),
-            "newsletter_page": NewsletterPage.objects.live().filter(locale=self.locale).first(),
+            "first_page": section(ContentPage, language),
+            "articles": ArticlePage.latest(self.locale_id)[:4],
+            "news_index": section(NewsIndexPage, language),
+            "newsletter_page": section(NewsletterPage, language),
             "signup_form": SignUpForm(),
         }
 

@@ -3,6 +3,7 @@
 import math
 
 from core.blocks import BodyBlock
+from core.furniture import public
 from core.models import BasePage, Topic, default_language
 from django.core.paginator import Paginator
 from django.db import models
@@ -95,8 +96,8 @@ class ArticlePage(BasePage):
 
     @classmethod
     def latest(cls, locale):
-        """The live, public articles in `locale`, newest first."""
-        return cls.objects.live().public().filter(locale=locale).order_by("-date", "-first_published_at", "-pk")
+        """The public articles in `locale` (or its number), newest first."""
+        return public(cls.objects.filter(locale=locale)).order_by("-date", "-first_published_at", "-pk")
 
     @property
     def description(self):

@@ -1,9 +1,10 @@
 """Forms of the newsletter: joining, changing preferences, and the editors' test send."""
 
 from core.forms import PublicForm
-from core.models import Topic, default_language
+from core.furniture import topic_choices
 from django import forms
 from django.conf import settings
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from . import addresses
@@ -16,16 +17,13 @@ CONSENT_WORDING = _(
 )
 
 
-class TopicsField(forms.ModelMultipleChoiceField):
-    """Topics by their names in the reader's language."""
+class TopicsField(forms.TypedMultipleChoiceField):
+    """Topics by their names in the reader's language; cleans to the numbers of the topics in the default language."""
 
     widget = forms.CheckboxSelectMultiple
 
     def __init__(self, **kwargs):
-        super().__init__(Topic.objects.filter(**default_language()), required=False, **kwargs)
-
-    def label_from_instance(self, topic):
-        return topic.localized.name
+        super().__init__(coerce=int, required=False, choices=lambda: topic_choices(get_language()), **kwargs)
 
 
 class AddressField(forms.EmailField):
@@ -64,6 +62,11 @@ class PreferencesForm(forms.ModelForm):
     class Meta:
         model = Subscriber
         fields = ["name", "language", "topics"]
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["topics"] = list(self.instance.topics.values_list("pk", flat=True))
 
 
 class TestSendForm(forms.Form):

@@ -58,7 +58,7 @@ def join(request):
         email=form.cleaned_data["email"],
         name=form.cleaned_data["name"],
         language=get_language(),
-        topics=[topic.pk for topic in form.cleaned_data["topics"]],
+        topics=form.cleaned_data["topics"],
         wording=str(CONSENT_WORDING),
         wording_version=CONSENT_VERSION,
         origin=truncated_origin(request),

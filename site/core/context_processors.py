@@ -2,10 +2,16 @@
 
 from django.conf import settings
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import get_language
 
-from .models import SiteTexts
+from .furniture import site_texts
+from .pagecache import shared_generation
 
 
 def site(request):
-    """The site's texts (read only where a template asks) and its public address."""
-    return {"site_texts": SimpleLazyObject(SiteTexts.current), "SITE_URL": settings.SITE_URL}
+    """The site's texts (read only where a template asks), its public address, and a key for cached parts of pages."""
+    return {
+        "site_texts": SimpleLazyObject(lambda: site_texts(get_language())),
+        "SITE_URL": settings.SITE_URL,
+        "generation": shared_generation().current().hex(),
+    }

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.urls import translate_url
 from django.utils.translation import get_language
-from wagtail.models import Locale, Page
+from wagtail.models import Page
+
+from .furniture import locales, public
+from .pagecache import until_purge
 
 
 @dataclass(frozen=True)
@@ -34,33 +37,33 @@ def language_tag(code):
     return f"{language}-{region.upper()}" if region else language
 
 
-def _locales():
-    return {locale.language_code: locale for locale in Locale.objects.all()}
+def _nearest(path, locale):
+    """The public translation of the nearest ancestor of the page at `path` in `locale`, or None."""
+    above = [path[:end] for end in range(len(path) - Page.steplen, Page.steplen, -Page.steplen)]
+    keys = list(Page.objects.filter(path__in=above).order_by("-path").values_list("translation_key", flat=True))
+    found = {
+        other.translation_key: other for other in public(Page.objects.filter(translation_key__in=keys, locale=locale))
+    }
+    return next((found[key] for key in keys if key in found), None)
 
 
-def _nearest(page, locale, request):
-    """The live, public translation of `page` or of its nearest ancestor in `locale`, or None."""
-    for candidate in [page, *page.get_ancestors().filter(depth__gt=1).order_by("-depth")]:
-        translation = (
-            Page.objects.filter(translation_key=candidate.translation_key, locale=locale).live().public().first()
-        )
-        if translation:
-            return translation
-    return None
-
-
-def page_languages(page, request):
-    """The language switcher of `page`: one LanguageLink for each language that has at least a home page."""
-    keys = Page.objects.filter(translation_key=page.translation_key).live().public()
-    translations = {translation.locale_id: translation for translation in keys}
+@until_purge
+def _page_languages(key, path):
+    """The LanguageLinks of the page with the translation key `key` that stands at `path` in the tree."""
+    translations = {other.locale_id: other for other in public(Page.objects.filter(translation_key=key))}
     links = []
-    for code, locale in _locales().items():
-        own = page if page.locale_id == locale.pk else translations.get(locale.pk)
-        target = own or _nearest(page, locale, request)
-        if target and target.get_url(request):
+    for code, locale in locales().items():
+        own = translations.get(locale.pk)
+        target = own or _nearest(path, locale)
+        if target and target.url:
             name = dict(settings.LANGUAGES).get(code, code)
-            links.append(LanguageLink(code, name, target.get_url(request), target.title, missing=own is None))
+            links.append(LanguageLink(code, name, target.url, target.title, missing=own is None))
     return sort_links(links)
+
+
+def page_languages(page):
+    """The language switcher of `page`: one LanguageLink for each language that has at least a home page."""
+    return _page_languages(page.translation_key, page.path)
 
 
 def path_languages(path):

@@ -2,7 +2,10 @@
 
 from csp.middleware import CSPMiddleware
 from django.conf import settings
+from django.http.request import split_domain_port
 from django.middleware.locale import LocaleMiddleware
+
+from .furniture import site
 
 # Wagtail's admin still has inline scripts and styles of its own.
 ADMIN_POLICY = {
@@ -42,6 +45,12 @@ class LanguageMiddleware(LocaleMiddleware):
     """Django's, except that what has no language in its address (admin, media, …) is not looked for under one."""
 
     UNPREFIXED = ("/admin/", "/documents/", "/media/", "/share/", "/static/")
+
+    def process_request(self, request):
+        super().process_request(request)
+        # Where Site.find_for_request() looks first: one slow query less for every page.
+        host = split_domain_port(request.get_host())[0]
+        request._wagtail_site = site(host, request.get_port())
 
     def process_response(self, request, response):
         if response.status_code == 404 and request.path_info.startswith(self.UNPREFIXED):

@@ -8,7 +8,7 @@ from modelcluster.models import ClusterableModel
 from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import StreamField
-from wagtail.models import DraftStateMixin, Locale, Page, PreviewableMixin, RevisionMixin, TranslatableMixin
+from wagtail.models import DraftStateMixin, Page, PreviewableMixin, RevisionMixin, TranslatableMixin
 from wagtail_localize.fields import SynchronizedField, TranslatableField
 
 from .blocks import LinkStructValue
@@ -113,16 +113,6 @@ class Menu(DraftStateMixin, RevisionMixin, PreviewableMixin, TranslatableMixin, 
     def __str__(self):
         return self.get_place_display()
 
-    @classmethod
-    def entries(cls, place):
-        """The live entries of the menu at `place` in the active language, as (text, url, page) triples."""
-        menu = cls.objects.filter(place=place, live=True, locale=Locale.get_active()).first()
-        if not menu:
-            return []
-        pages = [(item.value["text"], item.value["page"]) for item in menu.items if item.value["page"]]
-        localized = [(text, page.localized) for text, page in pages]
-        return [(text or page.title, page.url, page) for text, page in localized if page.live]
-
     def get_preview_template(self, request, mode_name):
         return "core/menu_preview.html"
 
@@ -166,8 +156,6 @@ class SiteTexts(DraftStateMixin, RevisionMixin, TranslatableMixin, ClusterableMo
     def current(cls, language=None):
         """The live texts in `language` (the active one if None), else in the default language, else empty ones."""
         wanted = language or get_language() or settings.LANGUAGE_CODE
-        texts = {
-            row.locale.language_code: row
-            for row in cls.objects.filter(live=True).select_related("locale").order_by("-pk")
-        }
+        rows = cls.objects.filter(live=True).select_related("locale").order_by("-pk")
+        texts = {row.locale.language_code: row for row in rows}
         return texts.get(wanted) or texts.get(settings.LANGUAGE_CODE) or cls()

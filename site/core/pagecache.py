@@ -16,6 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
+from functools import cache, wraps
 from pathlib import Path
 
 import brotli
@@ -59,9 +60,8 @@ class Generation:
 class PageCache:
     """The pages of this process, and the files through which processes share them."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.generation = Generation(self.folder / "generation")
+    def __init__(self, folder, generation):
+        self.folder, self.generation = Path(folder), generation
         self.pages = OrderedDict()
         self._locks = [threading.Lock() for _number in range(64)]
 
@@ -184,7 +184,7 @@ class PageCacheMiddleware:
 
     def __init__(self, get_response):
         self.get_response = get_response
-        self.cache = PageCache(settings.VAR_DIR / "pagecache")
+        self.cache = PageCache(settings.VAR_DIR / "pagecache", shared_generation())
         self.session_cookie = f"{settings.SESSION_COOKIE_NAME}="
 
     def __call__(self, request):
@@ -234,6 +234,33 @@ class PageCacheMiddleware:
         )
 
 
+@cache
+def shared_generation():
+    """This machine's Generation, opened once in a process."""
+    return Generation(settings.VAR_DIR / "pagecache" / "generation")
+
+
 def purge():
     """Drop all pages, in every process of this machine, before the next request."""
-    Generation(settings.VAR_DIR / "pagecache" / "generation").renew()
+    shared_generation().renew()
+
+
+def until_purge(function):
+    """Remember what `function` returns for its arguments until the next purge: for what stands on every page.
+
+    The results are shared by all threads, so nobody may change them.
+    """
+    memory = (None, {})
+
+    @wraps(function)
+    def remembered(*arguments):
+        nonlocal memory
+        generation = shared_generation().current()
+        if memory[0] != generation:
+            memory = (generation, {})
+        known = memory[1]
+        if arguments not in known:
+            known[arguments] = function(*arguments)
+        return known[arguments]
+
+    return remembered

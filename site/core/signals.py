@@ -6,12 +6,15 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal, receiver
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
-from wagtail.models import Page, PageViewRestriction, Site
+from wagtail.models import Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
 
 from . import pagecache
 from .images import CustomImage
 from .models import Menu, SiteTexts, Topic
+
+# What has no drafts, and so counts when it is saved.
+PLAIN_MODELS = (Locale, Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model())
 
 # Sent by every worker every TICK_SECONDS and by `manage.py tick`: receivers look for work that the task queue forgot.
 tick = Signal()
@@ -31,9 +34,9 @@ def purge_pages(**kwargs):
 # Pages and the texts around them count when they are published, so that somebody's draft does not empty the cache.
 for signal in (published, unpublished, page_slug_changed, post_page_move):
     signal.connect(purge_pages)
-for model in (Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model()):
+for model in PLAIN_MODELS:
     post_save.connect(purge_pages, sender=model)
-for model in (Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model(), Menu, SiteTexts):
+for model in (*PLAIN_MODELS, Menu, SiteTexts):
     post_delete.connect(purge_pages, sender=model)
 
 

@@ -129,7 +129,7 @@ def test_personal_pages_are_not_kept(client):
 def a_cache(tmp_path, render):
     """A middleware with a cache of its own around `render`."""
     middleware = pagecache.PageCacheMiddleware(render)
-    middleware.cache = pagecache.PageCache(tmp_path)
+    middleware.cache = pagecache.PageCache(tmp_path, pagecache.Generation(tmp_path / "generation"))
     return middleware
 
 
@@ -178,3 +178,27 @@ def test_strange_queries_do_not_fill_the_cache(rf, tmp_path):
     middleware(rf.get("/es/?utm_source=a"))
     middleware(rf.get("/es/?page=2"))
     assert len(middleware.cache.pages) == 1
+
+
+def test_an_uncached_home_page_takes_few_queries_however_many_articles(client, page_of, django_assert_max_num_queries):
+    from datetime import date
+
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from news.models import ArticlePage
+
+    def queries():
+        pagecache.purge()
+        with CaptureQueriesContext(connection) as captured:
+            client.get("/es/")
+        return len(captured)
+
+    client.get("/es/")
+    few = queries()
+    assert few <= 15
+    index = page_of("news")
+    for number in range(60):
+        article = ArticlePage(title=f"N {number}", introduction="x", locale=index.locale, date=date(2026, 1, 1))
+        index.add_child(instance=article)
+    assert queries() == few

@@ -6,15 +6,15 @@ from django.utils.html import format_html
 from django.utils.translation import get_language
 
 from core import i18n
-from core.models import Menu
+from core.furniture import menus
 
 register = template.Library()
 
 
 @register.simple_tag
 def menu(place):
-    """The entries of the menu at `place`: (text, url, page) triples."""
-    return Menu.entries(place)
+    """The MenuEntries of the menu at `place`."""
+    return menus(get_language()).get(place, [])
 
 
 @register.simple_tag(takes_context=True)
@@ -25,7 +25,7 @@ def languages(context):
         return i18n.home_languages()
     page = context.get("page")
     if page is not None and page.pk:
-        return i18n.page_languages(page, request)
+        return i18n.page_languages(page)
     return i18n.path_languages(request.path)
 
 
@@ -66,8 +66,6 @@ def letter(number):
 
 
 @register.filter
-def is_current(page, current):
-    """Whether `page` is the current page or the section that it stands in."""
-    if not current or not getattr(current, "pk", None):
-        return False
-    return page.pk == current.pk or (page.depth > 2 and current.path.startswith(page.path))
+def is_current(entry, page):
+    """Whether a MenuEntry leads to `page` or to the section that it stands in."""
+    return bool(getattr(page, "pk", None)) and entry.depth > 2 and page.path.startswith(entry.path)

@@ -103,7 +103,7 @@ class Command(BaseCommand):
         else:
             web = [
                 *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-                *("--workers", str(settings.WEB_PROCESSES), "--blocking-threads", "4", "--log-level", "warning"),
+                *("--workers", str(settings.WEB_PROCESSES), "--blocking-threads", "2", "--log-level", "warning"),
                 "config.wsgi:application",
             ]
         path = os.pathsep.join([str(settings.BASE_DIR / "site"), str(settings.BASE_DIR)])
