@@ -3,10 +3,12 @@
 import pytest
 from core import pagecache
 from core.texts import compile_texts
+from django.conf import settings
 from django.core.management import call_command
 from wagtail.models import Locale
 
 from newsletter.models import IssuePage, Subscriber
+from tests import prepared
 
 
 def pytest_configure(config):
@@ -14,8 +16,18 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_keepdb(django_db_keepdb, django_db_modify_db_settings):
     """The test database holds the starter content: tests read the site that a newcomer sees."""
+    database = settings.DATABASES["default"]
+    if not database["ENGINE"].endswith("sqlite3"):
+        return django_db_keepdb
+    prepared.copy_to(database["TEST"]["NAME"], settings.MEDIA_ROOT)
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """On PostgreSQL the starter content is loaded for each run."""
     with django_db_blocker.unblock():
         if not IssuePage.objects.exists():
             call_command("load_starter_content", verbosity=0)
