@@ -1,5 +1,6 @@
 """The institution's pages."""
 
+from core import seo
 from core.blocks import INLINE_TEXT, BodyBlock
 from core.furniture import section
 from core.models import BasePage
@@ -47,6 +48,10 @@ class HomePage(BasePage):
             "newsletter_page": section(NewsletterPage, language),
             "signup_form": SignUpForm(),
         }
+
+    def structured_data(self):
+        """The Organization and the WebSite (schema.org)."""
+        return seo.organisation()
 
 
 class ContentPage(BasePage):

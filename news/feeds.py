@@ -1,10 +1,13 @@
-"""Atom feeds of the news, one for each language."""
+"""Atom feeds (RFC 4287): one for each language, and one for each topic in it, with the articles' full content."""
 
 from datetime import datetime, time
 
 from core.i18n import language_tag
+from core.markup import absolute_html
+from core.models import Topic
 from django.conf import settings
 from django.contrib.syndication.views import Feed
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.translation import get_language
@@ -14,18 +17,26 @@ from wagtail.models import Locale
 from .models import ArticlePage
 
 
-class NewsFeed(Feed):
-    """The twenty latest articles of the active language, with their full content (RFC 4287)."""
+class FullContentFeed(Atom1Feed):
+    """Atom with the whole article in `content` besides the summary."""
 
-    feed_type = Atom1Feed
+    def add_item_elements(self, handler, item):
+        super().add_item_elements(handler, item)
+        handler.addQuickElement("content", item["content"], {"type": "html"})
+
+
+class NewsFeed(Feed):
+    """The twenty latest articles of the active language."""
+
+    feed_type = FullContentFeed
 
     def get_feed(self, obj, request):
-        self.request = request
+        self.address = f"{settings.SITE_URL}{request.path}"
         feed = super().get_feed(obj, request)
         feed.feed["language"] = language_tag(get_language())
         return feed
 
-    def title(self):
+    def title(self, topic=None):
         return _("CLAC news")
 
     def subtitle(self):
@@ -35,9 +46,12 @@ class NewsFeed(Feed):
         return f"{settings.SITE_URL}/{get_language()}/"
 
     def feed_url(self):
-        return f"{settings.SITE_URL}/{get_language()}/news/feed.xml"
+        return self.address
 
-    def items(self):
+    def feed_guid(self):
+        return self.address
+
+    def items(self, topic=None):
         return ArticlePage.latest(Locale.get_active())[:20]
 
     def item_title(self, item):
@@ -57,3 +71,26 @@ class NewsFeed(Feed):
 
     def item_updateddate(self, item):
         return item.last_published_at
+
+    def item_author_name(self, item):
+        return item.source or settings.WAGTAIL_SITE_NAME
+
+    def item_categories(self, item):
+        return [topic.name for topic in item.topics]
+
+    def item_extra_kwargs(self, item):
+        return {"content": absolute_html(item.body.render_as_block())}
+
+
+class TopicFeed(NewsFeed):
+    """The twenty latest articles on one topic."""
+
+    def get_object(self, request, slug):
+        return get_object_or_404(Topic, slug=slug, locale__language_code=get_language())
+
+    def title(self, topic):
+        return f"{_('CLAC news')}: {topic.name}"
+
+    def items(self, topic):
+        chosen = ArticlePage.latest(Locale.get_active())
+        return chosen.filter(topic_links__topic__translation_key=topic.translation_key)[:20]

@@ -1,18 +1,27 @@
 """News: the index and its articles."""
 
 import math
+from dataclasses import replace
+from datetime import date
 
+from core import i18n, seo
 from core.blocks import BodyBlock
-from core.furniture import public
+from core.furniture import locales, public
 from core.models import BasePage, Topic, default_language
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.db import models
+from django.db.models import Count, Q
+from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import strip_tags
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 from modelcluster.fields import ParentalKey
-from wagtail.admin.panels import FieldPanel, FieldRowPanel, InlinePanel, MultiFieldPanel
+from wagtail.admin.panels import FieldPanel, FieldRowPanel, HelpPanel, InlinePanel, MultiFieldPanel
+from wagtail.contrib.routable_page.models import RoutablePageMixin, path, re_path
 from wagtail.fields import StreamField
 from wagtail.images.blocks import ImageBlock
 from wagtail.models import Orderable, Page
@@ -25,12 +34,16 @@ def today():
     return timezone.localdate()
 
 
-class NewsIndexPage(BasePage):
-    """The list of articles, newest first."""
+class NewsIndexPage(RoutablePageMixin, BasePage):
+    """The list of articles, newest first: all of them, those on a topic, those of a year or month."""
 
     introduction = models.TextField(_("introduction"), blank=True)
 
-    content_panels = [*Page.content_panels, FieldPanel("introduction")]
+    content_panels = [
+        HelpPanel(_("The articles below this page are listed by themselves, with their topics and years.")),
+        *Page.content_panels,
+        FieldPanel("introduction"),
+    ]
     parent_page_types = ["home.HomePage"]
     subpage_types = ["news.ArticlePage"]
     per_page = 10
@@ -42,12 +55,119 @@ class NewsIndexPage(BasePage):
     def description(self):
         return self.search_description or self.introduction
 
-    def get_context(self, request, *args, **kwargs):
-        """Add the page of articles that `?page=` asks for."""
-        paginator = Paginator(ArticlePage.latest(self.locale).child_of(self), self.per_page)
-        return super().get_context(request, *args, **kwargs) | {
-            "articles": paginator.get_page(request.GET.get("page")),
-        }
+    def articles(self):
+        """The public articles of this index, newest first."""
+        return ArticlePage.latest(self.locale_id).child_of(self)
+
+    @path("")
+    def all_articles(self, request):
+        """All articles."""
+        return self._list(request, self.articles())
+
+    @path(_("topic/<slug:slug>/"))
+    def on_topic(self, request, slug):
+        """The articles on one topic."""
+        topic = get_object_or_404(Topic.objects.select_related("locale"), slug=slug, locale=self.locale_id)
+        names = {other.locale.language_code: other for other in topic.get_translations(inclusive=True)}
+
+        def address(language):
+            return self.reverse_subpage("on_topic", [names[language].slug]) if language in names else None
+
+        return self._list(
+            request,
+            self.articles().filter(topic_links__topic__translation_key=topic.translation_key),
+            address,
+            topic=topic,
+            heading=topic.name,
+            lead=_("News on this topic: %(topic)s.") % {"topic": topic.name},
+        )
+
+    @re_path(r"^(?P<year>[12]\d{3})/$")
+    def of_year(self, request, year):
+        """The articles of one year."""
+        chosen = Q(date__year=year) & ~Q(date_precision="none")
+        return self._of_time(request, chosen, year, "of_year", [year])
+
+    @re_path(r"^(?P<year>[12]\d{3})/(?P<month>0[1-9]|1[0-2])/$")
+    def of_month(self, request, year, month):
+        """The articles of one month."""
+        chosen = Q(date__year=year, date__month=int(month), date_precision__in=["day", "month"])
+        name = date_format(date(int(year), int(month), 1), "YEAR_MONTH_FORMAT")
+        return self._of_time(request, chosen, name, "of_month", [year, month])
+
+    def _of_time(self, request, chosen, name, route, time):
+        articles = self.articles().filter(chosen)
+        if not articles.exists():
+            raise Http404
+
+        def address(language):
+            there = ArticlePage.latest(locales()[language]).filter(chosen).exists()
+            return self.reverse_subpage(route, time) if there else None
+
+        return self._list(
+            request,
+            articles,
+            address,
+            heading=_("News of %(time)s") % {"time": name},
+            lead=_("What we published about %(time)s.") % {"time": name},
+            year=int(time[0]),
+            months=self._months(int(time[0])),
+        )
+
+    def _list(self, request, articles, address=None, **context):
+        """A page of the list; `address` gives the part of its address under the index in a language."""
+        page = Paginator(articles, self.per_page).get_page(request.GET.get("page"))
+        context |= {"articles": page, "topics": self._topics(), "years": self._years()}
+        if address:
+            links = [self._below(link, address) for link in i18n.page_languages(self)]
+            own = next(link.url for link in links if link.current)
+            context |= {"view_languages": links, "canonical": f"{settings.SITE_URL}{own}"}
+        return self.render(request, context_overrides=context)
+
+    @staticmethod
+    def _below(link, address):
+        """A LanguageLink of the index led on to the same list below it, where that exists."""
+        with override(link.code):
+            below = None if link.missing else address(link.code)
+        return replace(link, missing=True) if below is None else replace(link, url=f"{link.url}{below}")
+
+    def _topics(self):
+        """(name, address) of each topic that has articles here."""
+        keys = ArticleTopic.objects.filter(page__in=self.articles().order_by()).values("topic__translation_key")
+        topics = Topic.objects.filter(locale=self.locale_id, translation_key__in=keys)
+        return [(topic.name, self.topic_address(topic)) for topic in topics]
+
+    def get_cached_paths(self):
+        """The addresses of all the lists below this page, for Wagtail's frontend cache."""
+        lists = [address.removeprefix(self.url) for _name, address in self._topics()]
+        for year, address, _number in self._years():
+            lists.append(address.removeprefix(self.url))
+            lists += [place.removeprefix(self.url) for _name, place, _many in self._months(year)]
+        pages = Paginator(self.articles(), self.per_page).num_pages
+        return ["/", *(f"/{path}" for path in lists), *(f"/?page={number}" for number in range(2, pages + 1))]
+
+    def topic_address(self, topic):
+        """The path of the list of articles on a Topic of this language."""
+        return self.url + self.reverse_subpage("on_topic", [topic.slug])
+
+    def _years(self):
+        """(year, address, number of articles), newest first."""
+        dated = self.articles().exclude(date_precision="none").order_by()
+        years = dated.values_list("date__year").annotate(number=Count("pk")).order_by("-date__year")
+        return [(year, self.url + self.reverse_subpage("of_year", [year]), number) for year, number in years]
+
+    def _months(self, year):
+        """(name of the month, address, number of articles) of a year, newest first."""
+        dated = self.articles().filter(date_precision__in=["day", "month"], date__year=year).order_by()
+        months = dated.values_list("date__month").annotate(number=Count("pk")).order_by("-date__month")
+        return [
+            (
+                date_format(date(year, month, 1), "F"),
+                self.url + self.reverse_subpage("of_month", [year, f"{month:02}"]),
+                number,
+            )
+            for month, number in months
+        ]
 
 
 class ArticlePage(BasePage):
@@ -122,17 +242,68 @@ class ArticlePage(BasePage):
     @property
     def topics(self):
         """The topics in the article's language."""
-        return [link.topic.localized for link in self.topic_links.select_related("topic__locale")]
+        keys = self.topic_links.values("topic__translation_key")
+        return list(Topic.objects.filter(locale=self.locale_id, translation_key__in=keys))
 
     @property
     def reading_minutes(self):
         """How long reading takes, in whole minutes, at least one."""
         return max(1, math.ceil(len(strip_tags(str(self.body)).split()) / WORDS_PER_MINUTE))
 
+    def related(self, number=3):
+        """Public articles with the most topics in common, newest first; where they are too few, the latest ones."""
+        topics = self.topic_links.values("topic")
+        others = ArticlePage.latest(self.locale_id).exclude(pk=self.pk)
+        shared = Count("topic_links", filter=Q(topic_links__topic__in=topics))
+        return others.annotate(shared=shared).order_by("-shared", *others.query.order_by)[:number]
+
+    def neighbours(self):
+        """The public articles just before and just after this one (older, newer), or None."""
+        others = ArticlePage.latest(self.locale_id).exclude(pk=self.pk)
+        place = (self.date, self.first_published_at, self.pk)
+        older = others.filter(_before(*place)).first()
+        newer = others.filter(~_before(*place)).last()
+        return older, newer
+
     def get_context(self, request, *args, **kwargs):
-        """Add the articles before and after this one."""
-        others = ArticlePage.latest(self.locale).exclude(pk=self.pk)
-        return super().get_context(request, *args, **kwargs) | {"others": others[:3], "news_index": self.get_parent()}
+        """Add what to read next."""
+        older, newer = self.neighbours()
+        index = self.get_parent().specific
+        return super().get_context(request, *args, **kwargs) | {
+            "related": self.related(),
+            "older": older,
+            "newer": newer,
+            "news_index": index,
+            "topics": [(topic.name, index.topic_address(topic)) for topic in self.topics],
+        }
+
+    def structured_data(self):
+        """A NewsArticle (schema.org)."""
+        author = self.source or settings.WAGTAIL_SITE_NAME
+        article = {
+            "@type": "NewsArticle",
+            "headline": self.title[:110],
+            "description": self.description,
+            "mainEntityOfPage": self.full_url,
+            "image": [self.share_image_url],
+            "inLanguage": i18n.language_tag(self.locale.language_code),
+            "author": {"@type": "Organization", "name": author, "url": settings.SITE_URL},
+            "publisher": seo.organisation_reference(),
+        }
+        if self.date_precision == "day":
+            article["datePublished"] = self.date.isoformat()
+        elif self.first_published_at:
+            article["datePublished"] = self.first_published_at.isoformat()
+        if self.last_published_at:
+            article["dateModified"] = self.last_published_at.isoformat()
+        return [article]
+
+
+def _before(day, published, number):
+    """A filter: what stands after this place in a list that is newest first."""
+    return Q(date__lt=day) | Q(date=day) & (
+        Q(first_published_at__lt=published) | Q(first_published_at=published, pk__lt=number)
+    )
 
 
 class ArticleTopic(Orderable):

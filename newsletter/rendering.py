@@ -10,6 +10,7 @@ import html2text
 import mrml
 from bs4 import BeautifulSoup
 from core.i18n import language_tag
+from core.markup import absolute, absolute_html
 from core.models import SiteTexts
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -39,16 +40,10 @@ class Rendered:
         )
 
 
-def absolute(path):
-    """An address with the site's host, as mails need it."""
-    return f"{settings.SITE_URL}{path}" if path.startswith("/") else path
-
-
 def mail_html(rich_text):
     """Wagtail's rich text as the simple HTML that mail programs take: absolute, underlined links."""
-    soup = BeautifulSoup(expand_db_html(rich_text.source), "html.parser")
-    for link in soup.find_all("a", href=True):
-        link["href"] = absolute(link["href"])
+    soup = BeautifulSoup(absolute_html(expand_db_html(rich_text.source)), "html.parser")
+    for link in soup.find_all("a"):
         link["class"] = "link"
     return str(soup)
 

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 from core.leases import claim
+from core.markup import absolute
 from core.models import Topic, default_language
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -17,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from . import tokens
 from .errors import is_permanent
 from .models import ConsentEvent, SignUpRequest, Subscriber, Suppression
-from .rendering import absolute, render_mail
+from .rendering import render_mail
 
 logger = logging.getLogger(__name__)
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way

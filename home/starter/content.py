@@ -84,12 +84,13 @@ ABOUT = {
             ),
         ),
         (
-            "figures",
+            "map",
             {
-                "rows": [
+                "figures": [
                     {"number": "1000", "label": "organizaciones miembros, aproximadamente"},
                     {"number": "24", "label": "países del continente"},
-                ]
+                ],
+                "countries": [],
             },
         ),
         ("heading", "Cómo nos organizamos"),

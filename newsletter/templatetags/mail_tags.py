@@ -1,5 +1,6 @@
 """Template tags of the mails."""
 
+from core.markup import absolute
 from django import template
 from django.utils.safestring import mark_safe
 
@@ -9,7 +10,7 @@ register = template.Library()
 
 MAIL_WIDTH = 544  # px: the sheet of 600 less its margins
 
-register.filter("absolute", rendering.absolute)
+register.filter("absolute", absolute)
 
 
 @register.filter
@@ -29,7 +30,7 @@ def mail_image(image):
     """A rendition that mail programs take (JPEG): {url, alt, width}."""
     rendition = image.get_rendition(f"width-{MAIL_WIDTH * 2}|format-jpeg")
     return {
-        "url": rendering.absolute(rendition.url),
+        "url": absolute(rendition.url),
         "alt": rendition.alt,
         "width": min(MAIL_WIDTH, rendition.width),
     }

@@ -1,8 +1,13 @@
 """The StreamField blocks of pages and news: one set, each with its own template in templates/blocks/."""
 
+from django.core.exceptions import ValidationError
+from django.forms import CheckboxSelectMultiple
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.images.blocks import ImageBlock
+
+from . import countries, embeds
 
 RICH_TEXT = ["h3", "bold", "italic", "ol", "ul", "link", "document-link"]
 INLINE_TEXT = ["bold", "italic", "link"]
@@ -179,6 +184,91 @@ class PartnersBlock(blocks.StructBlock):
         template = "blocks/partners.html"
 
 
+class GalleryBlock(blocks.StructBlock):
+    """Several pictures; each opens larger on a click."""
+
+    rows = blocks.ListBlock(PictureBlock(), label=_("Pictures"), min_num=2, max_num=24)
+
+    class Meta:
+        icon = "image"
+        label = _("Gallery")
+        template = "blocks/gallery.html"
+
+
+class EmbedValue(blocks.StructValue):
+    """A video from elsewhere."""
+
+    @property
+    def embed(self):
+        """Its place and the address of its frame."""
+        return embeds.find(self["address"])
+
+
+class VideoBlock(blocks.StructBlock):
+    """A video from elsewhere. It loads only when a reader clicks on its picture, from an address that sets no cookies."""
+
+    address = blocks.URLBlock(
+        label=_("Address"),
+        help_text=format_lazy(_("As you copy it from the browser. Known places: {places}."), places=embeds.PLACE_NAMES),
+    )
+    title = blocks.CharBlock(label=_("Title"), max_length=150, help_text=_("What the video shows."))
+    picture = ImageBlock(
+        label=_("Picture"), required=False, help_text=_("Stands in the video's place until it is started.")
+    )
+
+    def clean(self, value):
+        """Refuse an address of a place that is not known."""
+        cleaned = super().clean(value)
+        if not embeds.find(cleaned["address"]):
+            message = format_lazy(_("This address is not known. Known places: {places}."), places=embeds.PLACE_NAMES)
+            raise blocks.StructBlockValidationError(block_errors={"address": ValidationError(message)})
+        return cleaned
+
+    class Meta:
+        icon = "media"
+        label = _("Video")
+        template = "blocks/video.html"
+        value_class = EmbedValue
+
+
+class MapValue(blocks.StructValue):
+    """The map with its marked countries."""
+
+    @property
+    def shapes(self):
+        """(outline, whether it is marked) of each country."""
+        marked = set(self["countries"])
+        return [(path, code in marked) for code, path in countries.outlines()["countries"].items()]
+
+    @property
+    def size(self):
+        """(width, height) of the map's own units."""
+        return countries.outlines()["width"], countries.outlines()["height"]
+
+    @property
+    def names(self):
+        """The names of the marked countries."""
+        return countries.by_name(self["countries"])
+
+
+class MapBlock(blocks.StructBlock):
+    """A map of Latin America and the Caribbean on which countries are marked; the list beside it says which."""
+
+    figures = blocks.ListBlock(FigureBlock(), label=_("Figures"), max_num=3, default=[])
+    countries = blocks.MultipleChoiceBlock(
+        label=_("Countries to mark"),
+        choices=list(countries.COUNTRIES.items()),
+        required=False,
+        widget=CheckboxSelectMultiple,
+    )
+
+    class Meta:
+        icon = "globe"
+        label = _("Map")
+        template = "blocks/map.html"
+        value_class = MapValue
+
+
 class BodyBlock(blocks.StreamBlock):
     """What pages and news are made of."""
 
@@ -190,6 +280,9 @@ class BodyBlock(blocks.StreamBlock):
     timeline = TimelineBlock()
     figures = FiguresBlock()
     partners = PartnersBlock()
+    map = MapBlock()
     picture = PictureBlock()
+    gallery = GalleryBlock()
+    video = VideoBlock()
     quote = QuoteBlock()
     button = ButtonBlock()

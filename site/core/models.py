@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from modelcluster.models import ClusterableModel
@@ -9,10 +10,14 @@ from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import StreamField
 from wagtail.models import DraftStateMixin, Page, PreviewableMixin, RevisionMixin, TranslatableMixin
+from wagtail.search import index
 from wagtail_localize.fields import SynchronizedField, TranslatableField
 
+from . import search
 from .blocks import LinkStructValue
 from .images import CustomImage, CustomRendition  # noqa: F401
+
+TITLE_WEIGHT = 5  # a word in the title counts as much as so many in the text
 
 # The woven patterns of static/css/site.css; each product network may have its own.
 PATTERNS = [
@@ -35,10 +40,25 @@ class BasePage(Page):
         help_text=_("This page came with the site as a sample. Untick it once the text is your own."),
     )
 
+    share_image = models.ForeignKey(
+        CustomImage,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("picture for sharing"),
+        help_text=_("Shown where the page is shared. Empty: one is drawn from the title."),
+    )
+
     promote_panels = [
         MultiFieldPanel(
-            [FieldPanel("slug"), FieldPanel("seo_title"), FieldPanel("search_description")],
-            heading=_("For search engines"),
+            [
+                FieldPanel("slug"),
+                FieldPanel("seo_title"),
+                FieldPanel("search_description"),
+                FieldPanel("share_image"),
+            ],
+            heading=_("For search engines and sharing"),
         ),
     ]
     settings_panels = [*Page.settings_panels, FieldPanel("pattern"), FieldPanel("starter_content")]
@@ -58,6 +78,31 @@ class BasePage(Page):
         """One sentence about the page, for lists, search engines and shared links."""
         return self.search_description
 
+    @property
+    def share_image_url(self):
+        """The absolute address of the picture that is shown where the page is shared, 1200 × 630 px."""
+        if self.share_image:
+            path = self.share_image.get_rendition("fill-1200x630|format-jpeg").url
+        else:
+            path = reverse("share_picture", args=[self.pk])
+        return f"{settings.SITE_URL}{path}" if path.startswith("/") else path
+
+    def structured_data(self):
+        """What search engines are told about this page besides its breadcrumbs: schema.org objects as dictionaries."""
+        return []
+
+    search_fields = [*Page.search_fields, index.SearchField("stems")]
+
+    @property
+    def plain_text(self):
+        """What the page says, as plain text: the descriptions and the bodies of all its fields."""
+        return search.plain_text(self)
+
+    @property
+    def stems(self):
+        """What the search index holds: the stems of the title, several times as they weigh more, and of the text."""
+        return search.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
+
 
 class Topic(TranslatableMixin, models.Model):
     """A subject: news are filed under it, and subscribers choose which ones they want."""
@@ -75,6 +120,19 @@ class Topic(TranslatableMixin, models.Model):
 
     def __str__(self):
         return self.name
+
+
+class SearchWord(models.Model):
+    """A word that stands on some page: what a mistyped word of a search may have meant."""
+
+    language = models.CharField(max_length=10)
+    word = models.CharField(max_length=40)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["language", "word"], name="search_word_once")]
+
+    def __str__(self):
+        return self.word
 
 
 def default_language():

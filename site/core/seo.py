@@ -1,10 +1,14 @@
-"""What search engines read: robots.txt and sitemap.xml with the translations of each page."""
+"""What search engines read: robots.txt, sitemap.xml with the translations of each page, and schema.org data."""
 
 from django.conf import settings
 from django.contrib.sitemaps import Sitemap
 from django.http import HttpResponse
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import get_language
 from wagtail.models import Page, Site
 
+from .furniture import site_texts
 from .i18n import language_tag
 
 
@@ -63,3 +67,47 @@ def robots(request):
         f"Sitemap: {settings.SITE_URL}/sitemap.xml",
     ]
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
+
+
+def organisation_reference():
+    """The publisher, as other schema.org objects refer to it."""
+    return {
+        "@type": "Organization",
+        "@id": f"{settings.SITE_URL}/#organization",
+        "name": settings.WAGTAIL_SITE_NAME,
+        "url": settings.SITE_URL,
+        "logo": f"{settings.SITE_URL}{static('img/mark.svg')}",
+    }
+
+
+def organisation():
+    """The Organization and the WebSite, for the home page."""
+    texts = site_texts(get_language())
+    target = f"{settings.SITE_URL}{reverse('search')}?q={{search_term_string}}"
+    publisher = organisation_reference() | {"alternateName": texts.full_name}
+    if texts.contact_email:
+        publisher["email"] = texts.contact_email
+    return [
+        publisher,
+        {
+            "@type": "WebSite",
+            "name": texts.organisation,
+            "url": f"{settings.SITE_URL}/{get_language()}/",
+            "inLanguage": language_tag(get_language()),
+            "publisher": {"@id": publisher["@id"]},
+            "potentialAction": {
+                "@type": "SearchAction",
+                "target": {"@type": "EntryPoint", "urlTemplate": target},
+                "query-input": "required name=search_term_string",
+            },
+        },
+    ]
+
+
+def breadcrumb_list(crumbs):
+    """A BreadcrumbList of (title, path) pairs."""
+    items = [
+        {"@type": "ListItem", "position": number, "name": title, "item": f"{settings.SITE_URL}{path}"}
+        for number, (title, path) in enumerate(crumbs, 1)
+    ]
+    return {"@type": "BreadcrumbList", "itemListElement": items}

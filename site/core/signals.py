@@ -9,9 +9,9 @@ from wagtail.documents import get_document_model
 from wagtail.models import Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
 
-from . import pagecache
+from . import frontend_cache, pagecache, search
 from .images import CustomImage
-from .models import Menu, SiteTexts, Topic
+from .models import BasePage, Menu, SiteTexts, Topic
 
 # What has no drafts, and so counts when it is saved.
 PLAIN_MODELS = (Locale, Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model())
@@ -26,9 +26,13 @@ def publish_scheduled(**kwargs):
     call_command("publish_scheduled", verbosity=0)
 
 
-def purge_pages(**kwargs):
-    """Drop the cached pages once the change that calls for it is committed."""
+def purge_pages(instance=None, **kwargs):
+    """Drop the cached pages once the change that calls for it is committed, here and in what stands in front of the site."""
     transaction.on_commit(pagecache.purge)
+    if isinstance(instance, Page):
+        frontend_cache.purge_page(instance)
+    else:
+        frontend_cache.purge_everything()
 
 
 # Pages and the texts around them count when they are published, so that somebody's draft does not empty the cache.
@@ -40,8 +44,15 @@ for model in (*PLAIN_MODELS, Menu, SiteTexts):
     post_delete.connect(purge_pages, sender=model)
 
 
+@receiver(published)
+def index_words(instance, **kwargs):
+    """Let searches that are mistyped find the words of a published page."""
+    if isinstance(instance, BasePage):
+        search.remember_words(instance)
+
+
 @receiver(post_delete)
-def purge_deleted_pages(sender, **kwargs):
+def purge_deleted_pages(sender, instance, **kwargs):
     """A deleted page is gone from every list at once."""
     if issubclass(sender, Page):
-        purge_pages()
+        purge_pages(instance)

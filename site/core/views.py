@@ -1,15 +1,25 @@
 """Views that belong to the site itself: the root, errors, media, health."""
 
+from pathlib import Path
+from urllib.parse import urlencode
+
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.files.storage import default_storage
+from django.core.paginator import Paginator
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.static import serve
+from wagtail.models import Page
+
+from . import search as search_module
+from .furniture import locales, public
 
 
 @require_safe
@@ -19,6 +29,35 @@ def root(request):
     patch_vary_headers(response, ["Accept-Language"])
     response["Cache-Control"] = "no-cache"
     return response
+
+
+QUERY_LETTERS = 100
+RESULTS_PER_PAGE = 10
+
+
+@never_cache
+@require_safe
+def search(request):
+    """The public pages in the active language that hold all the words of `?q=`; a mistyped word is put right."""
+    query = " ".join(request.GET.get("q", "").replace("\0", " ").split())[:QUERY_LETTERS]
+    language = translation.get_language()
+    pages = public(Page.objects.filter(locale=locales().get(language), depth__gt=2)).specific()
+    found = search_module.find(pages, query, language)
+    meant = None
+    if query and not found and (better := search_module.corrected(query, language)):
+        found = search_module.find(pages, better, language)
+        meant = better if found else None
+    results = Paginator(found, RESULTS_PER_PAGE).get_page(request.GET.get("page"))
+    for page in results:
+        page.excerpt = search_module.excerpt(page.plain_text, meant or query, language)
+    context = {"query": query, "results": results, "meant": meant, "query_string": f"{urlencode({'q': query})}&"}
+    return render(request, "search.html", context)
+
+
+def service_worker(request):
+    """The script that keeps visited pages readable without a link; at the root, so that it may serve all of them."""
+    script = Path(finders.find("js/sw.js")).read_bytes()
+    return HttpResponse(script, content_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
 def _language_of(request):

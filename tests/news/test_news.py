@@ -62,3 +62,88 @@ def test_the_feed_speaks_each_language(client):
         assert response["Content-Type"].startswith("application/atom+xml")
         assert title in xml
         assert xml.count("<entry>") == 7
+
+
+def test_the_feed_carries_the_whole_article_with_absolute_addresses(client):
+    xml = client.get("/es/news/feed.xml").content.decode()
+    assert 'type="html"' in xml
+    assert "oferta integral de servicios" in xml
+    assert "href=&quot;/" not in xml
+    assert "http://testserver/es/quienes-somos/objetivos-y-plan-estrategico/" in xml
+
+
+def test_each_topic_has_a_list_and_a_feed_in_each_language(client, page_of):
+    html = client.get(page_of("news").url + "tema/mercados/").content.decode()
+    assert "Acceso a mercados</h1>" in html
+    assert "La VIII Asamblea General" in html
+    assert "Se establece CLAC" not in html
+    assert 'href="/en/news/topic/markets/" hreflang="en"' in html
+    assert '<link rel="canonical" href="http://testserver/es/noticias/tema/mercados/">' in html
+    assert 'href="/es/news/topics/mercados/feed.xml"' in html
+    feed = client.get("/es/news/topics/mercados/feed.xml").content.decode()
+    assert "Acceso a mercados" in feed
+    assert feed.count("<entry>") == 2
+    assert client.get(page_of("news").url + "tema/nada/").status_code == 404
+    assert client.get("/es/news/topics/nada/feed.xml").status_code == 404
+
+
+def test_archives_by_year_and_month(client, page_of):
+    index = page_of("news")
+    assert '/es/noticias/2022/">2022</a>' in client.get(index.url).content.decode()
+    html = client.get(index.url + "2022/").content.decode()
+    assert "La VIII Asamblea General" in html
+    assert "Se establece CLAC" not in html
+    assert '/es/noticias/2022/01/">enero</a>' in html
+    html = client.get(index.url + "2022/01/").content.decode()
+    assert "Noticias de enero de 2022" in html
+    assert 'href="/pt-br/noticias/2022/01/" hreflang="pt-BR"' in html
+
+
+def test_an_archive_holds_only_what_is_known_that_exactly(client, page_of):
+    index = page_of("news")
+    assert client.get(index.url + "2004/").status_code == 200
+    assert client.get(index.url + "2004/01/").status_code == 404  # only the year is known
+    assert client.get(f"{index.url}{date.today().year}/").status_code == 404  # these show no date at all
+
+
+@pytest.mark.parametrize("path", ["1999/", "2022/13/", "2022/00/", "20222/", "tema/"])
+def test_archives_that_do_not_exist(client, page_of, path):
+    assert client.get(page_of("news").url + path).status_code == 404
+
+
+def test_related_articles_share_topics(page_of):
+    titles = [article.title for article in page_of("article-assembly").related()]
+    assert titles[0] == "Seis objetivos para una red más fuerte"
+    assert len(titles) == 3
+
+
+def test_previous_and_next_follow_the_list(page_of):
+    articles = list(ArticlePage.latest(page_of("news").locale))
+    for newer, article, older in zip(articles, articles[1:], articles[2:], strict=False):
+        assert article.neighbours() == (older, newer)
+    assert articles[0].neighbours()[1] is None
+    assert articles[-1].neighbours()[0] is None
+
+
+def test_an_article_can_be_shared_without_third_parties(client, page_of):
+    html = client.get(page_of("article-2004").url).content.decode()
+    assert "https://wa.me/?text=Se%20establece%20CLAC%20http%3A%2F%2F" in html
+    assert 'href="mailto:?subject=Se%20establece%20CLAC' in html
+    assert "<script src=" in html
+    assert 'src="http' not in html
+
+
+def test_author_reading_time_and_topics(client, page_of):
+    article = page_of("article-2004")
+    article.source = "Rosa Quispe"
+    article.save_revision().publish()
+    html = client.get(article.url).content.decode()
+    assert "Rosa Quispe" in html
+    assert "1 minuto de lectura" in html
+    assert '/es/noticias/tema/organizacion/" rel="tag"' in html
+
+
+def test_the_home_page_and_the_list_say_when_there_is_no_news(client, page_of):
+    for article in ArticlePage.objects.filter(locale=page_of("news").locale):
+        article.unpublish()
+    assert "Aquí todavía no hay noticias" in client.get(page_of("news").url).content.decode()

@@ -7,9 +7,11 @@ import polib
 from core.images import CustomImage
 from core.models import Menu, SiteTexts, Topic
 from django.core.files.base import ContentFile
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from wagtail.models import Locale, Page, Site
+from wagtail.signal_handlers import disable_reference_index_auto_update
 from wagtail_localize.models import Translation, TranslationSource
 
 from home.models import ContactPage, ContentPage, HomePage
@@ -40,11 +42,13 @@ class Command(BaseCommand):
         self._create_locales()
         self.strings = {code: self._read_po(name) for code, name in TRANSLATIONS.items()}
         self.pages = {}
-        with transaction.atomic():
-            made = self._build()
-        for number, thing in enumerate(made, 1):
-            self._translate(thing)
-            self._progress(number, len(made))
+        with disable_reference_index_auto_update():  # all at once at the end, rather than a task for each change
+            with transaction.atomic():
+                made = self._build()
+            for number, thing in enumerate(made, 1):
+                self._translate(thing)
+                self._progress(number, len(made))
+        call_command("rebuild_references_index", verbosity=0)
         self._open_site()
         self.stdout.write(f"Loaded {len(made)} pages and texts in {1 + len(TRANSLATIONS)} languages.")
 

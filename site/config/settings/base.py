@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
 
 BASE_DIR = Path(__file__).resolve().parents[3]
@@ -39,6 +40,7 @@ INSTALLED_APPS = [
     "wagtail_localize",
     "wagtail_localize.locales",
     "wagtail.contrib.redirects",
+    "wagtail.contrib.routable_page",
     "wagtail.sites",
     "wagtail.users",
     "wagtail.snippets",
@@ -61,6 +63,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.humanize",
     "django.contrib.sitemaps",
+    "django.contrib.postgres",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
 ]
@@ -160,9 +163,28 @@ WAGTAILIMAGES_AVIF_QUALITY = 55
 WAGTAILIMAGES_MAX_UPLOAD_SIZE = 15 * 1024 * 1024
 WAGTAILDOCS_EXTENSIONS = ["csv", "docx", "odt", "pdf", "pptx", "txt", "xlsx", "zip"]
 WAGTAILDOCS_SERVE_METHOD = "serve_view"
-WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
+# Words come stemmed (core/search.py), so the database is to take them as they are.
+WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database", "SEARCH_CONFIG": "simple"}}
 WAGTAIL_WORKFLOW_ENABLED = True
 TAGGIT_CASE_INSENSITIVE = True
+
+# What stands in front of the site and keeps pages: purged when they change.
+FRONTEND_CACHE = setting("str", "FRONTEND_CACHE", default="")
+WAGTAILFRONTENDCACHE_LANGUAGES = []
+if FRONTEND_CACHE == "cloudflare":
+    WAGTAILFRONTENDCACHE = {
+        "default": {
+            "BACKEND": "wagtail.contrib.frontend_cache.backends.CloudflareBackend",
+            "ZONEID": setting("str", "CLOUDFLARE_ZONEID"),
+            "BEARER_TOKEN": setting("str", "CLOUDFLARE_BEARER_TOKEN"),
+        }
+    }
+elif FRONTEND_CACHE:
+    WAGTAILFRONTENDCACHE = {
+        "default": {"BACKEND": "wagtail.contrib.frontend_cache.backends.HTTPBackend", "LOCATION": FRONTEND_CACHE}
+    }
+else:
+    WAGTAILFRONTENDCACHE = {}
 
 TASKS = {
     "default": {
@@ -244,7 +266,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "manifest-src": ["'self'"],
+        "frame-src": FRAME_HOSTS,
         "worker-src": ["'self'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],

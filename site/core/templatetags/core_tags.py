@@ -1,14 +1,22 @@
 """Template tags of the shell: menus, languages, patterns, absolute addresses."""
 
+import json
+
 from django import template
 from django.conf import settings
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
-from core import i18n
+from core import i18n, seo
 from core.furniture import menus
+from core.markup import absolute
+from core.models import PATTERNS
 
 register = template.Library()
+
+CLOTH_BANDS = 12  # as many as fill the opening of a page on a wide screen
 
 
 @register.simple_tag
@@ -23,10 +31,39 @@ def languages(context):
     request = context.get("request")
     if context.get("error_page") or request is None:
         return i18n.home_languages()
+    if "view_languages" in context:
+        return context["view_languages"]
     page = context.get("page")
     if page is not None and page.pk:
         return i18n.page_languages(page)
     return i18n.path_languages(request.path)
+
+
+@register.simple_tag(takes_context=True)
+def breadcrumbs(context):
+    """(title, path) of what stands above this page or list, from the home page down."""
+    page = context.get("page")
+    if page is None or not page.pk or page.depth <= 2:
+        return []
+    above = [ancestor for ancestor in page.get_ancestors() if ancestor.depth >= 2]
+    if context.get("heading"):
+        above.append(page)
+    return [(_("Home") if place.depth == 2 else place.title, place.url) for place in above]
+
+
+@register.simple_tag(takes_context=True)
+def structured_data(context):
+    """The page's schema.org data as a JSON-LD script."""
+    page = context.get("page")
+    if page is None or not page.pk:
+        return ""
+    graph = list(page.structured_data())
+    if crumbs := breadcrumbs(context):
+        graph.append(seo.breadcrumb_list([*crumbs, (context.get("heading") or page.title, context["request"].path)]))
+    if not graph:
+        return ""
+    data = json.dumps({"@context": "https://schema.org", "@graph": graph}, ensure_ascii=False)
+    return format_html('<script type="application/ld+json">{}</script>', mark_safe(data.replace("<", "\\u003c")))
 
 
 @register.simple_tag
@@ -41,10 +78,7 @@ def bcp47(code):
     return i18n.language_tag(code)
 
 
-@register.filter
-def absolute(path):
-    """The public address of a path on this site."""
-    return path if path.startswith(("http://", "https://")) else f"{settings.SITE_URL}{path}"
+register.filter("absolute", absolute)
 
 
 @register.filter
@@ -57,6 +91,16 @@ def og_locale(code):
 def weave(pattern="weave"):
     """A decorative woven band."""
     return format_html('<div class="weave weave-{}" aria-hidden="true"></div>', pattern)
+
+
+@register.simple_tag
+def cloth(pattern="weave"):
+    """A decorative piece of cloth: woven bands, of which the first bears `pattern`."""
+    names = [name for name, _label in PATTERNS]
+    first = names.index(pattern) if pattern in names else 0
+    chosen = ((names[(first + number) % len(names)],) for number in range(CLOTH_BANDS))
+    bands = format_html_join("", '<i class="weave weave-{}"></i>', chosen)
+    return format_html('<div class="cloth" aria-hidden="true">{}</div>', bands)
 
 
 @register.filter

@@ -1,0 +1,59 @@
+"""The countries of Latin America and the Caribbean: their names, and their outlines for the map."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+from django.utils.translation import gettext_lazy as _
+
+# ISO 3166-1 alpha-2; French Guiana and Puerto Rico are on the map so that it has no holes.
+COUNTRIES = {
+    "AG": _("Antigua and Barbuda"),
+    "AR": _("Argentina"),
+    "BS": _("Bahamas"),
+    "BB": _("Barbados"),
+    "BZ": _("Belize"),
+    "BO": _("Bolivia"),
+    "BR": _("Brazil"),
+    "CL": _("Chile"),
+    "CO": _("Colombia"),
+    "CR": _("Costa Rica"),
+    "CU": _("Cuba"),
+    "DM": _("Dominica"),
+    "DO": _("Dominican Republic"),
+    "EC": _("Ecuador"),
+    "SV": _("El Salvador"),
+    "GF": _("French Guiana"),
+    "GD": _("Grenada"),
+    "GT": _("Guatemala"),
+    "GY": _("Guyana"),
+    "HT": _("Haiti"),
+    "HN": _("Honduras"),
+    "JM": _("Jamaica"),
+    "MX": _("Mexico"),
+    "NI": _("Nicaragua"),
+    "PA": _("Panama"),
+    "PY": _("Paraguay"),
+    "PE": _("Peru"),
+    "PR": _("Puerto Rico"),
+    "KN": _("Saint Kitts and Nevis"),
+    "LC": _("Saint Lucia"),
+    "VC": _("Saint Vincent and the Grenadines"),
+    "SR": _("Suriname"),
+    "TT": _("Trinidad and Tobago"),
+    "UY": _("Uruguay"),
+    "VE": _("Venezuela"),
+}
+
+
+@cache
+def outlines():
+    """The map that bin/draw_map.py drew: {"width", "height", "countries": {code: SVG path}}, in threads of the weave."""
+    return json.loads((Path(__file__).parent / "map.json").read_text())
+
+
+def by_name(codes):
+    """The names of `codes` in the active language, in its alphabetical order (accents aside)."""
+    from .search import fold
+
+    return sorted((str(COUNTRIES[code]) for code in codes if code in COUNTRIES), key=fold)

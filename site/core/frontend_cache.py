@@ -1,0 +1,55 @@
+"""Purging a CDN or a caching proxy in front of the site, through Wagtail's frontend-cache back ends (docs/operators.md).
+
+What is not named here stays in front for at most ten minutes (`s-maxage` in core/pagecache.py).
+"""
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import override
+from wagtail.contrib.frontend_cache.utils import PurgeBatch
+from wagtail.models import Page
+
+
+def _addresses(page):
+    """The public addresses of a page, of the lists that it makes, and of its picture for sharing."""
+    url = page.full_url
+    if not url:
+        return []
+    with override(page.locale.language_code):
+        addresses = [url + path.lstrip("/") for path in page.specific.get_cached_paths()]
+    return [*addresses, f"{settings.SITE_URL}{reverse('share_picture', args=[page.pk])}"]
+
+
+def _common_addresses():
+    """What lists pages without being one: feeds, the sitemap."""
+    addresses = [f"{settings.SITE_URL}/sitemap.xml"]
+    for code, _name in settings.LANGUAGES:
+        with override(code):
+            addresses.append(f"{settings.SITE_URL}{reverse('news_feed')}")
+    return addresses
+
+
+def _family(page):
+    """A page, what stands above it and beside it, and the translations of all of them."""
+    near = page.get_ancestors(inclusive=True).filter(depth__gt=1) | page.get_siblings()
+    return Page.objects.filter(translation_key__in=near.values("translation_key"))
+
+
+def purge_page(page):
+    """Purge a page that changed, and the pages and feeds that list it, in each language."""
+    purge_pages(_family(page))
+
+
+def purge_everything():
+    """Purge every page: a menu or a setting changed, which stand on all of them."""
+    purge_pages(Page.objects.filter(depth__gt=1))
+
+
+def purge_pages(pages):
+    """Have the addresses of a Page queryset purged by a task, if there is anything in front of the site."""
+    if not settings.WAGTAILFRONTENDCACHE:
+        return
+    batch = PurgeBatch(_common_addresses())
+    for page in pages.iterator(500):
+        batch.add_urls(_addresses(page))
+    batch.purge()
