@@ -2,7 +2,7 @@
 
 from django.core.management import call_command
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_migrate, post_save
 from django.dispatch import Signal, receiver
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
@@ -12,12 +12,20 @@ from wagtail.signals import page_slug_changed, post_page_move, published, unpubl
 from . import frontend_cache, pagecache, search
 from .images import CustomImage
 from .models import BasePage, Menu, SiteTexts, Topic
+from .sites import follow_site_url
 
 # What has no drafts, and so counts when it is saved.
 PLAIN_MODELS = (Locale, Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model())
 
 # Sent by every worker every TICK_SECONDS and by `manage.py tick`: receivers look for work that the task queue forgot.
 tick = Signal()
+
+
+@receiver(post_migrate)
+def after_migrating(app_config, **kwargs):
+    """Bring the site's address up to date."""
+    if app_config.name == "core":
+        follow_site_url()
 
 
 @receiver(tick)

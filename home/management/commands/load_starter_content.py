@@ -6,6 +6,7 @@ from pathlib import Path
 import polib
 from core.images import CustomImage
 from core.models import Menu, SiteTexts, Topic
+from core.sites import follow_site_url
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -186,6 +187,7 @@ class Command(BaseCommand):
 
     def _open_site(self):
         home = self.pages["home"]
-        site = Site.objects.filter(is_default_site=True).first() or Site(is_default_site=True)
-        site.hostname, site.port, site.site_name, site.root_page = "localhost", 80, "CLAC", home
+        site = Site.objects.filter(is_default_site=True).first() or Site(is_default_site=True, hostname="localhost")
+        site.site_name, site.root_page = "CLAC", home
         site.save()
+        follow_site_url()
