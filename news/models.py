@@ -15,7 +15,6 @@ from django.db.models import Count, Q
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import strip_tags
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -92,7 +91,7 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
     def of_month(self, request, year, month):
         """The articles of one month."""
         chosen = Q(date__year=year, date__month=int(month), date_precision__in=["day", "month"])
-        name = date_format(date(int(year), int(month), 1), "YEAR_MONTH_FORMAT")
+        name = i18n.local_date(date(int(year), int(month), 1), "YEAR_MONTH_FORMAT")
         return self._of_time(request, chosen, name, "of_month", [year, month])
 
     def _of_time(self, request, chosen, name, route, time):
@@ -162,7 +161,7 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         months = dated.values_list("date__month").annotate(number=Count("pk")).order_by("-date__month")
         return [
             (
-                date_format(date(year, month, 1), "F"),
+                i18n.local_date(date(year, month, 1), "F"),
                 self.url + self.reverse_subpage("of_month", [year, f"{month:02}"]),
                 number,
             )
@@ -227,7 +226,7 @@ class ArticlePage(BasePage):
     def shown_date(self):
         """The date as exactly as it is known, in the reader's language; empty if it is not to be shown."""
         formats = {"day": "DATE_FORMAT", "month": "YEAR_MONTH_FORMAT", "year": "Y"}
-        return date_format(self.date, formats[self.date_precision]) if self.date_precision in formats else ""
+        return i18n.local_date(self.date, formats[self.date_precision]) if self.date_precision in formats else ""
 
     @property
     def machine_date(self):

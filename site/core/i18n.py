@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.urls import translate_url
+from django.utils.formats import date_format
 from django.utils.translation import get_language
 from wagtail.models import Page
 
@@ -35,6 +36,12 @@ def language_tag(code):
     """`pt-br` → `pt-BR`, the form that `lang` and `hreflang` take (BCP 47)."""
     language, _, region = code.partition("-")
     return f"{language}-{region.upper()}" if region else language
+
+
+def local_date(day, form="DATE_FORMAT"):
+    """A date in the active language; `form` is one of Django's formats. Portuguese writes its months small."""
+    text = date_format(day, form)
+    return text.lower() if get_language() == "pt-br" else text
 
 
 def _nearest(path, locale):

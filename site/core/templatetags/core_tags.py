@@ -16,7 +16,7 @@ from core.models import PATTERNS
 
 register = template.Library()
 
-CLOTH_BANDS = 12  # as many as fill the opening of a page on a wide screen
+CLOTH_BANDS = 18  # as many as fill the opening of a page on a wide screen
 
 
 @register.simple_tag
@@ -70,6 +70,9 @@ def structured_data(context):
 def language_tag():
     """The active language as BCP 47 writes it."""
     return i18n.language_tag(get_language() or settings.LANGUAGE_CODE)
+
+
+register.filter("local_date", i18n.local_date)
 
 
 @register.filter
