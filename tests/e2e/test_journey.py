@@ -88,7 +88,7 @@ def test_from_joining_to_leaving(page, admin, site):
     page.goto(link_in(text, "preferences"))
     page.select_option("select[name=language]", "pt-br")
     page.locator("main form button").click()
-    assert "Salvo." in page.locator("[role=status]").inner_text()
+    assert "Salvo." in page.locator("main [role=status]").inner_text()
 
     page.goto(link_in(newest_mail(admin, site, "Noviembre en la red"), "leave"))
     page.locator("main form button").click()
@@ -113,7 +113,7 @@ def write_edition(admin):
     preview(admin, "text", "https://example.org/")
     admin.get_by_role("button", name="More actions").click()
     admin.get_by_role("button", name="Publish").click()
-    admin.get_by_text("created and published").wait_for()
+    admin.locator(".messages .success").filter(has_text="published").first.wait_for()
 
 
 def preview(admin, mode, text):

@@ -202,7 +202,7 @@ def test_a_video_loads_only_on_a_click(admin, open_page):
     admin.locator("input[id$=-value-title]").last.fill("La cosecha")
     admin.get_by_role("button", name="More actions").click()
     admin.get_by_role("button", name="Publish").click()
-    admin.get_by_text("created and published").wait_for()
+    admin.locator(".messages .success").filter(has_text="published").first.wait_for()
     page, asked = open_page("/es/"), []
     page.on("request", lambda request: asked.append(request.url) if request.url.startswith("https:") else None)
     page.goto("/es/un-video/", wait_until="networkidle")
