@@ -9,4 +9,4 @@ class HomeConfig(AppConfig):
     verbose_name = _("Institution")
 
     def ready(self):
-        from . import tasks  # noqa: F401
+        from . import privacy, tasks  # noqa: F401

@@ -3,15 +3,18 @@
 from datetime import timedelta
 
 from core.models import SiteTexts
-from core.signals import tick
+from core.schedule import every
+from core.work import tick
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import override
 from django_tasks import task
 
+from . import privacy
 from .models import ContactMessage
 
 
@@ -37,3 +40,9 @@ def forward_forgotten(**kwargs):
     waiting = ContactMessage.objects.filter(forwarded_at=None, created_at__lt=old).exists()
     if waiting and SiteTexts.current(settings.LANGUAGE_CODE).contact_email:
         forward_messages.enqueue()
+
+
+@every(timedelta(days=1), _lazy("delete old messages of the contact form"))
+def forget_old_messages():
+    """Apply RETENTION_DAYS to the messages of the contact form."""
+    return privacy.forget_old_messages()

@@ -1,9 +1,12 @@
-"""Mail addresses: one form for each mailbox, and the keyed hash that outlives erasure."""
+"""Mail addresses and names: one form for each mailbox, what is refused, and the keyed hash that outlives erasure."""
 
+import difflib
 import hashlib
 import hmac
 import ipaddress
+import unicodedata
 
+from disposable_email_domains import blocklist
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +16,35 @@ MALFORMED = _("This does not look like an e-mail address. Please check it: it sh
 NON_ASCII = _(
     "Most mail systems cannot deliver to an address with letters such as ñ or ã before the @. Please give another one."
 )
+DISPOSABLE = _("Addresses of services for short-lived mailboxes cannot join. Please give an address that you read.")
+STRANGE_NAME = _(
+    "A name cannot hold line breaks, invisible characters or web addresses. Please write it in plain letters."
+)
+NAME_TOO_LONG = _("This name is too long: 100 letters at most.")
+NAME_LETTERS = 100
+
+# The mailbox providers that most readers use; a domain that is nearly one of these is probably a slip.
+COMMON_DOMAINS = [
+    "gmail.com",
+    "hotmail.com",
+    "hotmail.es",
+    "outlook.com",
+    "outlook.es",
+    "yahoo.com",
+    "yahoo.es",
+    "yahoo.com.br",
+    "yahoo.com.mx",
+    "yahoo.com.ar",
+    "live.com",
+    "icloud.com",
+    "uol.com.br",
+    "bol.com.br",
+    "terra.com.br",
+    "protonmail.com",
+]
+# Real domains that only look like slips.
+LIKE_COMMON = {"mail.com", "email.com", "ymail.com", "gmx.com", "live.cl", "live.com.mx", "live.com.ar", "proton.me"}
+NO_DOTS = {"gmail.com", "googlemail.com"}  # where dots in the local part do not count
 
 
 def normalise(address):
@@ -32,6 +64,52 @@ def normalise(address):
         raise ValidationError(MALFORMED, code="invalid") from None
 
 
+def check_welcome(address):
+    """Refuse a normalised address of a service for short-lived mailboxes, if the site wants that. Raises ValidationError."""
+    if settings.NEWSLETTER_REFUSE_DISPOSABLE and is_disposable(address):
+        raise ValidationError(DISPOSABLE, code="disposable")
+
+
+def is_disposable(address):
+    """Whether a normalised address belongs to a service for short-lived mailboxes, or to a domain below one."""
+    labels = address.rpartition("@")[2].split(".")
+    return any(".".join(labels[start:]) in blocklist for start in range(len(labels) - 1))
+
+
+def suggestion(address):
+    """What a normalised address was probably meant to be, if its domain looks like a typing slip; else None."""
+    local, _at, domain = address.rpartition("@")
+    if domain in COMMON_DOMAINS or domain in LIKE_COMMON or domain.startswith(("hotmail.", "outlook.", "yahoo.")):
+        return None
+    near = difflib.get_close_matches(domain, COMMON_DOMAINS, n=1, cutoff=0.85)
+    return f"{local}@{near[0]}" if near else None
+
+
+def mailbox(address):
+    """The mailbox behind a normalised address, for counting only: without `+tag`, and at Google without dots."""
+    local, _at, domain = address.rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in NO_DOTS:
+        local, domain = local.replace(".", ""), "gmail.com"
+    return f"{local}@{domain}"
+
+
+def clean_name(name):
+    """A name with single spaces, in Unicode's composed form (NFC). Raises ValidationError with a message for the reader.
+
+    Line breaks, control and formatting characters (bidirectional overrides among them) and web addresses are refused.
+    """
+    name = unicodedata.normalize("NFC", name).strip(" \u00a0")
+    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for letter in name):
+        raise ValidationError(STRANGE_NAME, code="strange")
+    if "://" in name or "www." in name.lower():
+        raise ValidationError(STRANGE_NAME, code="strange")
+    name = " ".join(name.split())
+    if len(name) > NAME_LETTERS:
+        raise ValidationError(NAME_TOO_LONG, code="too_long")
+    return name
+
+
 def hashes(address):
     """The keyed hashes of a normalised address: under the current key first, then under each older one."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
@@ -39,9 +117,19 @@ def hashes(address):
 
 
 def truncated_origin(request):
-    """The visitor's network: an IPv4 address without its last byte, an IPv6 address as its /48."""
+    """The visitor's network, as it is kept with consent: an IPv4 address without its last byte, an IPv6 address as its /48."""
+    return _network(request, 24, 48)
+
+
+def origin(request):
+    """The visitor's place, as it is counted for limits: an IPv4 address, or the /64 that an IPv6 household has."""
+    return _network(request, 32, 64)
+
+
+def _network(request, bits, bits_of_six):
     try:
         address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return ""
-    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(ipaddress.ip_network((address, bits if address.version == 4 else bits_of_six), strict=False))

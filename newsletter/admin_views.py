@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
-from . import sending
+from . import mailing, sending
 from .forms import TestSendForm
 from .models import Campaign, Delivery, IssuePage
 from .tasks import send_campaign
@@ -60,7 +60,7 @@ def issue_send(request, page_id):
 def _send_test(request, page, email):
     try:
         sending.send_test(page, email)
-    except ValueError:
+    except mailing.Suppressed:
         messages.error(request, _("%(email)s asked never to be mailed again.") % {"email": email})
     except Exception as error:
         messages.error(request, _("The test could not be sent: %(error)s") % {"error": error})

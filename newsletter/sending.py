@@ -6,14 +6,15 @@ from datetime import timedelta
 
 from core.leases import claim, free
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives, get_connection
+from django.core.mail import get_connection
 from django.db import connection, transaction
 from django.db.models import Case, CharField, F, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from wagtail.models import Locale
 
-from . import rendering
+from . import bounces, mailing, rendering
+from .conditions import query_of
 from .errors import is_permanent
 from .models import Campaign, CampaignContent, Delivery, IssuePage, Subscriber, Suppression
 from .subscriptions import manage_url
@@ -29,9 +30,10 @@ TRANSITIONS = {
 PAUSE_SECONDS = 30  # before the second try; doubled for each further one
 
 
-def audience():
-    """Everyone who may get a newsletter now."""
-    return Subscriber.objects.filter(state=Subscriber.State.ACTIVE)
+def audience(segment=None):
+    """Everyone who may get a newsletter now, or those of them who are in a Segment."""
+    people = Subscriber.objects.filter(state=Subscriber.State.ACTIVE)
+    return people.filter(query_of(segment.match, segment.conditions)) if segment else people
 
 
 def published_languages(issue):
@@ -91,7 +93,7 @@ def start(campaign):
 def _write_deliveries(campaign, languages):
     """One INSERT … SELECT for the whole audience, however large."""
     rows = (
-        audience()
+        audience(campaign.segment)
         .order_by("pk")
         .annotate(
             campaign_number=Value(campaign.pk),
@@ -149,22 +151,29 @@ def build_message(delivery, subscriber, content):
     leave_url = manage_url(subscriber)
     values = {rendering.LEAVE_URL: leave_url, rendering.PREFERENCES_URL: manage_url(subscriber, "preferences")}
     mail = rendering.Rendered(content.subject, content.preheader, content.html, content.text).personalised(values)
-    domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
     headers = {
         "Message-ID": delivery.message_id,
-        "List-Id": f"<newsletter-{content.language}.{domain}>",
+        "List-Id": f"<newsletter-{content.language}.{mailing.sender_domain()}>",
         "List-Unsubscribe": f"<{leave_url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "Content-Language": content.language,
     }
-    message = EmailMultiAlternatives(mail.subject, mail.text, to=[subscriber.email], headers=headers)
-    message.attach_alternative(mail.html, "text/html")
+    message = mailing.message(mail.subject, mail.text, mail.html, subscriber.email, headers)
+    if settings.BOUNCE_ADDRESS:
+        # The envelope's sender takes bounces (VERP); what people see stays in the header.
+        headers["From"] = settings.DEFAULT_FROM_EMAIL
+        message.from_email = bounces.return_path(delivery.pk)
     message.metadata = {"delivery": str(delivery.pk)}
     return message
 
 
 def _record(delivery, state, **fields):
-    Delivery.objects.filter(pk=delivery.pk).update(state=state, lease_until=None, **fields)
+    """Record the outcome of a delivery in hand; what the provider may have said of it meanwhile is stronger and stays."""
+    mine = Delivery.objects.filter(pk=delivery.pk)
+    if not mine.filter(state=State.SENDING).update(state=state, lease_until=None, **fields):
+        fields.pop("error", None)
+        if fields:
+            mine.update(**fields)
 
 
 def _record_failure(delivery, error):
@@ -205,10 +214,6 @@ def forgotten_campaigns():
 
 
 def send_test(page, email):
-    """Send an edition as one mail to `email`, marked as a test. A suppressed address is refused with ValueError."""
-    if Suppression.covers([email]):
-        raise ValueError("suppressed")
+    """Send an edition as one mail to `email`, marked as a test. Raises mailing.Suppressed."""
     mail = rendering.preview(page)
-    message = EmailMultiAlternatives(f"[TEST] {mail.subject}", mail.text, to=[email])
-    message.attach_alternative(mail.html, "text/html")
-    message.send()
+    mailing.send(mailing.message(f"[TEST] {mail.subject}", mail.text, mail.html, email))

@@ -4,13 +4,15 @@ import time
 from datetime import timedelta
 
 from core.leases import free
-from core.signals import tick
+from core.schedule import every
+from core.work import tick
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 
-from . import sending, subscriptions
-from .models import Campaign, SignUpRequest
+from . import bounces, events, retention, sending, subscriptions
+from .models import Campaign, ProviderEvent, SignUpRequest
 
 SHIFT_SECONDS = 20  # a campaign makes way for other work this often
 
@@ -34,6 +36,32 @@ def send_campaign(campaign_id):
             sending.finish_if_done(campaign)
             return
     send_campaign.enqueue(campaign_id)
+
+
+@task(priority=40)
+def process_provider_events():
+    """Act on what the provider said."""
+    while events.process():
+        pass
+
+
+@every(timedelta(minutes=2), _("read the mailbox for bounced mail"))
+def poll_bounces():
+    """Keep the bounces that lie in the mailbox; the next tick has them acted on."""
+    return bounces.poll()
+
+
+@every(timedelta(days=1), _("delete personal data that was kept long enough"))
+def apply_retention():
+    """Apply RETENTION_DAYS to the newsletter's data."""
+    return ", ".join(f"{name}: {number}" for name, number in retention.apply().items() if number)
+
+
+@receiver(tick)
+def wake_provider_events(**kwargs):
+    """Act on events whose task was lost, or whose ledger row may have come by now."""
+    if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
+        process_provider_events.enqueue()
 
 
 @receiver(tick)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-CONFIRM, MANAGE = b"c", b"m"
+CONFIRM, MANAGE, ADDRESS = b"c", b"m", b"a"
 LAYOUT = struct.Struct(">1s16sHI")
 SIGNATURE_BYTES = 16
 
@@ -38,9 +38,9 @@ def _signature(payload, key):
 
 
 def make(purpose, subscriber):
-    """A token of `purpose` (CONFIRM or MANAGE) for a Subscriber. Tokens to manage carry no time: always the same."""
-    made_at = int(time.time()) if purpose == CONFIRM else 0
-    turn = subscriber.confirmation_round if purpose == CONFIRM else 0
+    """A token of `purpose` (CONFIRM, ADDRESS or MANAGE) for a Subscriber. Tokens to manage carry no time: always the same."""
+    is_lasting = purpose == MANAGE
+    made_at, turn = (0, 0) if is_lasting else (int(time.time()), subscriber.confirmation_round)
     payload = LAYOUT.pack(purpose, subscriber.uuid.bytes, turn, made_at)
     return base64.b32encode(payload + _signature(payload, settings.SECRET_KEY)).decode().rstrip("=").lower()
 

@@ -8,4 +8,6 @@ urlpatterns = [
     path("confirm/<str:token>/", views.confirm, name="newsletter_confirm"),
     path("leave/<str:token>/", views.leave, name="newsletter_leave"),
     path("preferences/<str:token>/", views.preferences, name="newsletter_preferences"),
+    path("new-address/<str:token>/", views.new_address, name="newsletter_new_address"),
+    path("data/<str:token>/", views.data, name="newsletter_data"),
 ]

@@ -1,11 +1,14 @@
 """The subscriber's side. A GET never changes anything, because mail scanners follow every link."""
 
+from datetime import timedelta
 from functools import wraps
 
+from core import limits, privacy
+from core.alarms import raise_alarm
 from core.forms import same_origin
 from core.views import forbidden
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import never_cache
@@ -13,12 +16,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from . import subscriptions, tokens
-from .addresses import truncated_origin
-from .forms import CONSENT_VERSION, CONSENT_WORDING, PreferencesForm, SignUpForm
+from .addresses import origin, truncated_origin
+from .forms import CONSENT_VERSION, CONSENT_WORDING, NewAddressForm, PreferencesForm, SignUpForm
 from .models import ConsentEvent, SignUpRequest
 from .tasks import process_sign_ups
 
 Way = ConsentEvent.Way
+HOUR = timedelta(hours=1)
 
 
 def link_view(view):
@@ -54,6 +58,11 @@ def join(request):
         return redirect("newsletter_thanks")
     if not form.is_valid():
         return render(request, "newsletter/join.html", {"signup_form": form}, status=422)
+    if suggested := form.suggestion:
+        context = {"signup_form": form, "suggested": suggested, "typed": form.cleaned_data["email"]}
+        return render(request, "newsletter/join.html", context)
+    if not _may_ask(request):
+        return render(request, "newsletter/too_many.html", status=429)
     SignUpRequest.objects.create(
         email=form.cleaned_data["email"],
         name=form.cleaned_data["name"],
@@ -65,6 +74,18 @@ def join(request):
     )
     process_sign_ups.enqueue()
     return redirect("newsletter_thanks")
+
+
+def _may_ask(request):
+    """Whether this visitor, and all visitors together, have not asked too often within the hour."""
+    if not limits.take(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
+        return False
+    if limits.take("join", (settings.JOIN_LIMIT_IN_ALL, HOUR)):
+        return True
+    raise_alarm(
+        "sign-ups", f"More than {settings.JOIN_LIMIT_IN_ALL} sign-ups within an hour; further ones are refused."
+    )
+    return False
 
 
 @require_safe
@@ -86,30 +107,76 @@ def confirm(request, token):
 @link_view
 def leave(request, token):
     """GET: ask. POST: leave at once, from the page or, with one click, from the mail program (RFC 8058)."""
-    subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
-    if request.method != "POST":
-        return render(request, "newsletter/leave.html", {"token": token, "subscriber": subscriber})
     is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
-    subscriptions.leave(subscriber, Way.ONE_CLICK if is_one_click else Way.MAIL, truncated_origin(request))
+    try:
+        subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
+    except subscriptions.Gone:
+        subscriber = None
+    if request.method != "POST":
+        template = "newsletter/leave.html" if subscriber else "newsletter/gone.html"
+        return render(request, template, {"token": token, "subscriber": subscriber})
+    if subscriber:
+        subscriptions.leave(subscriber, Way.ONE_CLICK if is_one_click else Way.MAIL, truncated_origin(request))
     if is_one_click:
         return HttpResponse(gettext("You have left the newsletter."), content_type="text/plain; charset=utf-8")
-    return render(request, "newsletter/left.html", {"subscriber": subscriber})
+    return render(request, "newsletter/left.html" if subscriber else "newsletter/gone.html")
+
+
+def _active_subscriber(token):
+    """The active Subscriber to whom a link to manage belongs. Raises Refusal."""
+    subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
+    if subscriber.state != subscriber.State.ACTIVE:
+        raise subscriptions.Refusal(*subscriptions.OUTDATED)
+    return subscriber
 
 
 @link_view
 def preferences(request, token):
-    """Change name, language and topics."""
-    subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
-    if subscriber.state != subscriber.State.ACTIVE:
-        raise subscriptions.Refusal(*subscriptions.OUTDATED)
-    form = PreferencesForm(request.POST or None, instance=subscriber)
-    saved = request.method == "POST" and form.is_valid()
-    if saved:
+    """Change name, language, country and topics, or ask for another address."""
+    subscriber = _active_subscriber(token)
+    wants_address = "email" in request.POST
+    form = PreferencesForm(None if wants_address else request.POST or None, instance=subscriber)
+    address_form = NewAddressForm(request.POST if wants_address else None)
+    done = None
+    if request.method == "POST" and wants_address and address_form.is_valid():
+        done = _ask_for_new_address(request, subscriber, address_form)
+    elif request.method == "POST" and not wants_address and form.is_valid():
         subscriptions.change(form, truncated_origin(request))
-    language = subscriber.language if saved else get_language()
-    if language not in dict(settings.LANGUAGES):
-        language = settings.LANGUAGE_CODE
-    with override(language):
-        form = PreferencesForm(instance=subscriber) if saved else form
-        context = {"form": form, "saved": saved, "token": token, "subscriber": subscriber}
+        done = "saved"
+    language = subscriber.language if done == "saved" else get_language()
+    with override(language if language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE):
+        form = PreferencesForm(instance=subscriber) if done else form
+        context = {"form": form, "address_form": address_form, "done": done, "token": token, "subscriber": subscriber}
         return render(request, "newsletter/preferences.html", context)
+
+
+def _ask_for_new_address(request, subscriber, form):
+    if not _may_ask(request):
+        return "too many"
+    subscriptions.ask_for_new_address(subscriber, form.cleaned_data["email"], truncated_origin(request))
+    process_sign_ups.enqueue()
+    return "asked"
+
+
+@link_view
+def new_address(request, token):
+    """GET: one button. POST: take the new address."""
+    if request.method != "POST":
+        subscriber = subscriptions.check_new_address(token)
+        return render(request, "newsletter/new_address.html", {"subscriber": subscriber})
+    subscriber = subscriptions.confirm_new_address(token, truncated_origin(request))
+    return render(request, "newsletter/new_address_taken.html", {"subscriber": subscriber})
+
+
+@link_view
+def data(request, token):
+    """What is kept of a subscriber: POST hands it over as a file, or erases it. Works after leaving, too."""
+    subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
+    if request.method != "POST":
+        return render(request, "newsletter/data.html", {"token": token, "subscriber": subscriber})
+    if request.POST.get("what") == "erase":
+        privacy.erase(subscriber.email)
+        return render(request, "newsletter/erased.html")
+    response = JsonResponse(privacy.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response["Content-Disposition"] = 'attachment; filename="clac.json"'
+    return response

@@ -16,6 +16,8 @@ from wagtail_localize.fields import SynchronizedField, TranslatableField
 from . import search
 from .blocks import LinkStructValue
 from .images import CustomImage, CustomRendition  # noqa: F401
+from .limits import Use  # noqa: F401
+from .schedule import JobRun  # noqa: F401
 
 TITLE_WEIGHT = 5  # a word in the title counts as much as so many in the text
 

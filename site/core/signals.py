@@ -1,9 +1,8 @@
-"""Signals between the apps, and what core itself does on them."""
+"""What core does when something is published, moved, changed or migrated."""
 
-from django.core.management import call_command
 from django.db import transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
-from django.dispatch import Signal, receiver
+from django.dispatch import receiver
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.models import Locale, Page, PageViewRestriction, Site
@@ -17,21 +16,12 @@ from .sites import follow_site_url
 # What has no drafts, and so counts when it is saved.
 PLAIN_MODELS = (Locale, Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model())
 
-# Sent by every worker every TICK_SECONDS and by `manage.py tick`: receivers look for work that the task queue forgot.
-tick = Signal()
-
 
 @receiver(post_migrate)
 def after_migrating(app_config, **kwargs):
     """Bring the site's address up to date."""
     if app_config.name == "core":
         follow_site_url()
-
-
-@receiver(tick)
-def publish_scheduled(**kwargs):
-    """Publish and expire pages and snippets whose time has come."""
-    call_command("publish_scheduled", verbosity=0)
 
 
 def purge_pages(instance=None, **kwargs):

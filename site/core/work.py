@@ -5,10 +5,12 @@ import threading
 
 from django.conf import settings
 from django.db import close_old_connections
-
-from .signals import tick
+from django.dispatch import Signal
 
 logger = logging.getLogger(__name__)
+
+# Sent by every worker every TICK_SECONDS and by `manage.py tick`: receivers look for work that the task queue forgot.
+tick = Signal()
 
 
 def send_tick():

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.pagecache.PageCacheMiddleware",
+    "core.clients.ClientAddressMiddleware",
     "core.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -145,6 +146,15 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # What only staff may read: lists of addresses.
+    "private": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": VAR_DIR / "private",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
@@ -209,8 +219,16 @@ EMAIL_PROVIDERS = {
     "sparkpost": ["SPARKPOST_API_KEY"],
     "unisender_go": ["UNISENDER_GO_API_KEY", "UNISENDER_GO_API_URL"],
 }
-# What a provider takes besides its keys.
-EMAIL_PROVIDER_OPTIONS = {"mailgun": ["MAILGUN_SENDER_DOMAIN", "MAILGUN_API_URL"], "sparkpost": ["SPARKPOST_API_URL"]}
+# What a provider takes besides its keys: where its API is, and what proves its webhooks.
+EMAIL_PROVIDER_OPTIONS = {
+    "mailersend": ["MAILERSEND_SIGNING_SECRET"],
+    "mailgun": ["MAILGUN_SENDER_DOMAIN", "MAILGUN_API_URL", "MAILGUN_WEBHOOK_SIGNING_KEY"],
+    "mailtrap": ["MAILTRAP_TRACKING_SECRET"],
+    "mandrill": ["MANDRILL_WEBHOOK_KEY", "MANDRILL_WEBHOOK_URL"],
+    "postal": ["POSTAL_WEBHOOK_KEY"],
+    "resend": ["RESEND_SIGNING_SECRET"],
+    "sparkpost": ["SPARKPOST_API_URL"],
+}
 EMAIL_PROVIDER = setting("str", "EMAIL_PROVIDER", default="local")
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
 ANYMAIL = {}
@@ -244,6 +262,38 @@ NEWSLETTER_LEASE_SECONDS = 60  # after this a batch whose worker went silent is 
 NEWSLETTER_CONFIRM_DAYS = 14
 TICK_SECONDS = 10  # how often a worker looks for work that the queue forgot
 
+# Joining: what one visitor, and all together, may ask for in an hour; throw-away addresses are marked, or refused.
+JOIN_LIMIT_PER_ORIGIN = setting("int", "JOIN_LIMIT_PER_ORIGIN", default=20)
+JOIN_LIMIT_IN_ALL = setting("int", "JOIN_LIMIT_IN_ALL", default=1000)
+NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
+ALARM_EMAILS = setting("list", "ALARM_EMAILS", default=[])
+
+# A mailbox that refuses for a while is given up after so many refusals in so many days.
+SOFT_BOUNCES = setting("int", "SOFT_BOUNCES", default=3)
+SOFT_BOUNCE_DAYS = setting("int", "SOFT_BOUNCE_DAYS", default=30)
+
+# How long personal data is kept, in days.
+RETENTION_DAYS = {
+    "pending": setting("int", "RETENTION_PENDING_DAYS", default=30),
+    "ended": setting("int", "RETENTION_ENDED_DAYS", default=3 * 365),
+    "provider_events": setting("int", "RETENTION_PROVIDER_EVENTS_DAYS", default=180),
+    "deliveries": setting("int", "RETENTION_DELIVERIES_DAYS", default=2 * 365),
+    "contact_messages": setting("int", "RETENTION_CONTACT_MESSAGES_DAYS", default=365),
+    "import_files": setting("int", "RETENTION_IMPORT_FILES_DAYS", default=30),
+}
+
+# Messages of the e-mail provider; none are taken before their secret (“user:password”) or signature key is set.
+WEBHOOK_SECRET = setting("str", "WEBHOOK_SECRET", default="")
+if WEBHOOK_SECRET:
+    ANYMAIL["WEBHOOK_SECRET"] = WEBHOOK_SECRET
+# A mailbox for bounced mail, for providers without webhooks: its address takes the mail as name+token@domain (VERP).
+BOUNCE_ADDRESS = setting("str", "BOUNCE_ADDRESS", default="")
+BOUNCE_IMAP_HOST = setting("str", "BOUNCE_IMAP_HOST", default="")
+BOUNCE_IMAP_PORT = setting("int", "BOUNCE_IMAP_PORT", default=993)
+BOUNCE_IMAP_TLS = setting("bool", "BOUNCE_IMAP_TLS", default=True)
+BOUNCE_IMAP_USER = setting("str", "BOUNCE_IMAP_USER", default="")
+BOUNCE_IMAP_PASSWORD = setting("str", "BOUNCE_IMAP_PASSWORD", default="")
+
 # Security headers; what needs https follows the scheme of SITE_URL.
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
@@ -253,7 +303,8 @@ SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 63072000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
-if setting("bool", "BEHIND_PROXY", default=False):
+BEHIND_PROXY = setting("bool", "BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

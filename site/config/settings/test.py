@@ -24,6 +24,7 @@ STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticF
 VAR_DIR = Path(tempfile.mkdtemp(prefix="clac-test-"))
 MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "media")
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
+STORAGES["private"]["OPTIONS"]["location"] = VAR_DIR / "private"
 STATIC_ROOT = VAR_DIR
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 NEWSLETTER_LEASE_SECONDS = 3

@@ -1,0 +1,34 @@
+"""What the contact form kept of an address, its erasure, and how long it is kept."""
+
+from datetime import timedelta
+
+from core import privacy
+from django.conf import settings
+from django.dispatch import receiver
+from django.utils import timezone
+
+from .models import ContactMessage
+
+
+@receiver(privacy.asked_for)
+def data_of(email, **kwargs):
+    """The messages from an address."""
+    messages = ContactMessage.objects.filter(email__iexact=email).order_by("created_at")
+    return {
+        "messages": [
+            {"name": message.name, "message": message.message, "sent": message.created_at.isoformat(timespec="seconds")}
+            for message in messages
+        ]
+    }
+
+
+@receiver(privacy.erased)
+def erase(email, **kwargs):
+    """Delete the messages from an address."""
+    return ContactMessage.objects.filter(email__iexact=email).delete()[0]
+
+
+def forget_old_messages():
+    """Delete the messages that have been kept long enough (settings.RETENTION_DAYS)."""
+    before = timezone.now() - timedelta(days=settings.RETENTION_DAYS["contact_messages"])
+    return ContactMessage.objects.filter(created_at__lt=before).delete()[0]

@@ -1,0 +1,117 @@
+"""Bounced mail for providers without webhooks: a mailbox is polled, and each message says whose mail came back.
+
+Mails go out with a return path of their own (VERP): bounces+TOKEN@example.org, where TOKEN is signed and names the
+delivery. So whose mail came back is known whatever the returned message looks like; what it says (RFC 3464) tells a mailbox
+that does not exist from one that is full.
+"""
+
+import email
+import email.policy
+import hashlib
+import imaplib
+import logging
+import re
+from email.utils import parsedate_to_datetime
+
+from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+from django.conf import settings
+from django.core import signing
+
+from . import events
+
+logger = logging.getLogger(__name__)
+SALT = "newsletter.bounces"
+STATUS = re.compile(r"^([245])\.\d{1,3}\.\d{1,3}")
+FULL = "5.2.2"  # a permanent code by its form, but the mailbox may be emptied
+PROVIDER = "mailbox"
+TIMEOUT_SECONDS = 30
+BATCH = 200
+
+
+def return_path(delivery_number):
+    """The envelope sender of a delivery's mail."""
+    local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
+    mark = hashlib.sha256(signing.Signer(salt=SALT).signature(str(delivery_number)).encode()).hexdigest()[:12]
+    return f"{local}+{delivery_number}-{mark}@{domain}"
+
+
+def delivery_of(address):
+    """The number of the delivery that a return path belongs to, or None if it was not made here."""
+    number, _dash, _mark = address.partition("@")[0].rpartition("+")[2].partition("-")
+    return int(number) if number.isdecimal() and return_path(number).lower() == address.strip().lower() else None
+
+
+def event_of(raw):
+    """The AnymailTrackingEvent that a returned message (bytes) amounts to, or None if it is about no mail of ours."""
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    headers = [str(value) for name in ("Delivered-To", "X-Original-To", "To") for value in message.get_all(name, [])]
+    found = [address for header in headers for address in re.findall(r"[\w.+-]+@[\w.-]+", header)]
+    number = next((number for address in found if (number := delivery_of(address)) is not None), None)
+    if number is None:
+        return None
+    status, words = _report(message)
+    kind, reason = _meaning(status, message)
+    return AnymailTrackingEvent(
+        event_type=kind,
+        timestamp=_date(message),
+        event_id=hashlib.sha256(raw).hexdigest(),
+        reject_reason=reason,
+        description=words,
+        metadata={"delivery": str(number)},
+    )
+
+
+def _report(message):
+    """(status code, words) of a delivery report; ("", subject) of anything else."""
+    for part in message.walk():
+        if part.get_content_type() == "message/delivery-status":
+            for block in part.get_payload():
+                if block.get("Status"):
+                    words = block.get("Diagnostic-Code") or block.get("Action") or ""
+                    return str(block["Status"]).strip(), " ".join(str(words).split())
+    return "", str(message.get("Subject", ""))
+
+
+def _meaning(status, message):
+    code = STATUS.match(status)
+    if message.get("Auto-Submitted", "no").lower() == "auto-replied" and not code:
+        return EventType.AUTORESPONDED, None
+    if not code:
+        return "unknown", None
+    if code[1] == "2":
+        return EventType.DELIVERED, None
+    if code[1] == "4" or status.startswith(FULL):
+        return EventType.BOUNCED, RejectReason.OTHER
+    return EventType.BOUNCED, RejectReason.BOUNCED
+
+
+def _date(message):
+    try:
+        return parsedate_to_datetime(message["Date"])
+    except (TypeError, ValueError):
+        return None
+
+
+def poll():
+    """Read the mailbox: keep what is about mails of ours, delete it there; leave the rest unread. Returns what was done."""
+    if not settings.BOUNCE_IMAP_HOST:
+        return None
+    connect = imaplib.IMAP4_SSL if settings.BOUNCE_IMAP_TLS else imaplib.IMAP4
+    kept = others = 0
+    with connect(settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT, timeout=TIMEOUT_SECONDS) as mailbox:
+        mailbox.login(settings.BOUNCE_IMAP_USER, settings.BOUNCE_IMAP_PASSWORD)
+        mailbox.select("INBOX")
+        _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "UNFLAGGED")
+        for number in numbers.split()[:BATCH]:
+            _answer, data = mailbox.uid("FETCH", number, "(BODY.PEEK[])")
+            event = event_of(data[0][1])
+            if event is None:
+                # Not ours to judge: marked, so that it is not read again each time, and left for a person.
+                mailbox.uid("STORE", number, "+FLAGS", r"(\Flagged)")
+                others += 1
+                continue
+            events.keep(PROVIDER, event)  # kept before it is deleted: at worst it is read twice
+            mailbox.uid("STORE", number, "+FLAGS", r"(\Deleted)")
+            kept += 1
+        mailbox.expunge()
+    return f"{kept} kept, {others} left in the mailbox"

@@ -1,0 +1,171 @@
+"""The conditions of a segment, as blocks that an editor combines, and the database queries that they become."""
+
+from datetime import timedelta
+
+from core.countries import COUNTRIES
+from core.furniture import topic_choices
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+from django.forms import CheckboxSelectMultiple
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from wagtail import blocks
+
+MATCHES = [
+    ("all", _("those who meet all conditions")),
+    ("any", _("those who meet any")),
+    ("none", _("those who meet none")),
+]
+SOURCES = [("form", _("sign-up form")), ("import", _("import"))]
+
+
+def combine(match, queries):
+    """Several Q objects as one. No condition at all means everybody."""
+    if not queries:
+        return Q()
+    whole = queries[0]
+    for query in queries[1:]:
+        whole = whole & query if match == "all" else whole | query
+    return ~whole if match == "none" else whole
+
+
+class Choices(blocks.MultipleChoiceBlock):
+    """Some of a few values, as boxes to tick."""
+
+    def __init__(self, **kwargs):
+        super().__init__(widget=CheckboxSelectMultiple, **kwargs)
+
+
+class LanguageBlock(Choices):
+    """Those who read in one of some languages."""
+
+    def query(self, value):
+        return Q(language__in=value)
+
+    class Meta:
+        icon = "globe"
+        label = _("Language")
+
+
+class CountryBlock(Choices):
+    """Those who live in one of some countries."""
+
+    def query(self, value):
+        return Q(country__in=value)
+
+    class Meta:
+        icon = "site"
+        label = _("Country")
+
+
+class SourceBlock(Choices):
+    """Those who came in one of some ways."""
+
+    def query(self, value):
+        return Q(source__in=value)
+
+    class Meta:
+        icon = "download"
+        label = _("Source")
+
+
+def topics_of_today():
+    """The topics to choose from, by name in the editor's language."""
+    return topic_choices(get_language())
+
+
+class TopicBlock(Choices):
+    """Those who chose one of some topics; who chose none is interested in all."""
+
+    def query(self, value):
+        from newsletter.models import Subscriber
+
+        links = Subscriber.topics.through.objects.filter(subscriber=OuterRef("pk"))
+        return Exists(links.filter(topic__in=[int(number) for number in value])) | ~Exists(links)
+
+    class Meta:
+        icon = "tag"
+        label = _("Topic")
+
+
+class JoinedBlock(blocks.StructBlock):
+    """Those who joined within some time."""
+
+    since = blocks.DateBlock(label=_("from"), required=False)
+    until = blocks.DateBlock(label=_("to"), required=False)
+
+    def query(self, value):
+        query = Q()
+        if value["since"]:
+            query &= Q(created_at__date__gte=value["since"])
+        if value["until"]:
+            query &= Q(created_at__date__lte=value["until"])
+        return query
+
+    class Meta:
+        icon = "date"
+        label = _("Date of joining")
+
+
+class EngagementBlock(blocks.IntegerBlock):
+    """Those who followed a link in a mail within so many days. Needs the counting of clicks."""
+
+    def __init__(self, **kwargs):
+        super().__init__(min_value=1, max_value=3650, **kwargs)
+
+    def query(self, value):
+        return Q(engaged_at__gte=timezone.now() - timedelta(days=value))
+
+    class Meta:
+        icon = "link"
+        label = _("Followed a link within … days")
+        help_text = _("Only counts what was sent while clicks were counted.")
+
+
+def simple_conditions():
+    """Every condition that is not a group of others."""
+    return [
+        ("language", LanguageBlock(choices=settings.LANGUAGES)),
+        ("country", CountryBlock(choices=list(COUNTRIES.items()))),
+        ("topic", TopicBlock(choices=topics_of_today)),
+        ("source", SourceBlock(choices=SOURCES)),
+        ("joined", JoinedBlock()),
+        ("engagement", EngagementBlock()),
+    ]
+
+
+class SimpleConditionsBlock(blocks.StreamBlock):
+    """Conditions without groups."""
+
+    def __init__(self, **kwargs):
+        super().__init__(simple_conditions(), **kwargs)
+
+    def queries(self, value):
+        return [child.block.query(child.value) for child in value]
+
+
+class GroupBlock(blocks.StructBlock):
+    """Conditions that are looked at together: all, any or none of them."""
+
+    match = blocks.ChoiceBlock(choices=MATCHES, default="any", label=_("who is in it"))
+    conditions = SimpleConditionsBlock(label=_("conditions"))
+
+    def query(self, value):
+        return combine(value["match"], self.child_blocks["conditions"].queries(value["conditions"]))
+
+    class Meta:
+        icon = "group"
+        label = _("Group of conditions")
+
+
+class ConditionsBlock(SimpleConditionsBlock):
+    """Conditions, and groups of them."""
+
+    def __init__(self, **kwargs):
+        blocks.StreamBlock.__init__(self, [*simple_conditions(), ("group", GroupBlock())], **kwargs)
+
+
+def query_of(match, conditions):
+    """The Q object of a segment: `match` is one of MATCHES, `conditions` a StreamValue of ConditionsBlock."""
+    return combine(match, conditions.stream_block.queries(conditions))

@@ -1,0 +1,151 @@
+"""Sending: campaigns, what they send, and what became of every single mail."""
+
+import uuid
+
+from core.leases import LeasedModel
+from django.conf import settings
+from django.db import models
+from django.db.models import Count
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .editions import IssuePage
+from .segments import Segment
+from .subscribers import Subscriber
+
+
+class Campaign(models.Model):
+    """One sending of one edition, in all its languages, to an audience."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        SCHEDULED = "scheduled", _("scheduled")
+        SENDING = "sending", _("sending")
+        PAUSED = "paused", _("paused")
+        SENT = "sent", _("sent")
+        CANCELLED = "cancelled", _("cancelled")
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    issue = models.ForeignKey(IssuePage, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("edition"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.DRAFT)
+    segment = models.ForeignKey(
+        Segment, on_delete=models.PROTECT, null=True, blank=True, related_name="campaigns", verbose_name=_("segment")
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("sent by")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    worked_at = models.DateTimeField(null=True, editable=False)  # when a worker last showed signs of life on it
+    problem = models.TextField(_("why it is paused"), blank=True)
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering = ["-created_at"]
+
+    def __str__(self):
+        return self.issue.title
+
+    def counts(self):
+        """How many deliveries are in each state: {state: number}, all states present."""
+        found = dict(self.deliveries.values_list("state").annotate(n=Count("pk")))
+        return {state: found.get(state, 0) for state in Delivery.State.values}
+
+
+class CampaignContent(models.Model):
+    """What a campaign sends in one language, frozen when it starts."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents")
+    language = models.CharField(max_length=10)
+    subject = models.CharField(max_length=255)
+    preheader = models.CharField(max_length=255, blank=True)
+    html = models.TextField()
+    text = models.TextField()
+
+    class Meta:
+        unique_together = [("campaign", "language")]
+
+    def __str__(self):
+        return f"{self.subject} ({self.language})"
+
+
+class Delivery(LeasedModel):
+    """One mail of a campaign to one subscriber. These rows are the truth; the task queue only wakes workers."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        SENDING = "sending", _("in hand")
+        SENT = "sent", _("sent")
+        DELIVERED = "delivered", _("delivered")
+        DEFERRED = "deferred", _("deferred by the receiver")
+        BOUNCED = "bounced", _("bounced")
+        COMPLAINED = "complained", _("complained")
+        FAILED = "failed", _("failed")
+        SKIPPED = "skipped", _("left out")
+        UNKNOWN = "unknown", _("may or may not have gone")
+
+    OPEN = [State.QUEUED, State.SENDING]
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="deliveries")
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.SET_NULL, null=True, related_name="deliveries")
+    language = models.CharField(_("language"), max_length=10)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
+    provider_id = models.CharField(_("provider's number"), max_length=255, blank=True, db_index=True)
+    error = models.TextField(_("reason"), blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True)
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        unique_together = [("campaign", "subscriber")]
+        indexes = [models.Index(fields=["campaign", "state", "id"], name="delivery_claim")]
+
+    def __str__(self):
+        return f"{self.subscriber}: {self.get_state_display()}"
+
+    @property
+    def message_id(self):
+        """The Message-ID, the same on every try (RFC 5322)."""
+        domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
+        return f"<{self.campaign.uuid.hex}.{self.pk}@{domain}>"
+
+
+class ProviderEvent(LeasedModel):
+    """What a provider says about a mail, as it came in. The web only writes this row; a task acts on it.
+
+    `fingerprint` tells repetitions apart: the provider's event number, else a hash of message, recipient, kind and time.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        APPLIED = "applied", _("applied")
+        UNMATCHED = "unmatched", _("belongs to no known mail")
+
+    provider = models.CharField(_("provider"), max_length=30)
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=20)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
+    at = models.DateTimeField(_("when"), default=timezone.now)
+    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    provider_id = models.CharField(_("provider's number"), max_length=255, blank=True)
+    recipient = models.EmailField(_("recipient"), max_length=254, blank=True)
+    reason = models.CharField(_("reason"), max_length=20, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    delivery_hint = models.CharField(max_length=40, blank=True, editable=False)  # the number that we sent along
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.SET_NULL, null=True, related_name="events", verbose_name=_("delivery")
+    )
+
+    class Meta:
+        verbose_name = _("message of the provider")
+        verbose_name_plural = _("messages of the provider")
+        ordering = ["-received_at"]
+        indexes = [
+            models.Index(fields=["state", "id"], name="provider_event_waiting"),
+            models.Index(fields=["delivery", "kind"], name="provider_event_delivery"),
+        ]
+
+    def __str__(self):
+        return f"{self.kind}, {self.at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,101 @@
+"""The newsletter as pages: its own page with the sign-up and the archive, and the editions."""
+
+from core.localmail import MAIL_POLICY
+from core.models import BasePage
+from django.conf import settings
+from django.db import models
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
+from wagtail.fields import StreamField
+from wagtail.models import Page
+
+from newsletter.blocks import IssueBlock
+
+
+class NewsletterPage(BasePage):
+    """The newsletter: sign-up and archive."""
+
+    introduction = models.TextField(_("introduction"), blank=True)
+
+    content_panels = [*Page.content_panels, FieldPanel("introduction")]
+    parent_page_types = ["home.HomePage"]
+    subpage_types = ["newsletter.IssuePage"]
+
+    class Meta:
+        verbose_name = _("newsletter")
+
+    @property
+    def description(self):
+        return self.search_description or self.introduction
+
+    def get_context(self, request, *args, **kwargs):
+        """Add the sign-up form and the editions of this language that were sent."""
+        from newsletter.forms import SignUpForm
+
+        return super().get_context(request, *args, **kwargs) | {
+            "issues": IssuePage.objects.child_of(self).live().public().order_by("-first_published_at"),
+            "signup_form": SignUpForm(),
+        }
+
+
+class IssuePage(BasePage):
+    """An edition of the newsletter: a page in the archive, and the mail that subscribers get."""
+
+    subject = models.CharField(
+        _("subject"),
+        max_length=120,
+        blank=True,
+        help_text=_("What the mail is called. Empty: the title. Best up to 50 letters."),
+    )
+    preheader = models.CharField(
+        _("preheader"), max_length=140, blank=True, help_text=_("The line that mail programs show beside the subject.")
+    )
+    body = StreamField(IssueBlock(), verbose_name=_("body"))
+
+    content_panels = [
+        HelpPanel(template="newsletter/admin/issue_help.html"),
+        *Page.content_panels,
+        MultiFieldPanel([FieldPanel("subject"), FieldPanel("preheader")], heading=_("In the mailbox")),
+        FieldPanel("body"),
+    ]
+    parent_page_types = ["newsletter.NewsletterPage"]
+    subpage_types = []
+    preview_modes = [("", _("Web page")), ("mail", _("Mail")), ("text", _("Mail as text"))]
+
+    class Meta:
+        verbose_name = _("edition")
+        verbose_name_plural = _("editions")
+
+    @property
+    def description(self):
+        return self.search_description or self.preheader
+
+    @property
+    def mail_subject(self):
+        return self.subject or self.title
+
+    def serve_preview(self, request, mode_name):
+        """The page, or the mail that it becomes, as HTML or text."""
+        if not mode_name:
+            return super().serve_preview(request, mode_name)
+        from newsletter.rendering import preview
+
+        rendered = preview(self)
+        text = render_to_string("newsletter/admin/text_preview.html", {"rendered": rendered})
+        response = HttpResponse(rendered.html if mode_name == "mail" else text)
+        response["Content-Security-Policy"] = MAIL_POLICY
+        return response
+
+    def source_issue(self):
+        """The edition in the default language, which campaigns refer to; itself if there is none."""
+        source = self.get_translation_or_none(default_locale())
+        return source or self
+
+
+def default_locale():
+    """The Locale of the default language."""
+    from wagtail.models import Locale
+
+    return Locale.objects.get(language_code=settings.LANGUAGE_CODE)

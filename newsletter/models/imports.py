@@ -1,0 +1,95 @@
+"""Lists of subscribers that come in as files, and lists that went out."""
+
+from core.leases import LeasedModel
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+def private_storage():
+    """Where files with addresses lie: never under MEDIA_ROOT, which the public can read."""
+    return storages["private"]
+
+
+class SubscriberImport(LeasedModel):
+    """A file of addresses on its way in. A task works through it in batches; each batch and its progress are one transaction."""
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded", _("columns to be assigned")
+        CHECKING = "checking", _("being checked")
+        CHECKED = "checked", _("checked, nothing imported yet")
+        IMPORTING = "importing", _("being imported")
+        DONE = "done", _("imported")
+        FAILED = "failed", _("stopped by an error")
+        CANCELLED = "cancelled", _("cancelled")
+
+    WORKING = [State.CHECKING, State.IMPORTING]
+
+    file = models.FileField(_("file"), storage=private_storage, upload_to="imports/")
+    file_name = models.CharField(_("file"), max_length=200)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.UPLOADED)
+    encoding = models.CharField(max_length=20, blank=True, editable=False)
+    delimiter = models.CharField(max_length=1, blank=True, editable=False)
+    origin = models.CharField(_("exported by"), max_length=20, blank=True)
+    mapping = models.JSONField(default=dict)  # {what it is: number of its column}
+    language = models.CharField(
+        _("language, where the file names none"),
+        max_length=10,
+        choices=settings.LANGUAGES,
+        default=settings.LANGUAGE_CODE,
+    )
+    provenance = models.TextField(
+        _("How did these people agree?"),
+        help_text=_(
+            "Where and when they asked for the newsletter, and the words they agreed to. It is kept with each subscription as proof."
+        ),
+    )
+    total_bytes = models.BigIntegerField(default=0, editable=False)
+    done_bytes = models.BigIntegerField(default=0, editable=False)
+    lines = models.PositiveIntegerField(_("lines"), default=0, editable=False)
+    counts = models.JSONField(default=dict, editable=False)  # {outcome: number}
+    report_bytes = models.BigIntegerField(default=0, editable=False)
+    problem = models.TextField(_("error"), blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        ordering = ["-created_at"]
+
+    def __str__(self):
+        return self.file_name
+
+    @property
+    def percent(self):
+        """How far the work in hand has come."""
+        return min(100, 100 * self.done_bytes // self.total_bytes) if self.total_bytes else 0
+
+    @property
+    def report_name(self):
+        """The file of the lines that were not taken, with the reasons, in the private storage."""
+        return f"imports/report-{self.pk}.csv"
+
+
+class SubscriberExport(models.Model):
+    """That somebody took a list of addresses away: who, when, which and how many."""
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    created_at = models.DateTimeField(_("when"), auto_now_add=True)
+    choice = models.CharField(_("which"), max_length=250)
+    number = models.PositiveIntegerField(_("how many"))
+
+    class Meta:
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
+        ordering = ["-created_at"]
+
+    def __str__(self):
+        return f"{self.choice}, {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,182 @@
+"""Who asked for the newsletter, how that came about, and who must never be mailed."""
+
+import uuid
+
+from core.leases import LeasedModel
+from core.models import Topic, default_language
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from newsletter import addresses, tokens
+
+
+class Subscriber(models.Model):
+    """Someone who asked for the newsletter. The address is normalised, so that one mailbox is one subscriber."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("not yet confirmed")
+        ACTIVE = "active", _("active")
+        UNSUBSCRIBED = "unsubscribed", _("left")
+        BOUNCED = "bounced", _("address does not work")
+        COMPLAINED = "complained", _("complained")
+        ERASED = "erased", _("being erased")  # only within the transaction that erases; opens the way for the triggers
+
+    class Source(models.TextChoices):
+        FORM = "form", _("sign-up form")
+        IMPORT = "import", _("import")
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(_("e-mail"), max_length=254, unique=True)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    language = models.CharField(
+        _("language"), max_length=10, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
+    )
+    country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("Two letters, such as PE or BR."))
+    topics = models.ManyToManyField(
+        Topic, blank=True, verbose_name=_("topics"), limit_choices_to=default_language, related_name="+"
+    )
+    source = models.CharField(_("source"), max_length=10, choices=Source, default=Source.FORM)
+    state = models.CharField(_("state"), max_length=12, choices=State, default=State.PENDING)
+    is_disposable = models.BooleanField(
+        _("throw-away address"),
+        default=False,
+        help_text=_("The address belongs to a service for short-lived addresses."),
+    )
+    new_email = models.EmailField(max_length=254, blank=True, editable=False)  # asked for, not yet confirmed
+    confirmation_round = models.PositiveSmallIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False)
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
+    engaged_at = models.DateTimeField(_("last click"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("subscriber")
+        verbose_name_plural = _("subscribers")
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["state", "language", "country"], name="subscriber_audience"),
+            models.Index(fields=["created_at"], name="subscriber_created"),
+            models.Index(fields=["ended_at"], name="subscriber_ended"),
+        ]
+
+    def __str__(self):
+        return self.email
+
+    def clean(self):
+        self.email = addresses.normalise(self.email)
+        self.name = addresses.clean_name(self.name)
+
+    @property
+    def manage_token(self):
+        """The signed token of the links to leave and to change preferences."""
+        return tokens.make(tokens.MANAGE, self)
+
+
+class ConsentEvent(models.Model):
+    """A change of a subscription and how it came about.
+
+    Append-only: triggers in the database refuse to change one, and to delete one unless its subscriber is being erased.
+    """
+
+    class Kind(models.TextChoices):
+        ASKED = "asked", _("asked")
+        CONFIRMED = "confirmed", _("confirmed")
+        CHANGED = "changed", _("changed")
+        LEFT = "left", _("left")
+        IMPORTED = "imported", _("imported")
+        BOUNCED = "bounced", _("address does not work")
+        COMPLAINED = "complained", _("complained")
+        ERASED = "erased", _("erased")
+
+    class Way(models.TextChoices):
+        FORM = "form", _("sign-up form")
+        MAIL = "mail", _("link in a mail")
+        ONE_CLICK = "one-click", _("one click in the mail program")
+        PREFERENCES = "preferences", _("preferences page")
+        IMPORT = "import", _("import")
+        PROVIDER = "provider", _("the e-mail provider")
+        STAFF = "staff", _("staff")
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="consent_events")
+    kind = models.CharField(_("what"), max_length=10, choices=Kind)
+    at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
+    way = models.CharField(_("how"), max_length=12, choices=Way)
+    language = models.CharField(_("language"), max_length=10)
+    wording = models.TextField(_("wording shown"), blank=True)
+    wording_version = models.CharField(_("version of the wording"), max_length=20, blank=True)
+    origin = models.CharField(_("network of origin"), max_length=50, blank=True)
+    detail = models.CharField(_("detail"), max_length=250, blank=True)
+
+    class Meta:
+        verbose_name = _("consent event")
+        verbose_name_plural = _("consent events")
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["kind", "at"], name="consent_growth")]
+
+    def __str__(self):
+        return f"{self.get_kind_display()}, {self.at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args, **kwargs):
+        """Write the event once; a second time is refused."""
+        if self.pk:
+            raise ValidationError("A consent event is never changed.")
+        super().save(*args, **kwargs)
+
+
+class Suppression(models.Model):
+    """An address never to be mailed again, known only by its keyed hash. Outlives erasure."""
+
+    class Reason(models.TextChoices):
+        ERASED = "erased", _("erased on request")
+        COMPLAINED = "complained", _("complained")
+        STAFF = "staff", _("staff")
+
+    address_hash = models.CharField(max_length=64, unique=True)
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason)
+    created_at = models.DateTimeField(_("since"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("suppressed address")
+        verbose_name_plural = _("suppressed addresses")
+
+    def __str__(self):
+        return self.address_hash[:12]
+
+    @classmethod
+    def add(cls, email, reason):
+        """Suppress a normalised address for good."""
+        cls.objects.get_or_create(address_hash=addresses.hashes(email)[0], defaults={"reason": reason})
+
+    @classmethod
+    def lift(cls, email):
+        """Take a normalised address off the list; returns whether it was on it."""
+        return bool(cls.objects.filter(address_hash__in=addresses.hashes(email)).delete()[0])
+
+    @classmethod
+    def covers(cls, emails):
+        """Those of the normalised addresses `emails` that must not be mailed, as a set; one query."""
+        by_hash = {digest: email for email in emails for digest in addresses.hashes(email)}
+        found = cls.objects.filter(address_hash__in=by_hash).values_list("address_hash", flat=True)
+        return {by_hash[digest] for digest in found}
+
+
+class SignUpRequest(LeasedModel):
+    """A sign-up as it came in. The web only writes this row, the same for every address; a worker does the rest."""
+
+    email = models.EmailField(max_length=254)
+    name = models.CharField(max_length=100, blank=True)
+    language = models.CharField(max_length=10)
+    country = models.CharField(max_length=2, blank=True)
+    topics = models.JSONField(default=list)
+    wording = models.TextField()
+    wording_version = models.CharField(max_length=20)
+    origin = models.CharField(max_length=50, blank=True)
+    # Somebody who changes their address asks for the new one from the preferences page.
+    changes = models.ForeignKey(Subscriber, on_delete=models.CASCADE, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self):
+        return f"{self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,65 @@
+"""How long personal data is kept: settings.RETENTION_DAYS, applied by a task once a day (docs/operators.md)."""
+
+from datetime import timedelta
+
+from core import limits
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, OuterRef, Q, Subquery
+from django.utils import timezone
+
+from . import privacy
+from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber, SubscriberImport
+
+State, Kind = Subscriber.State, ConsentEvent.Kind
+CHUNK = 1000  # rows in one transaction
+
+
+def _before(what):
+    return timezone.now() - timedelta(days=settings.RETENTION_DAYS[what])
+
+
+def apply():
+    """Delete what has been kept long enough. Returns {what: number of rows}."""
+    limits.forget_old()
+    return {
+        "pending": _end_pending(),
+        "ended": _in_chunks(Subscriber.objects.filter(ended_at__lt=_before("ended")).exclude(state=State.ACTIVE)),
+        "deliveries": Delivery.objects.filter(
+            campaign__finished_at__lt=_before("deliveries"), subscriber__isnull=False
+        ).update(subscriber=None, error=""),
+        "provider_events": ProviderEvent.objects.filter(received_at__lt=_before("provider_events")).delete()[0],
+        "import_files": _delete_import_files(),
+    }
+
+
+def _end_pending():
+    """Sign-ups that were never confirmed vanish; who had been a subscriber before goes back to having left."""
+    asked = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), kind=Kind.ASKED)
+    asked = asked.order_by().values("subscriber").annotate(last=Max("at")).values("last")
+    old = Q(last_asked__lt=_before("pending")) | Q(last_asked=None, created_at__lt=_before("pending"))
+    waiting = Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(asked)).filter(old)
+    left = ConsentEvent.objects.filter(kind=Kind.LEFT).values("subscriber")
+    returned = Subscriber.objects.filter(pk__in=list(waiting.filter(pk__in=left).values_list("pk", flat=True)))
+    returned.update(state=State.UNSUBSCRIBED, ended_at=timezone.now())
+    return _in_chunks(waiting)
+
+
+def _in_chunks(subscribers):
+    number = 0
+    while True:
+        with transaction.atomic():
+            keys = list(subscribers.order_by("pk").values_list("pk", flat=True)[:CHUNK])
+            privacy.remove(Subscriber.objects.filter(pk__in=keys))
+        number += len(keys)
+        if len(keys) < CHUNK:
+            return number
+
+
+def _delete_import_files():
+    """The uploaded files and reports go; that there was an import, and its counts, stays."""
+    old = SubscriberImport.objects.filter(created_at__lt=_before("import_files")).exclude(file="")
+    for found in old:
+        found.file.storage.delete(found.report_name)
+        found.file.delete(save=True)
+    return len(old)

@@ -1,0 +1,26 @@
+"""Alarms: what a person should look at soon. Written to the log, and mailed at most once an hour for each kind."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django_tasks import task
+
+from . import limits
+
+logger = logging.getLogger(__name__)
+
+
+def raise_alarm(kind, text):
+    """Tell the operators `text`; `kind` is a short name under which repetitions are held back."""
+    if limits.take(f"alarm {kind}", (1, timedelta(hours=1))):
+        logger.error("Alarm (%s): %s", kind, text)
+        if settings.ALARM_EMAILS:
+            mail_alarm.enqueue(kind, text)
+
+
+@task()
+def mail_alarm(kind, text):
+    """Mail an alarm to ALARM_EMAILS."""
+    send_mail(f"[{settings.WAGTAIL_SITE_NAME}] {kind}", f"{text}\n\n{settings.SITE_URL}\n", None, settings.ALARM_EMAILS)

@@ -1,0 +1,27 @@
+"""The jobs of core itself."""
+
+from datetime import timedelta
+
+from django.core.management import call_command
+from django.utils.translation import gettext_lazy as _
+
+from . import limits
+from .schedule import every
+
+
+@every(timedelta(minutes=1), _("publish and expire what is scheduled"))
+def publish_scheduled():
+    """Publish and expire pages and snippets whose time has come."""
+    call_command("publish_scheduled", verbosity=0)
+
+
+@every(timedelta(hours=1), _("forget what limits no longer look at"))
+def forget_old_uses():
+    """Delete what no limit looks at any more."""
+    return limits.forget_old()
+
+
+@every(timedelta(days=1), _("forget finished tasks"))
+def prune_tasks():
+    """Delete the queue's rows of tasks that finished a week ago."""
+    call_command("prune_db_task_results", min_age_days=7, verbosity=0)

@@ -1,0 +1,47 @@
+"""Limits: how often something may happen, counted in the database for all processes together."""
+
+import hashlib
+import hmac
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+KEPT = timedelta(days=1)  # the longest period that a limit may have
+
+
+class Use(models.Model):
+    """That something that is limited happened. `key` is a keyed hash: it tells nobody what or who it was."""
+
+    key = models.CharField(max_length=32)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["key", "at"], name="use_of_key"), models.Index(fields=["at"], name="use_at")]
+
+    def __str__(self):
+        return f"{self.key[:8]}, {self.at:%H:%M:%S}"
+
+
+def take(key, *limits):
+    """Count one more use of `key`, if each of `limits`, pairs of (number, period), allows it; return whether it does.
+
+    Two callers at once, in whichever processes, never get more together than the limit.
+    """
+    digest = hmac.new(settings.SECRET_KEY.encode(), key.encode(), hashlib.sha256).digest()
+    name, now = digest.hex()[:32], timezone.now()
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], "big", signed=True)])
+        for number, period in limits:
+            if Use.objects.filter(key=name, at__gt=now - period).count() >= number:
+                return False
+        Use.objects.create(key=name, at=now)
+    return True
+
+
+def forget_old():
+    """Delete what no limit looks at any more."""
+    Use.objects.filter(at__lt=timezone.now() - KEPT).delete()
