@@ -9,8 +9,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from django_tasks import task
 
@@ -26,7 +25,7 @@ def forward_messages():
         return
     for message in ContactMessage.objects.filter(forwarded_at=None).order_by("pk"):
         with override(settings.LANGUAGE_CODE):
-            subject = _("Message from the website")
+            subject = str(_("Message from the website"))
             body = f"{message.name} <{message.email}> ({message.language})\n\n{message.message}\n"
         EmailMessage(subject, body, to=[recipient], reply_to=[message.email]).send()
         message.forwarded_at = timezone.now()
@@ -42,7 +41,7 @@ def forward_forgotten(**kwargs):
         forward_messages.enqueue()
 
 
-@every(timedelta(days=1), _lazy("delete old messages of the contact form"))
+@every(timedelta(days=1), _("delete old messages of the contact form"))
 def forget_old_messages():
     """Apply RETENTION_DAYS to the messages of the contact form."""
     return privacy.forget_old_messages()

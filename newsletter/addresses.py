@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import hmac
 import ipaddress
+import re
 import unicodedata
 
 from disposable_email_domains import blocklist
@@ -47,12 +48,27 @@ LIKE_COMMON = {"mail.com", "email.com", "ymail.com", "gmx.com", "live.cl", "live
 NO_DOTS = {"gmail.com", "googlemail.com"}  # where dots in the local part do not count
 
 
+# Nearly every address: email-validator would give it back in lower case, only fifty times as slowly.
+PLAIN = re.compile(
+    r"(?=.{6,254}$)(?=[^@]{1,64}@)[a-z0-9_](?:[a-z0-9_+-]|\.(?=[a-z0-9_+-]))*"
+    r"@(?:(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!(?:arpa|example|invalid|local|localhost|onion|test)$)[a-z]{2,18}",
+    re.ASCII,
+)
+
+
 def normalise(address):
     """The form in which an address is kept: lower case, the domain in ASCII (IDNA), no trailing dot.
 
     Raises ValidationError with a message for the reader. Local parts outside ASCII are refused, because Django's SMTP
     back end and several providers cannot carry them (RFC 6531 is not everywhere).
     """
+    if address.isascii() and PLAIN.fullmatch(lower := address.strip().lower()):
+        return lower
+    return normalise_any(address)
+
+
+def normalise_any(address):
+    """What normalise() does, for addresses of any form."""
     try:
         return validate_email(
             address.strip().rstrip("."), check_deliverability=False, allow_smtputf8=False

@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from . import addresses
-from .models import Subscriber
+from .models import Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
 CONSENT_VERSION = "2026-11"
@@ -120,3 +120,84 @@ class TestSendForm(forms.Form):
     def __init__(self, *args, languages=(), **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["language"].choices = [pair for pair in settings.LANGUAGES if pair[0] in languages]
+
+
+class SuppressionForm(forms.Form):
+    """An address to be erased, looked for among the suppressed ones, or let in again."""
+
+    email = AddressField(label=_("Address"))
+
+
+class ExportForm(forms.Form):
+    """Whom an export is to hold."""
+
+    segment = forms.ModelChoiceField(
+        Segment.objects.all(), required=False, label=_("Segment"), empty_label=_("all active subscribers")
+    )
+    agreed = forms.BooleanField(
+        label=_(
+            "I keep this list safe, use it for nothing but the newsletter, and delete it when it is no longer needed."
+        )
+    )
+
+
+class UploadForm(forms.ModelForm):
+    """A list of addresses to be imported."""
+
+    class Meta:
+        model = SubscriberImport
+        fields = ["file", "language", "provenance"]
+        widgets = {
+            "file": forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx"}),
+            "provenance": forms.Textarea(attrs={"rows": 4}),
+        }
+
+
+class MappingForm(forms.Form):
+    """What the columns of an import are."""
+
+    WHATS = [
+        ("email", _("e-mail")),
+        ("name", _("name")),
+        ("first_name", _("first name")),
+        ("last_name", _("last name")),
+        ("language", _("language")),
+        ("country", _("country")),
+        ("topics", _("topics")),
+        ("status", _("state: active, left, bounced")),
+        ("asked_at", _("date of asking")),
+        ("confirmed_at", _("date of confirming")),
+        ("ip", _("network address at that time")),
+    ]
+
+    def __init__(self, *args, job, sample=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        meant = {column: what for what, column in job.mapping.items()}
+        for number, heading in enumerate(job.headings):
+            examples = [line[number] for line in sample if number < len(line) and line[number]]
+            self.fields[f"column{number}"] = forms.ChoiceField(
+                label=heading or f"({number + 1})",
+                choices=[("", _("– leave out –")), *self.WHATS],
+                required=False,
+                initial=meant.get(number, ""),
+                help_text=" · ".join(examples[:3])[:120],
+            )
+
+    @property
+    def mapping(self):
+        """{what: number of its column}."""
+        return {
+            what: int(name.removeprefix("column"))
+            for name, what in self.cleaned_data.items()
+            if name.startswith("column") and what
+        }
+
+    def clean(self):
+        """Ask for a column of addresses, and for each meaning once."""
+        cleaned = super().clean()
+        chosen = [what for what in cleaned.values() if what]
+        if "email" not in chosen:
+            raise forms.ValidationError(_("Say which column holds the e-mail addresses."))
+        if len(chosen) != len(set(chosen)):
+            raise forms.ValidationError(_("Two columns were given the same meaning."))
+        return cleaned

@@ -57,9 +57,9 @@ def _in_chunks(subscribers):
 
 
 def _delete_import_files():
-    """The uploaded files and reports go; that there was an import, and its counts, stays."""
+    """The uploaded files and the lines that were not taken go; that there was an import, and its counts, stays."""
     old = SubscriberImport.objects.filter(created_at__lt=_before("import_files")).exclude(file="")
     for found in old:
-        found.file.storage.delete(found.report_name)
+        found.bad_lines.all().delete()
         found.file.delete(save=True)
     return len(old)

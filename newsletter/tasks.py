@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 
-from . import bounces, events, retention, sending, subscriptions
-from .models import Campaign, ProviderEvent, SignUpRequest
+from . import bounces, events, imports, retention, sending, subscriptions
+from .models import Campaign, ProviderEvent, SignUpRequest, SubscriberImport
 
 SHIFT_SECONDS = 20  # a campaign makes way for other work this often
 
@@ -43,6 +43,20 @@ def process_provider_events():
     """Act on what the provider said."""
     while events.process():
         pass
+
+
+@task(priority=-20)
+def work_on_imports():
+    """Work on imports for a while, then queue up again behind whatever else waits."""
+    if imports.work_on_next(SHIFT_SECONDS):
+        work_on_imports.enqueue()
+
+
+@receiver(tick)
+def wake_imports(**kwargs):
+    """Go on with imports whose worker died."""
+    if free(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
+        work_on_imports.enqueue()
 
 
 @every(timedelta(minutes=2), _("read the mailbox for bounced mail"))

@@ -1,93 +1,111 @@
-"""The newsletter in the admin: menu, addresses, buttons."""
+"""The newsletter in the admin: menu, addresses, buttons, the dashboard."""
 
-from django.urls import include, path, reverse
+from django.templatetags.static import static
+from django.urls import include, path, reverse, reverse_lazy
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
-from wagtail.admin.menu import MenuItem
-from wagtail.admin.ui.tables import Column, DateColumn
-from wagtail.admin.viewsets.model import ModelViewSet
+from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
 from wagtail.admin.widgets import Button
-from wagtail.permission_policies import ModelPermissionPolicy
 
-from . import admin_views
-from .models import IssuePage, Subscriber
+from .admin import campaigns, growth, imports, segments, subscribers
+from .models import IssuePage
 
-
-class NobodyAdds(ModelPermissionPolicy):
-    """Subscribers come from the sign-up form only: consent cannot be typed in by somebody else."""
-
-    def user_has_permission(self, user, action):
-        return action != "add" and super().user_has_permission(user, action)
-
-    def user_has_any_permission(self, user, actions):
-        return super().user_has_any_permission(user, [action for action in actions if action != "add"])
+newsletter_menu = Menu(register_hook_name="register_newsletter_menu_item")
 
 
-class SubscriberViewSet(ModelViewSet):
-    """Subscribers: list, search, details."""
+@hooks.register("register_admin_menu_item")
+def newsletter_menu_item():
+    return SubmenuMenuItem(_("Newsletter"), newsletter_menu, name="newsletter", icon_name="mail", order=610)
 
-    model = Subscriber
-    name = "subscribers"
-    icon = "mail"
-    menu_label = _("Subscribers")
-    menu_order = 620
-    add_to_admin_menu = True
-    permission_policy = NobodyAdds(Subscriber)
-    list_display = [
-        "email",
-        Column("get_state_display", label=_("State"), sort_key="state"),
-        Column("get_language_display", label=_("Language"), sort_key="language"),
-        DateColumn("created_at", label=_("Asked"), sort_key="created_at"),
-        DateColumn("confirmed_at", label=_("Confirmed"), sort_key="confirmed_at"),
-    ]
-    list_filter = ["state", "language", "topics"]
-    search_fields = ["email", "name"]
-    search_backend_name = None
-    form_fields = ["name", "language", "country", "topics"]
-    inspect_view_enabled = True
-    inspect_view_fields = ["email", "name", "state", "language", "country", "created_at", "confirmed_at"]
-    copy_view_enabled = False
+
+class PermittedItem(MenuItem):
+    """An entry for those who have a right."""
+
+    def __init__(self, permission, label, url_name, icon, order):
+        super().__init__(label, reverse_lazy(url_name), icon_name=icon, name=url_name, order=order)
+        self.permission = permission
+
+    def is_shown(self, request):
+        return request.user.has_perm(self.permission)
+
+
+ENTRIES = [
+    ("newsletter.view_campaign", _("Campaigns"), "newsletter_campaigns", "history", 10),
+    ("newsletter.view_subscriber", _("Growth"), "newsletter_growth", "order-up", 40),
+    ("newsletter.add_subscriberimport", _("Import"), "newsletter_imports", "upload", 50),
+    ("newsletter.add_subscriberexport", _("Export"), "newsletter_export", "download", 60),
+    ("newsletter.delete_subscriber", _("Erase, suppressed addresses"), "newsletter_suppressions", "lock", 70),
+]
+for entry in ENTRIES:
+    hooks.register("register_newsletter_menu_item", lambda entry=entry: PermittedItem(*entry))
 
 
 @hooks.register("register_admin_viewset")
-def subscriber_viewset():
-    return SubscriberViewSet()
+def viewsets():
+    hook = "register_newsletter_menu_item"
+    return [
+        subscribers.SubscriberViewSet(menu_hook=hook, menu_order=20),
+        segments.SegmentViewSet(menu_hook=hook, menu_order=30),
+    ]
 
 
 @hooks.register("register_admin_urls")
 def admin_urls():
     urls = [
-        path("campaigns/", admin_views.campaign_list, name="newsletter_campaigns"),
-        path("campaigns/<int:campaign_id>/", admin_views.campaign, name="newsletter_campaign"),
-        path(
-            "campaigns/<int:campaign_id>/progress/", admin_views.campaign_progress, name="newsletter_campaign_progress"
-        ),
-        path("campaigns/<int:campaign_id>/csv/", admin_views.campaign_csv, name="newsletter_campaign_csv"),
+        path("campaigns/", campaigns.campaign_list, name="newsletter_campaigns"),
+        path("campaigns/<int:campaign_id>/", campaigns.campaign, name="newsletter_campaign"),
+        path("campaigns/<int:campaign_id>/progress/", campaigns.campaign_progress, name="newsletter_campaign_progress"),
+        path("campaigns/<int:campaign_id>/csv/", campaigns.campaign_csv, name="newsletter_campaign_csv"),
         *(
             path(
                 f"campaigns/<int:campaign_id>/{action}/",
-                admin_views.campaign_change,
+                campaigns.campaign_change,
                 {"action": action},
                 name=f"newsletter_campaign_{action}",
             )
             for action in ("pause", "resume", "cancel")
         ),
-        path("issues/<int:page_id>/send/", admin_views.issue_send, name="newsletter_issue_send"),
-        path("issues/<int:page_id>/start/", admin_views.campaign_start, name="newsletter_campaign_start"),
+        path("issues/<int:page_id>/send/", campaigns.issue_send, name="newsletter_issue_send"),
+        path("issues/<int:page_id>/start/", campaigns.campaign_start, name="newsletter_campaign_start"),
+        path("subscribers/<int:pk>/", subscribers.story, name="newsletter_subscriber"),
+        path("subscribers/<int:pk>/end/", subscribers.end, name="newsletter_subscriber_end"),
+        path("subscribers/<int:pk>/data/", subscribers.take_data, name="newsletter_subscriber_data"),
+        path("suppressions/", subscribers.suppressions, name="newsletter_suppressions"),
+        path("export/", subscribers.export, name="newsletter_export"),
+        path("imports/", imports.upload, name="newsletter_imports"),
+        path("imports/<int:pk>/", imports.show, name="newsletter_import"),
+        path("imports/<int:pk>/progress/", imports.progress, name="newsletter_import_progress"),
+        path("imports/<int:pk>/forecast/", imports.forecast, name="newsletter_import_forecast"),
+        path("imports/<int:pk>/bad-lines/", imports.bad_lines, name="newsletter_import_bad_lines"),
+        *(
+            path(f"imports/<int:pk>/{action}/", imports.change, {"action": action}, name=f"newsletter_import_{action}")
+            for action in ("start", "cancel")
+        ),
+        path("segments/count/", segments.count, name="newsletter_segment_count"),
+        path("growth/", growth.report, name="newsletter_growth"),
     ]
     return [path("newsletter/", include(urls))]
 
 
-class CampaignsMenuItem(MenuItem):
-    """The entry for those who may see campaigns."""
-
-    def is_shown(self, request):
-        return request.user.has_perm("newsletter.view_campaign")
+@hooks.register("insert_global_admin_js")
+def segment_js():
+    return format_html('<script src="{}" defer></script>', static("js/segment.js"))
 
 
-@hooks.register("register_admin_menu_item")
-def campaigns_menu_item():
-    return CampaignsMenuItem(_("Campaigns"), reverse("newsletter_campaigns"), icon_name="history", order=610)
+@hooks.register("construct_homepage_panels")
+def add_growth_panel(request, panels):
+    if request.user.has_perm("newsletter.view_subscriber"):
+        panels.append(growth.GrowthPanel())
+
+
+@hooks.register("register_log_actions")
+def register_log_actions(actions):
+    """What the audit log keeps besides Wagtail's own."""
+    actions.register_action("newsletter.end", _("Take off the list"), _("Took a subscriber off the list"))
+    actions.register_action("newsletter.data", _("Hand over data"), _("Took a subscriber's data to hand it over"))
+    actions.register_action("newsletter.erase", _("Erase"), _("Erased a person's data"))
+    actions.register_action("newsletter.lift", _("Lift a suppression"), _("Let a suppressed address in again"))
 
 
 @hooks.register("register_page_header_buttons")

@@ -2,7 +2,7 @@
 
 from .campaigns import Campaign, CampaignContent, Delivery, ProviderEvent
 from .editions import IssuePage, NewsletterPage, default_locale
-from .imports import SubscriberExport, SubscriberImport
+from .imports import ImportLine, SubscriberExport, SubscriberImport
 from .segments import Segment
 from .subscribers import ConsentEvent, SignUpRequest, Subscriber, Suppression
 
@@ -11,6 +11,7 @@ __all__ = [
     "CampaignContent",
     "ConsentEvent",
     "Delivery",
+    "ImportLine",
     "IssuePage",
     "NewsletterPage",
     "ProviderEvent",

@@ -32,6 +32,7 @@ class SubscriberImport(LeasedModel):
     encoding = models.CharField(max_length=20, blank=True, editable=False)
     delimiter = models.CharField(max_length=1, blank=True, editable=False)
     origin = models.CharField(_("exported by"), max_length=20, blank=True)
+    headings = models.JSONField(default=list)
     mapping = models.JSONField(default=dict)  # {what it is: number of its column}
     language = models.CharField(
         _("language, where the file names none"),
@@ -49,7 +50,6 @@ class SubscriberImport(LeasedModel):
     done_bytes = models.BigIntegerField(default=0, editable=False)
     lines = models.PositiveIntegerField(_("lines"), default=0, editable=False)
     counts = models.JSONField(default=dict, editable=False)  # {outcome: number}
-    report_bytes = models.BigIntegerField(default=0, editable=False)
     problem = models.TextField(_("error"), blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
@@ -70,10 +70,21 @@ class SubscriberImport(LeasedModel):
         """How far the work in hand has come."""
         return min(100, 100 * self.done_bytes // self.total_bytes) if self.total_bytes else 0
 
-    @property
-    def report_name(self):
-        """The file of the lines that were not taken, with the reasons, in the private storage."""
-        return f"imports/report-{self.pk}.csv"
+
+class ImportLine(models.Model):
+    """A line of an import that was not taken as it stands, and why; it can be downloaded as a file."""
+
+    job = models.ForeignKey(SubscriberImport, on_delete=models.CASCADE, related_name="bad_lines")
+    number = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=10)
+    reason = models.CharField(max_length=250)
+    cells = models.JSONField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self):
+        return f"{self.number}: {self.reason}"
 
 
 class SubscriberExport(models.Model):

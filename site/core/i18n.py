@@ -38,6 +38,12 @@ def language_tag(code):
     return f"{language}-{region.upper()}" if region else language
 
 
+def language_of(user):
+    """The language in which a member of staff works in the admin; the site's own for nobody."""
+    profile = getattr(user, "wagtail_userprofile", None)
+    return (profile and profile.preferred_language) or settings.LANGUAGE_CODE
+
+
 def local_date(day, form="DATE_FORMAT"):
     """A date in the active language; `form` is one of Django's formats. Portuguese writes its months small."""
     text = date_format(day, form)

@@ -3,7 +3,9 @@
 from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.urls import path, reverse_lazy
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.auth import user_passes_test
@@ -104,3 +106,8 @@ class LocalMailMenuItem(MenuItem):
 @hooks.register("register_admin_menu_item")
 def local_mail_menu_item():
     return LocalMailMenuItem(_("Outgoing mail"), reverse_lazy("localmail_list"), icon_name="mail", order=900)
+
+
+@hooks.register("insert_global_admin_css")
+def admin_css():
+    return format_html('<link rel="stylesheet" href="{}">', static("css/admin.css"))

@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
-from . import mailing, sending
-from .forms import TestSendForm
-from .models import Campaign, Delivery, IssuePage
-from .tasks import send_campaign
+from newsletter import mailing, sending
+from newsletter.forms import TestSendForm
+from newsletter.imports import inert
+from newsletter.models import Campaign, Delivery, IssuePage
+from newsletter.tasks import send_campaign
 
 may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
@@ -163,11 +164,6 @@ def campaign_csv(request, campaign_id):
         email = delivery.subscriber.email if delivery.subscriber else ""
         sent = delivery.sent_at.isoformat(timespec="seconds") if delivery.sent_at else ""
         writer.writerow(
-            [_inert(x) for x in (email, delivery.language, delivery.get_state_display(), sent, delivery.error)]
+            [inert(x) for x in (email, delivery.language, delivery.get_state_display(), sent, delivery.error)]
         )
     return response
-
-
-def _inert(text):
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if str(text).startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,43 @@
+"""The growth of the list: a report, and a summary on the dashboard."""
+
+from core.charts import line_chart
+from core.i18n import local_date
+from django.conf import settings
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from wagtail.admin.auth import permission_required
+from wagtail.admin.ui.components import Component
+
+from newsletter import growth as growth_module
+
+
+def context_of(number):
+    """What the chart and its table need for the last `number` months."""
+    months = growth_module.months(number)
+    names = [name for code, name in settings.LANGUAGES]
+    series = [[month.active[code] for month in months] for code, _name in settings.LANGUAGES]
+    labels = [local_date(month.first, "N Y") for month in months]
+    return {
+        "months": [(label, month, [month.active[code] for code, _n in settings.LANGUAGES]) for label, month in zip(labels, months, strict=True)],
+        "languages": names,
+        "chart": line_chart(names, series, labels),
+    }  # fmt: skip
+
+
+@permission_required("newsletter.view_subscriber")
+@require_safe
+def report(request):
+    """Two years of growth by language, what was gained and lost, and where people came from."""
+    context = context_of(24) | {"sources": growth_module.sources()}
+    return render(request, "newsletter/admin/growth.html", context)
+
+
+class GrowthPanel(Component):
+    """The last twelve months on the dashboard."""
+
+    name = "newsletter_growth"
+    order = 300
+    template_name = "newsletter/admin/growth_panel.html"
+
+    def get_context_data(self, parent_context):
+        return context_of(12)

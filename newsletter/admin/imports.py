@@ -1,0 +1,120 @@
+"""Importing lists in the admin: upload, say what the columns are, look at the dry run, import, take the bad lines home."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from wagtail.admin.auth import permission_required
+
+from newsletter import imports, tables
+from newsletter.forms import MappingForm, UploadForm
+from newsletter.models import SubscriberImport
+from newsletter.tasks import work_on_imports
+
+may_import = permission_required("newsletter.add_subscriberimport")
+State = SubscriberImport.State
+
+
+@may_import
+@require_http_methods(["GET", "POST"])
+def upload(request):
+    """Earlier imports, and a form for a new one."""
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        job = form.save(commit=False)
+        try:
+            table = tables.inspect(form.cleaned_data["file"].file)
+        except ValidationError as error:
+            form.add_error("file", error)
+        else:
+            _keep(job, table, request)
+            return redirect("newsletter_import", job.pk)
+    page = Paginator(SubscriberImport.objects.select_related("created_by"), 30).get_page(request.GET.get("p"))
+    return render(request, "newsletter/admin/imports.html", {"form": form, "imports": page})
+
+
+def _keep(job, table, request):
+    job.file_name = job.file.name[:200]
+    job.total_bytes = job.file.size
+    job.headings, job.encoding, job.delimiter = table.headings, table.encoding, table.delimiter
+    job.origin, job.mapping, job.created_by = table.program, table.mapping, request.user
+    job.save()
+
+
+@may_import
+@require_http_methods(["GET", "POST"])
+def show(request, pk):
+    """One import: the columns to assign, the progress, what came of it."""
+    job = get_object_or_404(SubscriberImport, pk=pk)
+    table = _sample(job) if job.state in {State.UPLOADED, State.CHECKED} else None
+    form = MappingForm(request.POST or None, job=job, sample=table.sample if table else [])
+    if request.method == "POST" and table and form.is_valid():
+        job.mapping = form.mapping
+        job.save(update_fields=["mapping"])
+        if imports.begin(job, State.CHECKING):
+            work_on_imports.enqueue()
+        return redirect("newsletter_import", pk)
+    return render(request, "newsletter/admin/import.html", {"form": form, **_progress(job)})
+
+
+def _sample(job):
+    with job.file.open("rb") as file:
+        return tables.inspect(file)
+
+
+def _progress(job):
+    outcomes = [(label, job.counts[code]) for code, label in imports.Outcome.choices if code in job.counts]
+    return {
+        "job": job,
+        "outcomes": outcomes,
+        "is_running": job.state in SubscriberImport.WORKING,
+        "bad": job.bad_lines.all()[:20],
+        "number_of_bad": job.bad_lines.count(),
+    }
+
+
+@may_import
+@require_safe
+def progress(request, pk):
+    """The part of an import's page that changes while it runs."""
+    return render(
+        request, "newsletter/admin/_import_progress.html", _progress(get_object_or_404(SubscriberImport, pk=pk))
+    )
+
+
+@may_import
+@require_POST
+def change(request, pk, action):
+    """Import what was checked, or cancel."""
+    job = get_object_or_404(SubscriberImport, pk=pk)
+    if action == "start" and imports.begin(job, State.IMPORTING):
+        work_on_imports.enqueue()
+    elif action == "cancel" and imports.cancel(job):
+        messages.success(request, _("The import was cancelled. What had been imported until then stays."))
+    else:
+        messages.error(request, _("That is not possible now: %(state)s.") % {"state": job.get_state_display()})
+    return redirect("newsletter_import", pk)
+
+
+def _csv(lines, name):
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+@may_import
+@require_safe
+def forecast(request, pk):
+    """Line by line what the import would do, as a file."""
+    job = get_object_or_404(SubscriberImport, pk=pk, file__gt="")
+    return _csv(imports.forecast(job), f"import-{pk}-forecast")
+
+
+@may_import
+@require_safe
+def bad_lines(request, pk):
+    """The lines that were not taken, with the reason, as a file."""
+    return _csv(imports.bad_lines(get_object_or_404(SubscriberImport, pk=pk)), f"import-{pk}-bad-lines")

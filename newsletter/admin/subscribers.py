@@ -1,0 +1,163 @@
+"""Subscribers in the admin: the list, each one's whole story, data on request, erasure, the list going out as a file."""
+
+import csv
+
+from core import privacy
+from django.contrib import messages
+from django.http import JsonResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from wagtail.admin.auth import permission_required
+from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
+from wagtail.admin.viewsets.model import ModelViewSet
+from wagtail.log_actions import log
+from wagtail.permission_policies import ModelPermissionPolicy
+
+from newsletter import addresses, sending, subscriptions
+from newsletter.forms import ExportForm, SuppressionForm
+from newsletter.imports import Echo, inert
+from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, Suppression
+
+may_see = permission_required("newsletter.view_subscriber")
+may_change = permission_required("newsletter.change_subscriber")
+may_erase = permission_required("newsletter.delete_subscriber")
+may_export = permission_required("newsletter.add_subscriberexport")
+
+
+class NobodyAdds(ModelPermissionPolicy):
+    """Consent cannot be typed in by somebody else, and erasing has a page of its own."""
+
+    HELD_BACK = {"add", "delete", "change"}
+
+    def user_has_permission(self, user, action):
+        return action not in self.HELD_BACK and super().user_has_permission(user, action)
+
+    def user_has_any_permission(self, user, actions):
+        return super().user_has_any_permission(user, set(actions) - self.HELD_BACK)
+
+
+class SubscriberViewSet(ModelViewSet):
+    """Subscribers: list and search; a click leads to the whole story."""
+
+    model = Subscriber
+    name = "subscribers"
+    icon = "mail"
+    menu_label = _("Subscribers")
+    permission_policy = NobodyAdds(Subscriber)
+    list_display = [
+        TitleColumn("email", label=_("E-mail"), url_name="newsletter_subscriber"),
+        Column("get_state_display", label=_("State"), sort_key="state"),
+        Column("get_language_display", label=_("Language"), sort_key="language"),
+        DateColumn("created_at", label=_("Asked"), sort_key="created_at"),
+        DateColumn("confirmed_at", label=_("Confirmed"), sort_key="confirmed_at"),
+    ]
+    list_filter = ["state", "language", "source", "is_disposable"]
+    search_fields = ["email", "name"]
+    search_backend_name = None
+    form_fields = ["name"]
+    copy_view_enabled = False
+    ordering = "-pk"
+
+
+@may_see
+@require_safe
+def story(request, pk):
+    """Everything about one subscriber on one page: what they chose, how it came about, what was sent."""
+    subscriber = get_object_or_404(Subscriber, pk=pk)
+    context = {
+        "subscriber": subscriber,
+        "events": subscriber.consent_events.all(),
+        "deliveries": subscriber.deliveries.select_related("campaign__issue").order_by("-pk")[:200],
+        "suppressed": bool(Suppression.covers([subscriber.email])),
+    }
+    return render(request, "newsletter/admin/subscriber.html", context)
+
+
+@may_change
+@require_POST
+def end(request, pk):
+    """Take somebody off the list who asked for it in another way than with the link."""
+    subscriber = get_object_or_404(Subscriber, pk=pk)
+    if subscriptions.leave(subscriber, ConsentEvent.Way.STAFF):
+        log(subscriber, "newsletter.end", user=request.user)
+        messages.success(request, _("%(email)s gets no more mail.") % {"email": subscriber.email})
+    return redirect("newsletter_subscriber", pk)
+
+
+@may_see
+@require_POST
+def take_data(request, pk):
+    """All that is kept of a person, as a file to hand over to them."""
+    subscriber = get_object_or_404(Subscriber, pk=pk)
+    log(subscriber, "newsletter.data", user=request.user)
+    response = JsonResponse(privacy.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response["Content-Disposition"] = f'attachment; filename="subscriber-{pk}.json"'
+    return response
+
+
+@may_erase
+@require_http_methods(["GET", "POST"])
+def suppressions(request):
+    """Erase an address on request, see whether one is suppressed, or lift that on its owner's written wish."""
+    form = SuppressionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        email = form.cleaned_data["email"]
+        {"erase": _erase, "look": _look, "lift": _lift}[request.POST.get("what", "look")](request, email)
+        return redirect("newsletter_suppressions")
+    counts = [(label, Suppression.objects.filter(reason=code).count()) for code, label in Suppression.Reason.choices]
+    return render(request, "newsletter/admin/suppressions.html", {"form": form, "counts": counts})
+
+
+def _erase(request, email):
+    number = privacy.erase(email)
+    # The log must not keep the address that was to be erased.
+    log(Suppression.objects.get(address_hash__in=addresses.hashes(email)), "newsletter.erase", user=request.user)
+    messages.success(
+        request, _("Erased: %(number)s records. The address will never be mailed again.") % {"number": number}
+    )
+
+
+def _look(request, email):
+    if Suppression.covers([email]):
+        messages.warning(request, _("%(email)s is suppressed: it is never mailed.") % {"email": email})
+    else:
+        messages.info(request, _("%(email)s is not suppressed.") % {"email": email})
+
+
+def _lift(request, email):
+    if Suppression.lift(email):
+        log(Suppression(pk=0), "newsletter.lift", user=request.user)
+        messages.success(request, _("%(email)s may join again.") % {"email": email})
+    else:
+        messages.info(request, _("%(email)s is not suppressed.") % {"email": email})
+
+
+@may_export
+@require_http_methods(["GET", "POST"])
+def export(request):
+    """The active subscribers, or those of a segment, as CSV that a spreadsheet opens without running anything."""
+    form = ExportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        segment = form.cleaned_data["segment"]
+        people = sending.audience(segment)
+        SubscriberExport.objects.create(
+            created_by=request.user, choice=str(segment or _("all active subscribers")), number=people.count()
+        )
+        response = StreamingHttpResponse(_lines(people), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="subscribers-{timezone.localdate()}.csv"'
+        return response
+    context = {"form": form, "exports": SubscriberExport.objects.select_related("created_by")[:20]}
+    return render(request, "newsletter/admin/export.html", context)
+
+
+def _lines(people):
+    writer = csv.writer(Echo())
+    yield "\ufeff" + writer.writerow(["email", "name", "language", "country", "source", "created_at", "confirmed_at"])
+    for row in (
+        people.order_by("pk")
+        .values_list("email", "name", "language", "country", "source", "created_at", "confirmed_at")
+        .iterator(2000)
+    ):
+        yield writer.writerow([inert(x.isoformat() if hasattr(x, "isoformat") else x or "") for x in row])

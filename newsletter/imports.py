@@ -1,0 +1,410 @@
+"""Importing lists of subscribers: in batches, each one transaction together with the progress, so that nothing is taken
+twice or lost when a worker dies. The dry run goes the same way and writes nothing."""
+
+import csv
+import ipaddress
+import itertools
+import logging
+import re
+import sqlite3
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from core.countries import COUNTRIES
+from core.i18n import language_of
+from core.leases import claim
+from core.models import Topic
+from core.search import fold
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import TextChoices
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from . import addresses, tables
+from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
+
+logger = logging.getLogger(__name__)
+BATCH = 2000  # lines in one transaction
+LEASE_SECONDS = 120
+RACES = 5  # how often a batch is judged anew because somebody joined meanwhile
+State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+
+
+class Outcome(TextChoices):
+    """What becomes of a line."""
+
+    NEW = "new", _("imported as active")
+    LEFT = "left", _("kept as having left")
+    BOUNCED = "bounced", _("kept as an address that does not work")
+    KNOWN = "known", _("already on the list, unchanged")
+    ENDED = "ended", _("had left, bounced or complained here before: not revived")
+    SUPPRESSED = "suppressed", _("asked never to be mailed again: not taken")
+    BAD = "bad", _("not taken: something is wrong with the line")
+
+
+STATES = {Outcome.NEW: State.ACTIVE, Outcome.LEFT: State.UNSUBSCRIBED, Outcome.BOUNCED: State.BOUNCED}
+LEFT_WORDS = {"unsubscribed", "disabled", "no", "false", "0", "left", "baja", "inactive", "inactivo", "inativo", "blocklisted", "blacklisted"}  # fmt: skip
+BOUNCED_WORDS = {"cleaned", "bounced", "hardbounced", "invalid"}
+# In a column that says who is blocked, “yes” means no.
+BLOCK_HEADINGS = {"emailblacklisted", "emailblocklisted", "blacklisted"}
+
+
+@dataclass
+class Line:
+    """A line of the file, understood."""
+
+    number: int
+    cells: list
+    outcome: Outcome = None
+    reason: str = ""
+    email: str = ""
+    name: str = ""
+    language: str = ""
+    country: str = ""
+    topics: tuple = ()
+    asked_at: datetime = None
+    confirmed_at: datetime = None
+    origin: str = ""
+
+
+class Reader:
+    """Understands the lines of one import."""
+
+    def __init__(self, job):
+        self.job = job
+        self.mapping = job.mapping
+        self.topics = {}
+        for topic in Topic.objects.select_related("locale"):
+            source = topic.get_translation_or_none(_default_locale()) or topic
+            for word in (topic.name, topic.slug):
+                self.topics[fold(word)] = source.pk
+        self.countries = {}
+        for code in ("es", "en", "pt-br"):
+            with override(code):
+                self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
+        status = self.mapping.get("status")
+        self.status_is_block = status is not None and tables.key_of(job.headings[status]) in BLOCK_HEADINGS
+        self.default_outcome = _outcome_of_name(job.file_name)
+
+    def read(self, number, cells):
+        """The Line that `cells` say; its outcome is BAD, with a reason, if they make no sense."""
+        line = Line(number, cells)
+        try:
+            line.email = addresses.normalise(self._cell(cells, "email"))
+            addresses.check_welcome(line.email)
+            names = [self._cell(cells, what) for what in ("first_name", "last_name")]
+            line.name = addresses.clean_name(self._cell(cells, "name") or " ".join(filter(None, names)))
+        except ValidationError as error:
+            line.outcome, line.reason = Outcome.BAD, str(error.messages[0])
+            return line
+        line.language = self._language(self._cell(cells, "language"))
+        line.country = self._country(self._cell(cells, "country"))
+        line.topics = self._topics(self._cell(cells, "topics"))
+        line.asked_at = _moment(self._cell(cells, "asked_at"))
+        line.confirmed_at = _moment(self._cell(cells, "confirmed_at"))
+        line.origin = _network(self._cell(cells, "ip"))
+        line.outcome = self._outcome(self._cell(cells, "status"))
+        return line
+
+    def _cell(self, cells, what):
+        column = self.mapping.get(what)
+        return cells[column].strip() if column is not None and column < len(cells) else ""
+
+    def _language(self, text):
+        short = text.lower().replace("_", "-")[:2]
+        return next((code for code, _name in settings.LANGUAGES if code[:2] == short), self.job.language)
+
+    def _country(self, text):
+        return text.upper() if re.fullmatch(r"[A-Za-z]{2}", text) else self.countries.get(fold(text), "")
+
+    def _topics(self, text):
+        words = re.split(r"[,;|]", text.replace('"', "")) if text else []
+        return tuple({self.topics[key] for word in words if (key := fold(word.strip())) in self.topics})
+
+    def _outcome(self, text):
+        word = re.sub(r"[^a-z0-9]", "", fold(text))
+        if self.status_is_block:
+            return Outcome.LEFT if word in {"yes", "true", "1", "si", "sim"} else self.default_outcome
+        if word in BOUNCED_WORDS:
+            return Outcome.BOUNCED
+        return Outcome.LEFT if word in LEFT_WORDS else self.default_outcome
+
+
+def _default_locale():
+    from .models import default_locale
+
+    return default_locale()
+
+
+def _outcome_of_name(name):
+    """What a whole file is, if its name says so as Mailchimp's do: unsubscribed_…, cleaned_…"""
+    start = re.split(r"[^a-z]", name.lower())[0]
+    return {"unsubscribed": Outcome.LEFT, "cleaned": Outcome.BOUNCED}.get(start, Outcome.NEW)
+
+
+def _moment(text):
+    """A date and time as exports write it, in UTC where it names no zone; None if there is none or it makes no sense."""
+    if not text:
+        return None
+    try:
+        found = parse_datetime(text.replace("/", "-")) or datetime.strptime(text[:10].replace("/", "-"), "%Y-%m-%d")
+    except ValueError:
+        return None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found if found < timezone.now() else None
+
+
+def _network(text):
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+class Seen:
+    """The addresses of a dry run so far, on disk, so that a long list takes no memory."""
+
+    def __init__(self):
+        self.database = sqlite3.connect("")  # a temporary file that vanishes by itself
+        self.database.execute("CREATE TABLE seen (email TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, emails):
+        """Add `emails`; return those that were there before."""
+        marks = ",".join("?" * len(emails))
+        known = {row[0] for row in self.database.execute(f"SELECT email FROM seen WHERE email IN ({marks})", emails)}  # noqa: S608
+        self.database.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ((email,) for email in emails))
+        return known
+
+
+def judge(lines, seen=None):
+    """Decide the outcome of each of some Lines that make sense, by what the database (and a dry run so far) knows."""
+    fair = [line for line in lines if line.outcome != Outcome.BAD]
+    emails = list({line.email for line in fair})
+    suppressed = Suppression.covers(emails)
+    states = dict(Subscriber.objects.filter(email__in=emails).values_list("email", "state"))
+    before = seen.add(emails) if seen else set()
+    taken = set()
+    for line in fair:
+        state = states.get(line.email)
+        if line.email in suppressed:
+            line.outcome = Outcome.SUPPRESSED
+        elif state in {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}:
+            line.outcome = Outcome.ENDED
+        elif state or line.email in taken or line.email in before:
+            line.outcome = Outcome.KNOWN
+        taken.add(line.email)
+
+
+def _write(job, lines):
+    """Write the subscribers, their proofs of consent and their topics: three statements, however many lines."""
+    now = timezone.now()
+    fair = [line for line in lines if line.outcome in STATES]
+    people = Subscriber.objects.bulk_create(
+        Subscriber(
+            email=line.email,
+            name=line.name,
+            language=line.language,
+            country=line.country,
+            source=Subscriber.Source.IMPORT,
+            state=STATES[line.outcome],
+            is_disposable=addresses.is_disposable(line.email),
+            created_at=line.asked_at or line.confirmed_at or now,
+            confirmed_at=line.confirmed_at or line.asked_at or now if line.outcome == Outcome.NEW else None,
+            ended_at=None if line.outcome == Outcome.NEW else now,
+        )
+        for line in fair
+    )
+    ConsentEvent.objects.bulk_create(
+        ConsentEvent(
+            subscriber=person,
+            kind=Kind.IMPORTED,
+            way=Way.IMPORT,
+            at=now,
+            language=line.language,
+            wording=job.provenance,
+            origin=line.origin,
+            detail=f"{job.file_name}, {line.number}"[:250],
+        )
+        for person, line in zip(people, fair, strict=True)
+    )
+    link = Subscriber.topics.through
+    link.objects.bulk_create(
+        link(subscriber=person, topic_id=topic)
+        for person, line in zip(people, fair, strict=True)
+        for topic in line.topics
+    )
+
+
+class Lost(Exception):
+    """The import was cancelled, or another worker has taken it up."""
+
+
+def work(job, seconds):
+    """Work on a claimed import for about `seconds`; return whether anything is left to do. Raises Lost.
+
+    `job.lines` lines were done before; a batch's subscribers and the progress are committed together. A dry run is done in
+    one go, and begins anew when its worker died.
+    """
+    is_trial = job.state == SubscriberImport.State.CHECKING
+    if is_trial:
+        _rewind(job)
+    until = time.monotonic() + seconds
+    seen = Seen() if is_trial else None
+    with override(language_of(job.created_by)), job.file.open("rb") as file:
+        reader = Reader(job)
+        with tables.rows(file, job.encoding, job.delimiter) as cells:
+            numbered = itertools.islice(enumerate(cells, 1), 1 + job.lines, None)  # counted as a spreadsheet does
+            while batch := list(itertools.islice(numbered, BATCH)):
+                lines = [reader.read(number, row) for number, row in batch if any(row)]
+                _commit(job, lines, len(batch), file.tell(), seen)
+                if not is_trial and time.monotonic() > until:
+                    return True
+    return False
+
+
+def _rewind(job):
+    job.bad_lines.all().delete()
+    job.lines, job.done_bytes, job.counts = 0, 0, {}
+
+
+def _commit(job, lines, number, position, seen):
+    """Judge a batch, write it unless it is a trial, and record the progress: all or nothing."""
+    for attempt in range(RACES):
+        try:
+            with transaction.atomic():
+                judge(lines, seen)
+                if job.state == SubscriberImport.State.IMPORTING:
+                    _write(job, lines)
+                _keep_bad(job, lines)
+                _advance(job, lines, number, position)
+            return
+        except IntegrityError:
+            # Somebody joined with one of these addresses just now: judged again, it is known.
+            if attempt == RACES - 1:
+                raise
+
+
+def _keep_bad(job, lines):
+    ImportLine.objects.bulk_create(
+        ImportLine(
+            job=job,
+            number=line.number,
+            outcome=line.outcome,
+            reason=(line.reason or str(line.outcome.label))[:250],
+            cells=line.cells,
+        )
+        for line in lines
+        if line.outcome not in STATES
+    )
+
+
+def _advance(job, lines, number, position):
+    """Record the progress, if this worker still holds the import. `attempts` is the fence: it grows with each claim."""
+    job.counts = dict(Counter(job.counts) + Counter(str(line.outcome) for line in lines))
+    job.lines += number
+    job.done_bytes = position
+    held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
+    if not held.update(
+        lines=job.lines,
+        done_bytes=job.done_bytes,
+        counts=job.counts,
+        lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
+    ):
+        raise Lost
+
+
+def begin(job, state):
+    """Start the dry run (CHECKING) or the import (IMPORTING) from the first line. Returns whether its state allowed that."""
+    sources = {
+        SubscriberImport.State.CHECKING: [SubscriberImport.State.UPLOADED, SubscriberImport.State.CHECKED],
+        SubscriberImport.State.IMPORTING: [SubscriberImport.State.CHECKED],
+    }[state]
+    with transaction.atomic():
+        row = SubscriberImport.objects.select_for_update().get(pk=job.pk)
+        if row.state not in sources:
+            return False
+        _rewind(row)
+        row.state, row.lease_until, row.problem = state, None, ""
+        row.save()
+    return True
+
+
+def cancel(job):
+    """Stop an import; what was imported stays. Returns whether its state allowed that."""
+    running = SubscriberImport.objects.filter(pk=job.pk).exclude(
+        state__in=[SubscriberImport.State.DONE, SubscriberImport.State.CANCELLED]
+    )
+    return bool(running.update(state=SubscriberImport.State.CANCELLED, finished_at=timezone.now()))
+
+
+def work_on_next(seconds):
+    """Claim an import that waits for work and work on it for a while. Returns whether there was one."""
+    waiting = SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)
+    for job in claim(waiting, 1, LEASE_SECONDS):
+        try:
+            is_left = work(job, seconds)
+        except Lost:
+            return True
+        except Exception as error:
+            logger.exception("Import %s stopped", job.pk)
+            _finish(job, SubscriberImport.State.FAILED, problem=f"{type(error).__name__}: {error}")
+            return True
+        if is_left:
+            SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts).update(lease_until=None)
+        else:
+            is_trial = job.state == SubscriberImport.State.CHECKING
+            _finish(job, SubscriberImport.State.CHECKED if is_trial else SubscriberImport.State.DONE)
+        return True
+    return False
+
+
+def _finish(job, state, problem=""):
+    SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state).update(
+        state=state, finished_at=timezone.now(), lease_until=None, problem=problem, done_bytes=job.total_bytes
+    )
+
+
+def forecast(job):
+    """Line by line what an import would do, as lines of CSV, in constant memory: (number, address, outcome, reason)."""
+    writer = csv.writer(Echo())
+    yield "\ufeff" + writer.writerow([_("Line"), _("E-mail"), _("Outcome"), _("Reason")])
+    reader, seen = Reader(job), Seen()
+    with job.file.open("rb") as file, tables.rows(file, job.encoding, job.delimiter) as cells:
+        numbered = itertools.islice(enumerate(cells, 1), 1, None)
+        while batch := list(itertools.islice(numbered, BATCH)):
+            lines = [reader.read(number, row) for number, row in batch if any(row)]
+            judge(lines, seen)
+            for line in lines:
+                yield writer.writerow([line.number, inert(line.email), line.outcome.label, line.reason or _slip(line)])
+
+
+def _slip(line):
+    meant = addresses.suggestion(line.email)
+    return _("perhaps %(address)s was meant") % {"address": meant} if meant else ""
+
+
+class Echo:
+    """What csv.writer writes to, to get each line back."""
+
+    def write(self, text):
+        return text
+
+
+def bad_lines(job):
+    """The lines that were not taken, with the reason, as lines of CSV with the file's own columns."""
+    writer = csv.writer(Echo())
+    yield "\ufeff" + writer.writerow([_("Line"), _("Reason"), *job.headings])
+    for line in job.bad_lines.iterator(2000):
+        yield writer.writerow([line.number, line.reason, *(inert(cell) for cell in line.cells)])
+
+
+def inert(text):
+    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
+    return f"'{text}" if str(text).startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,252 @@
+"""Consent that can be shown, data that can be taken along, erasure that leaves only a fingerprint."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from core import privacy
+from core.models import Topic
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from home.models import ContactMessage
+from newsletter import addresses, retention, subscriptions
+from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent, SignUpRequest, Subscriber, Suppression
+from newsletter.privacy import remove
+from newsletter.subscriptions import manage_url
+
+pytestmark = pytest.mark.django_db
+State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+
+
+@pytest.fixture
+def rosa(subscribe):
+    """A subscriber with a story."""
+    subscriber = subscribe("rosa@example.org", name="Rosa")
+    subscriber.topics.add(Topic.objects.get(slug="incidencia", locale__language_code="es"))
+    ConsentEvent.objects.create(
+        subscriber=subscriber, kind=Kind.ASKED, way=Way.FORM, language="es", wording="Quiero", wording_version="1"
+    )
+    return subscriber
+
+
+def path_to(subscriber, view):
+    return manage_url(subscriber, view).removeprefix("http://testserver")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE newsletter_consentevent SET wording = 'other'",
+        "UPDATE newsletter_consentevent SET at = NULL",
+        "DELETE FROM newsletter_consentevent",
+    ],
+)
+def test_the_database_itself_refuses_to_change_or_delete_consent(rosa, statement):
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert ConsentEvent.objects.get().wording == "Quiero"
+
+
+def test_a_subscriber_cannot_be_deleted_past_the_guard(rosa):
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        rosa.delete()
+    remove(Subscriber.objects.filter(pk=rosa.pk))
+    assert not ConsentEvent.objects.exists()
+
+
+def test_every_change_leaves_its_event(client, rosa):
+    client.post(path_to(rosa, "preferences"), {"name": "Rosa Q.", "language": "en", "country": "PE"})
+    client.post(path_to(rosa, "preferences"), {"name": "Rosa Q.", "language": "en", "country": "PE"})
+    client.post(path_to(rosa, "leave"))
+    client.post(path_to(rosa, "leave"))
+    events = list(ConsentEvent.objects.values_list("kind", "way", "detail"))[1:]
+    assert events == [(Kind.CHANGED, Way.PREFERENCES, "name, language, country, topics"), (Kind.LEFT, Way.MAIL, "")]
+
+
+def test_the_origin_is_truncated(client, rosa):
+    client.post(path_to(rosa, "leave"), REMOTE_ADDR="203.0.113.77")
+    assert ConsentEvent.objects.last().origin == "203.0.113.0/24"
+
+
+def test_a_reader_takes_their_data_along(client, rosa, issue):
+    Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=rosa, language="es", state="sent")
+    ContactMessage.objects.create(name="Rosa", email="ROSA@example.org", message="Hola", language="es")
+    path = path_to(rosa, "data")
+    assert "Descargar mis datos" in client.get(path).content.decode()
+    response = client.post(path, {"what": "download"})
+    data = json.loads(response.content)
+    assert data["newsletter"]["topics"] == ["Incidencia"]
+    assert data["newsletter"]["consent"][0]["wording"] == "Quiero"
+    assert data["newsletter"]["mails"] == [{"edition": "Conozca a CLAC", "state": "sent", "sent": None}]
+    assert data["messages"][0]["message"] == "Hola"
+    assert "attachment" in response["Content-Disposition"]
+
+
+def test_erasure_leaves_only_the_fingerprint(client, rosa, issue):
+    email = rosa.email
+    delivery = Delivery.objects.create(
+        campaign=Campaign.objects.create(issue=issue), subscriber=rosa, language="es", error=f"550 <{email}> unknown"
+    )
+    ProviderEvent.objects.create(fingerprint="x", kind="bounced", recipient=email, description=email, delivery=delivery)
+    SignUpRequest.objects.create(email=email, language="es", wording="w", wording_version="1")
+    ContactMessage.objects.create(name="Rosa", email=email, message="Hola", language="es")
+    path = path_to(rosa, "data")
+    client.get(path)
+    assert Subscriber.objects.exists()
+    assert "Sus datos fueron borrados" in client.post(path, {"what": "erase"}).content.decode()
+    tables = [table for table in connection.introspection.table_names() if "fts" not in table]
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f'SELECT * FROM "{table}"')
+            assert email not in str(cursor.fetchall()), table
+    assert Suppression.covers([email]) == {email}
+    assert Delivery.objects.get().subscriber is None
+
+
+def test_links_of_an_erased_subscription_still_answer(client, rosa):
+    leave, preferences = path_to(rosa, "leave"), path_to(rosa, "preferences")
+    privacy.erase(rosa.email)
+    assert client.post(leave, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert "ya no existe" in client.get(leave).content.decode()
+    assert client.get(preferences).status_code == 410
+
+
+def test_erasure_is_all_or_nothing(rosa, monkeypatch):
+    ContactMessage.objects.create(name="Rosa", email=rosa.email, message="Hola", language="es")
+
+    def fail(*arguments, **fields):
+        raise RuntimeError
+
+    monkeypatch.setattr(Suppression, "add", fail)
+    with pytest.raises(RuntimeError):
+        privacy.erase(rosa.email)
+    assert Subscriber.objects.exists()
+    assert ContactMessage.objects.exists()
+
+
+def test_staff_see_the_whole_story_and_may_hand_over_or_erase(staff_client, rosa):
+    page = f"/admin/newsletter/subscribers/{rosa.pk}/"
+    html = staff_client.get(page).content.decode()
+    assert "“Quiero” (1)" in html
+    assert "sign-up form" in html
+    assert json.loads(staff_client.post(f"{page}data/").content)["newsletter"]["name"] == "Rosa"
+    response = staff_client.post(
+        "/admin/newsletter/suppressions/", {"email": "Rosa@example.org", "what": "erase"}, follow=True
+    )
+    assert "Erased" in response.content.decode()
+    assert not Subscriber.objects.exists()
+    from wagtail.models import ModelLogEntry
+
+    entry = ModelLogEntry.objects.get(action="newsletter.erase")
+    assert "rosa" not in f"{entry.label} {entry.data}"
+
+
+def test_staff_can_take_somebody_off_the_list(staff_client, rosa):
+    staff_client.post(f"/admin/newsletter/subscribers/{rosa.pk}/end/")
+    assert ConsentEvent.objects.last().way == Way.STAFF
+    rosa.refresh_from_db()
+    assert rosa.state == State.UNSUBSCRIBED
+
+
+def test_a_suppression_is_found_and_lifted_by_address(staff_client):
+    Suppression.add("rosa@example.org", "staff")
+    url = "/admin/newsletter/suppressions/"
+    assert (
+        "is suppressed"
+        in staff_client.post(url, {"email": "rosa@example.org", "what": "look"}, follow=True).content.decode()
+    )
+    staff_client.post(url, {"email": "rosa@example.org", "what": "lift"})
+    assert not Suppression.objects.exists()
+
+
+def test_a_fingerprint_made_under_an_older_key_still_counts(settings):
+    Suppression.add("rosa@example.org", "erased")
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]
+    assert Suppression.covers(["rosa@example.org"])
+    assert addresses.hashes("rosa@example.org")[0] != Suppression.objects.get().address_hash
+
+
+def test_unconfirmed_sign_ups_vanish_after_thirty_days(subscribe):
+    old = timezone.now() - timedelta(days=31)
+    for name, age in [("old", old), ("young", timezone.now())]:
+        subscriber = subscribe(f"{name}@example.org", state=State.PENDING, created_at=age)
+        ConsentEvent.objects.create(subscriber=subscriber, kind=Kind.ASKED, way=Way.FORM, language="es", at=age)
+    again = subscribe("again@example.org", state=State.PENDING, created_at=old)
+    ConsentEvent.objects.create(subscriber=again, kind=Kind.ASKED, way=Way.FORM, language="es")
+    assert retention.apply()["pending"] == 1
+    assert set(Subscriber.objects.values_list("email", flat=True)) == {"young@example.org", "again@example.org"}
+
+
+def test_who_had_left_and_did_not_confirm_again_has_left_as_before(subscribe):
+    subscriber = subscribe("rosa@example.org")
+    subscriptions.leave(subscriber, Way.MAIL)
+    Subscriber.objects.update(state=State.PENDING, created_at=timezone.now() - timedelta(days=60))
+    retention.apply()
+    assert Subscriber.objects.get().state == State.UNSUBSCRIBED
+
+
+def test_other_data_goes_when_its_time_is_over(subscribe, issue, settings):
+    ended = subscribe("left@example.org", state=State.UNSUBSCRIBED, ended_at=timezone.now() - timedelta(days=1100))
+    ConsentEvent.objects.create(subscriber=ended, kind=Kind.LEFT, way=Way.MAIL, language="es")
+    old = timezone.now() - timedelta(days=800)
+    campaign = Campaign.objects.create(issue=issue, state="sent", finished_at=old)
+    Delivery.objects.create(campaign=campaign, subscriber=subscribe("a@example.org"), language="es", error="x")
+    ProviderEvent.objects.create(fingerprint="x", kind="sent", received_at=old)
+    retention.apply()
+    assert not Subscriber.objects.filter(email="left@example.org").exists()
+    assert Delivery.objects.get().subscriber is None
+    assert not ProviderEvent.objects.exists()
+
+
+def test_retention_runs_by_itself_once_a_day(subscribe, run_tasks, time_machine):
+    from core.models import JobRun
+    from core.work import send_tick
+
+    subscribe("old@example.org", state=State.PENDING, created_at=timezone.now() - timedelta(days=31))
+    send_tick()
+    send_tick()
+    run_tasks()
+    assert not Subscriber.objects.exists()
+    run = JobRun.objects.get(name="apply_retention")
+    assert run.succeeded
+    assert "pending: 1" in run.outcome
+    first = run.started_at
+    send_tick()
+    run_tasks()
+    run.refresh_from_db()
+    assert run.started_at == first
+
+
+def test_a_new_address_counts_once_it_is_confirmed_and_ends_older_links(client, rosa, run_tasks):
+    from django.core import mail
+
+    from newsletter import tokens
+
+    old_link = tokens.make(tokens.CONFIRM, rosa)
+    response = client.post(path_to(rosa, "preferences"), {"email": "Rosa.Nueva@Example.org"})
+    assert "Enviamos un correo a la nueva dirección" in response.content.decode()
+    run_tasks()
+    assert mail.outbox[0].to == ["rosa.nueva@example.org"]
+    link = next(word for word in mail.outbox[0].body.split() if "/new-address/" in word).removeprefix(
+        "http://testserver"
+    )
+    client.get(link)
+    rosa.refresh_from_db()
+    assert rosa.email == "rosa@example.org"
+    assert "rosa.nueva@example.org" in client.post(link).content.decode()
+    rosa.refresh_from_db()
+    assert (rosa.email, rosa.state) == ("rosa.nueva@example.org", State.ACTIVE)
+    assert client.post(link).status_code == 410
+    assert client.get(f"/es/subscription/confirm/{old_link}/").status_code == 410
+
+
+def test_an_address_that_has_its_own_subscription_is_not_taken_over(client, rosa, subscribe, run_tasks):
+    from django.core import mail
+
+    subscribe("ana@example.org")
+    client.post(path_to(rosa, "preferences"), {"email": "ana@example.org"})
+    run_tasks()
+    assert mail.outbox[0].subject == "Usted ya recibe el boletín"
+    rosa.refresh_from_db()
+    assert rosa.new_email == ""
