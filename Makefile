@@ -23,8 +23,8 @@ env-dev:
 test: env-dev  ## the tests, on SQLite, without services or a browser
 	@$(VENV)/python -m pytest
 
-test-services: env-dev  ## the same on PostgreSQL, which it starts itself, and the concurrency tests
-	@bin/with-postgres.sh $(VENV)/python -m pytest -m "not e2e"
+test-services: env-dev  ## the same with PostgreSQL, Redis and Dovecot, which it starts itself
+	@bin/with-services.sh $(VENV)/python -m pytest -m "not e2e"
 
 test-e2e: env-dev  ## the whole journey in headless Chromium
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }

@@ -50,6 +50,17 @@ STATES = {
     EventType.CLICKED: State.DELIVERED,
 }
 
+# Where a provider's message says that a bounce is soft.
+SOFT_WORDS = {
+    "amazon_ses": lambda raw: raw["bounce"]["bounceType"] != "Permanent",
+    "brevo": lambda raw: raw["event"] == "soft_bounce",
+    "mailersend": lambda raw: raw["data"]["type"] == "soft_bounced",
+    "mailjet": lambda raw: not raw["hard_bounce"],
+    "mandrill": lambda raw: raw["event"] == "soft_bounce",
+    "postmark": lambda raw: raw["Type"] == "SoftBounce",
+    "resend": lambda raw: raw["data"]["bounce"]["type"] != "Permanent",
+    "sparkpost": lambda raw: next(iter(raw["msys"].values()))["bounce_class"] not in {"10", "30", "90"},
+}
 ENDS = {
     EventType.COMPLAINED: Kind.COMPLAINED,
     EventType.UNSUBSCRIBED: Kind.LEFT,
@@ -77,7 +88,7 @@ def keep(provider, event):
         fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
         defaults={
             "provider": provider,
-            "kind": _kind_of(event),
+            "kind": _kind_of(provider, event),
             "at": min(at, timezone.now()),
             "provider_id": str(event.message_id or "")[:255],
             "recipient": recipient,
@@ -89,10 +100,21 @@ def keep(provider, event):
     return is_new
 
 
-def _kind_of(event):
-    if event.event_type == EventType.BOUNCED and event.reject_reason not in HARD_REASONS:
+def _kind_of(provider, event):
+    """Anymail's kind of an event; bounces are told apart into hard and soft, which Anymail does not do for all providers."""
+    if event.event_type == EventType.FAILED and provider == "postal":
+        return EventType.BOUNCED  # Postal's word for a receiver's final refusal
+    if event.event_type == EventType.BOUNCED and (event.reject_reason not in HARD_REASONS or _is_soft(provider, event)):
         return SOFT
     return str(event.event_type or "unknown")[:20]
+
+
+def _is_soft(provider, event):
+    """Whether the provider's own words say that a bounce is for now rather than for good."""
+    try:
+        return bool(provider in SOFT_WORDS and SOFT_WORDS[provider](event.esp_event))
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def process(limit=200):

@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import re
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -90,7 +91,7 @@ def inspect(file):
             table.headings = [cell.strip() for cell in next(lines, [])]
             for _number, cells in zip(range(5), lines, strict=False):
                 table.sample.append(cells)
-    except (UnicodeError, csv.Error, ValueError, KeyError, OSError) as error:
+    except (UnicodeError, csv.Error, zipfile.BadZipFile, ValueError, KeyError, OSError) as error:
         raise ValidationError(UNREADABLE) from error
     if not table.headings or not any(table.headings):
         raise ValidationError(UNREADABLE)

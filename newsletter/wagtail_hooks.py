@@ -47,6 +47,7 @@ def viewsets():
     return [
         subscribers.SubscriberViewSet(menu_hook=hook, menu_order=20),
         segments.SegmentViewSet(menu_hook=hook, menu_order=30),
+        subscribers.ProviderEventViewSet(menu_hook=hook, menu_order=65),
     ]
 
 

@@ -58,6 +58,9 @@ def webhook(request, provider):
     view = getattr(import_module(f"anymail.webhooks.{provider}"), VIEWS[provider])()
     if request.method == "HEAD":  # some providers look first whether anyone is there
         return HttpResponse()
+    if settings.WEBHOOK_SECRET and "Authorization" not in request.headers:
+        # Amazon's SNS, for one, sends the secret only after having been asked for it.
+        return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="webhook"'})
     try:
         view.run_validators(request)
         found = view.parse_events(request)

@@ -1,10 +1,12 @@
 """Importing lists in the admin: upload, say what the columns are, look at the dry run, import, take the bad lines home."""
 
+from core.i18n import in_language
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.auth import permission_required
@@ -50,7 +52,9 @@ def show(request, pk):
     """One import: the columns to assign, the progress, what came of it."""
     job = get_object_or_404(SubscriberImport, pk=pk)
     table = _sample(job) if job.state in {State.UPLOADED, State.CHECKED} else None
-    form = MappingForm(request.POST or None, job=job, sample=table.sample if table else [])
+    form = MappingForm(
+        request.POST if request.method == "POST" else None, job=job, sample=table.sample if table else []
+    )
     if request.method == "POST" and table and form.is_valid():
         job.mapping = form.mapping
         job.save(update_fields=["mapping"])
@@ -100,7 +104,7 @@ def change(request, pk, action):
 
 
 def _csv(lines, name):
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(in_language(get_language(), lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 

@@ -18,7 +18,7 @@ from wagtail.permission_policies import ModelPermissionPolicy
 from newsletter import addresses, sending, subscriptions
 from newsletter.forms import ExportForm, SuppressionForm
 from newsletter.imports import Echo, inert
-from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, Suppression
+from newsletter.models import ConsentEvent, ProviderEvent, Subscriber, SubscriberExport, Suppression
 
 may_see = permission_required("newsletter.view_subscriber")
 may_change = permission_required("newsletter.change_subscriber")
@@ -26,8 +26,8 @@ may_erase = permission_required("newsletter.delete_subscriber")
 may_export = permission_required("newsletter.add_subscriberexport")
 
 
-class NobodyAdds(ModelPermissionPolicy):
-    """Consent cannot be typed in by somebody else, and erasing has a page of its own."""
+class OnlyRead(ModelPermissionPolicy):
+    """Neither consent nor what a provider said can be typed in by somebody else, and erasing has a page of its own."""
 
     HELD_BACK = {"add", "delete", "change"}
 
@@ -45,7 +45,7 @@ class SubscriberViewSet(ModelViewSet):
     name = "subscribers"
     icon = "mail"
     menu_label = _("Subscribers")
-    permission_policy = NobodyAdds(Subscriber)
+    permission_policy = OnlyRead(Subscriber)
     list_display = [
         TitleColumn("email", label=_("E-mail"), url_name="newsletter_subscriber"),
         Column("get_state_display", label=_("State"), sort_key="state"),
@@ -59,6 +59,28 @@ class SubscriberViewSet(ModelViewSet):
     form_fields = ["name"]
     copy_view_enabled = False
     ordering = "-pk"
+
+
+class ProviderEventViewSet(ModelViewSet):
+    """What the provider said about mails, those about no known mail among them."""
+
+    model = ProviderEvent
+    name = "provider-events"
+    icon = "comment"
+    menu_label = _("Messages of the provider")
+    permission_policy = OnlyRead(ProviderEvent)
+    list_display = [
+        DateColumn("received_at", label=_("Received"), sort_key="received_at"),
+        "kind",
+        "recipient",
+        Column("get_state_display", label=_("State")),
+        Column("description", label=_("Description")),
+    ]
+    list_filter = ["state", "kind"]
+    search_fields = ["recipient"]
+    search_backend_name = None
+    form_fields = ["kind"]
+    copy_view_enabled = False
 
 
 @may_see

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.urls import translate_url
 from django.utils.formats import date_format
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from wagtail.models import Page
 
 from .furniture import locales, public
@@ -42,6 +42,12 @@ def language_of(user):
     """The language in which a member of staff works in the admin; the site's own for nobody."""
     profile = getattr(user, "wagtail_userprofile", None)
     return (profile and profile.preferred_language) or settings.LANGUAGE_CODE
+
+
+def in_language(language, lines):
+    """The items of a generator, made while `language` is active: what is streamed is made after the view has returned."""
+    with override(language):
+        yield from lines
 
 
 def local_date(day, form="DATE_FORMAT"):

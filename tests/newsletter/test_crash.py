@@ -19,6 +19,7 @@ from django_tasks_db.models import DBTaskResult
 from newsletter import sending
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
+from tests.committed import _django_db_helper  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
@@ -88,18 +89,6 @@ def wait_until(condition, seconds):
             return True
         time.sleep(0.05)
     return False
-
-
-@pytest.fixture(autouse=True)
-def _django_db_helper(django_db_setup, django_db_blocker):
-    """In place of pytest-django's: no transaction around the test, so that other processes see what it writes, and no
-    flush after it, which would take the starter content along; what was written is cleaned up by hand."""
-    with django_db_blocker.unblock():
-        DBTaskResult.objects.all().delete()
-        yield
-        for model in (Campaign, Subscriber, DBTaskResult):
-            model.objects.all().delete()
-        connection.close()
 
 
 def test_a_killed_worker_leaves_nobody_out(inbox, worker):

@@ -1,0 +1,119 @@
+"""Several processes at once on one database; on PostgreSQL in `make test-services`, on SQLite in `make test`."""
+
+from datetime import timedelta
+
+import pytest
+from core import limits
+from django.core.files.base import ContentFile
+
+from newsletter import events, imports, sending, subscriptions, tokens
+from newsletter.models import (
+    Campaign,
+    ConsentEvent,
+    Delivery,
+    IssuePage,
+    ProviderEvent,
+    SignUpRequest,
+    Subscriber,
+    SubscriberImport,
+)
+from tests.committed import _django_db_helper, race  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+
+
+def test_two_confirmations_at_once_confirm_once():
+    person = Subscriber.objects.create(email="rosa@example.org")
+    token = tokens.make(tokens.CONFIRM, person)
+
+    def confirm():
+        subscriptions.confirm(token)
+        return "confirmed"
+
+    assert sorted(race(*[confirm] * 4)) == ["Refusal", "Refusal", "Refusal", "confirmed"]
+    assert [event.kind for event in ConsentEvent.objects.all()] == [Kind.CONFIRMED]
+
+
+def test_leaving_many_times_at_once_leaves_one_event():
+    person = Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
+    assert sorted(race(*[lambda: subscriptions.leave(person, Way.ONE_CLICK)] * 4)) == [False, False, False, True]
+    assert ConsentEvent.objects.count() == 1
+
+
+def test_someone_who_leaves_while_a_campaign_starts_gets_it_only_before_having_left():
+    people = [Subscriber.objects.create(email=f"{number}@example.org", state=State.ACTIVE) for number in range(20)]
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+
+    def leave_all():
+        for person in people:
+            subscriptions.leave(person, Way.MAIL)
+        return "left"
+
+    race(lambda: sending.start(campaign), leave_all)
+    campaign.refresh_from_db()
+    while sending.send_batch(campaign):
+        pass
+    assert not Delivery.objects.filter(state=Delivery.State.SENT).exists()
+    assert sending.finish_if_done(campaign)
+
+
+def test_a_campaign_that_many_start_at_once_starts_once():
+    Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+    assert sorted(race(*[lambda: sending.start(campaign)] * 4)) == [False, False, False, True]
+    assert Delivery.objects.count() == 1
+
+
+def test_an_import_and_a_sign_up_of_the_same_address_make_one_subscriber():
+    lines = "".join(f"{number}@example.org\n" for number in range(50))
+    job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email"], mapping={"email": 0}, encoding="utf-8", delimiter=",", state="checked")  # fmt: skip
+    job.file.save("a.csv", ContentFile(f"email\n{lines}".encode()))
+    imports.begin(job, SubscriberImport.State.IMPORTING)
+    for number in range(50):
+        SignUpRequest.objects.create(email=f"{number}@example.org", language="es", wording="w", wording_version="1")
+
+    def answer():
+        while subscriptions.process_requests():
+            pass
+        return "answered"
+
+    race(lambda: imports.work_on_next(30), answer)
+    job.refresh_from_db()
+    assert job.state == SubscriberImport.State.DONE, job.problem
+    assert Subscriber.objects.count() == 50
+
+
+def test_limits_hold_for_all_processes_together():
+    def take():
+        return sum(limits.take("k", (5, timedelta(hours=1))) for _try in range(5))
+
+    assert sum(race(*[take] * 4)) == 5
+
+
+def test_the_same_event_many_times_at_once_is_one_row():
+    from anymail.signals import AnymailTrackingEvent
+
+    event = AnymailTrackingEvent(event_type="bounced", event_id="1", recipient="rosa@example.org", metadata={})
+    assert sorted(race(*[lambda: events.keep("test", event)] * 4)) == [False, False, False, True]
+    assert ProviderEvent.objects.count() == 1
+
+
+def test_two_workers_share_a_campaign_and_mail_nobody_twice():
+    Subscriber.objects.bulk_create(
+        Subscriber(email=f"{number}@example.org", state=State.ACTIVE) for number in range(300)
+    )
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+    sending.start(campaign)
+
+    def work():
+        from django.core import mail
+
+        mail.outbox = []
+        while sending.send_batch(campaign):
+            pass
+        return [message.to[0] for message in mail.outbox]
+
+    first, second = race(work, work)
+    assert len(first) + len(second) == 300
+    assert len({*first, *second}) == 300

@@ -1,0 +1,376 @@
+"""Lists that come in: every usual program, encoding and form; looked at first, taken once, and safe to open when they go out."""
+
+import csv
+import io
+from datetime import timedelta
+
+import openpyxl
+import pytest
+from core.models import Topic
+from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter import addresses, imports, tables
+from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, SubscriberImport, Suppression
+
+pytestmark = pytest.mark.django_db
+State, Person = SubscriberImport.State, Subscriber.State
+
+EXPORTS = {
+    "Mailchimp": (
+        "subscribed_members.csv",
+        "Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,CC,TAGS\n"
+        'rosa@example.org,Rosa,Quispe,2,2021-05-04 10:00:00,190.1.2.3,2021-05-04 10:05:00,190.1.2.3,PE,"""Incidencia"""\n',
+    ),
+    "Brevo": (
+        "brevo.csv",
+        "CONTACT ID;EMAIL;FIRSTNAME;LASTNAME;EMAIL_BLACKLISTED;ADDED_TIME\n1;rosa@example.org;Rosa;Quispe;No;2021-05-04 10:05:00\n",
+    ),
+    "listmonk": (
+        "listmonk.csv",
+        "uuid,email,name,attributes,status,created_at,updated_at\nx,rosa@example.org,Rosa Quispe,{},enabled,2021-05-04T10:05:00Z,x\n",
+    ),
+    "Ghost": (
+        "members.csv",
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,created_at,labels\n1,rosa@example.org,Rosa Quispe,,true,false,2021-05-04T10:05:00.000Z,\n",
+    ),
+    "MailerLite": (
+        "mailerlite.csv",
+        "Subscriber,Name,Last name,Country,Subscribed\nrosa@example.org,Rosa,Quispe,Perú,2021-05-04 10:05:00\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def upload(staff_client):
+    """Upload a file as an editor; return the import: `upload("list.csv", "email\\na@example.org\\n")`."""
+
+    def send(name, content, provenance="Hoja de inscripción de la feria, 2024"):
+        content = content.encode() if isinstance(content, str) else content
+        response = staff_client.post(
+            "/admin/newsletter/imports/",
+            {"file": SimpleUploadedFile(name, content), "language": "es", "provenance": provenance},
+        )
+        return SubscriberImport.objects.latest("pk") if response.status_code == 302 else response
+
+    return send
+
+
+@pytest.fixture
+def check(staff_client, run_tasks):
+    """Confirm the columns and let the worker make its dry run."""
+
+    def go(job, mapping=None):
+        mapping = mapping or job.mapping
+        data = {f"column{column}": what for what, column in mapping.items()}
+        staff_client.post(f"/admin/newsletter/imports/{job.pk}/", data)
+        run_tasks()
+        job.refresh_from_db()
+        return job
+
+    return go
+
+
+@pytest.fixture
+def take(staff_client, run_tasks, check):
+    """Check and import."""
+
+    def go(job):
+        check(job)
+        staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/")
+        run_tasks()
+        job.refresh_from_db()
+        return job
+
+    return go
+
+
+@pytest.mark.parametrize("program", EXPORTS)
+def test_exports_of_other_programs_are_recognised_and_taken(program, upload, take):
+    job = upload(*EXPORTS[program])
+    assert job.origin == program
+    assert take(job).state == State.DONE
+    rosa = Subscriber.objects.get()
+    assert (rosa.email, rosa.state, rosa.source) == ("rosa@example.org", Person.ACTIVE, "import")
+    assert rosa.name.startswith("Rosa")
+    assert rosa.created_at.year == 2021
+    event = rosa.consent_events.get()
+    assert (event.kind, event.way) == ("imported", "import")
+    assert event.wording == "Hoja de inscripción de la feria, 2024"
+    if program == "Mailchimp":
+        assert (rosa.country, event.origin) == ("PE", "190.1.2.0/24")
+        assert [topic.slug for topic in rosa.topics.all()] == ["incidencia"]
+    if program == "MailerLite":
+        assert rosa.country == "PE"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "state"),
+    [
+        ("unsubscribed_members.csv", "Email Address,x\na@example.org,1\n", Person.UNSUBSCRIBED),
+        ("cleaned_members.csv", "Email Address,x\na@example.org,1\n", Person.BOUNCED),
+        ("x.csv", "email,EMAIL_BLACKLISTED\na@example.org,Yes\n", Person.UNSUBSCRIBED),
+        ("x.csv", "email,status\na@example.org,blocklisted\n", Person.UNSUBSCRIBED),
+        ("x.csv", "email,subscribed_to_emails\na@example.org,false\n", Person.UNSUBSCRIBED),
+        ("x.csv", "email,estado\na@example.org,Baja\n", Person.UNSUBSCRIBED),
+    ],
+)
+def test_who_had_left_elsewhere_is_never_made_active(name, content, state, upload, take):
+    take(upload(name, content))
+    assert Subscriber.objects.get().state == state
+
+
+TEXT = "Correo electrónico;Nombre;País\nrosa@example.org;Ñusta Muñoz;México\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT.encode(),
+        TEXT.encode("utf-8-sig"),
+        TEXT.encode("latin-1"),
+        TEXT.encode("utf-16"),
+        TEXT.encode("utf-16-le"),
+        TEXT.encode("utf-16-be"),
+        TEXT.replace(";", ",").encode(),
+        TEXT.replace(";", "\t").encode(),
+        TEXT.replace("\n", "\r\n").encode(),
+        TEXT.replace("Ñusta Muñoz", '"Ñusta Muñoz"').encode(),
+    ],
+)
+def test_any_usual_encoding_and_separator(content, upload, take):
+    take(upload("lista.csv", content))
+    rosa = Subscriber.objects.get()
+    assert (rosa.email, rosa.name, rosa.country) == ("rosa@example.org", "Ñusta Muñoz", "MX")
+
+
+def test_a_spreadsheet(upload, take):
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in (["Correo", "Nombre"], ["rosa@example.org", "Rosa"], [None, None], ["ana@example.org", None]):
+        book.active.append(row)
+    book.save(file)
+    take(upload("lista.xlsx", file.getvalue()))
+    assert set(Subscriber.objects.values_list("email", "name")) == {
+        ("rosa@example.org", "Rosa"),
+        ("ana@example.org", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04broken", b"\x00\x01\x02" * 50, b"email\n", b"\x89PNG\r\n\x1a\n" + b"\x00" * 100]
+)
+def test_what_is_no_table_is_refused_in_words(content, upload):
+    response = upload("list.csv", content)
+    assert response.status_code == 200
+    form = response.context["form"]
+    assert form.errors["file"]
+    assert not SubscriberImport.objects.exists()
+
+
+def test_without_provenance_nothing_is_uploaded(upload):
+    response = upload("list.csv", "email\na@example.org\n", provenance="")
+    assert "provenance" in response.context["form"].errors
+
+
+LINES = """email,name
+new@example.org,Nueva
+known@example.org,Otra
+left@example.org,x
+erased@example.org,x
+nonsense,x
+new@example.org,again
+muñoz@example.org,x
+strange@example.org,"a
+b"
+slip@gmial.com,x
+"""
+
+
+@pytest.fixture
+def a_list_to_be_taken(subscribe, upload):
+    subscribe("known@example.org", name="Conocida")
+    subscribe("left@example.org", state=Person.UNSUBSCRIBED)
+    Suppression.add("erased@example.org", "erased")
+    return upload("list.csv", LINES)
+
+
+def test_the_dry_run_says_line_by_line_what_would_happen_and_writes_nothing(a_list_to_be_taken, check, staff_client):
+    before = set(Subscriber.objects.values_list("email", "state", "name"))
+    job = check(a_list_to_be_taken)
+    assert job.state == State.CHECKED
+    assert job.counts == {"new": 2, "known": 2, "ended": 1, "suppressed": 1, "bad": 3}
+    assert set(Subscriber.objects.values_list("email", "state", "name")) == before
+    text = b"".join(staff_client.get(f"/admin/newsletter/imports/{job.pk}/forecast/").streaming_content).decode(
+        "utf-8-sig"
+    )
+    said = {row[0]: row[2:] for row in csv.reader(text.splitlines())}
+    assert said["2"][0] == "imported as active"
+    assert said["4"][0].startswith("had left")
+    assert said["5"][0].startswith("asked never")
+    assert "does not look like" in said["6"][1]
+    assert said["7"][0].startswith("already on the list")
+    assert said["10"] == ["imported as active", "perhaps slip@gmail.com was meant"]
+
+
+def test_the_import_does_what_the_dry_run_said(a_list_to_be_taken, take, staff_client):
+    job = take(a_list_to_be_taken)
+    assert job.counts == {"new": 2, "known": 2, "ended": 1, "suppressed": 1, "bad": 3}
+    assert dict(Subscriber.objects.values_list("email", "name")) == {
+        "known@example.org": "Conocida",
+        "left@example.org": "",
+        "new@example.org": "Nueva",
+        "slip@gmial.com": "x",
+    }
+    assert Subscriber.objects.get(email="left@example.org").state == Person.UNSUBSCRIBED
+    assert not Subscriber.objects.filter(email="erased@example.org").exists()
+    text = b"".join(staff_client.get(f"/admin/newsletter/imports/{job.pk}/bad-lines/").streaming_content).decode(
+        "utf-8-sig"
+    )
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["Line", "Reason", "email", "name"]
+    assert len(rows) == 8
+
+
+def test_columns_are_assigned_by_hand_where_they_are_not_recognised(upload, check, staff_client):
+    job = upload("list.csv", "Kontakt,Wer\nrosa@example.org,Rosa\n")
+    assert job.mapping == {}
+    html = staff_client.post(f"/admin/newsletter/imports/{job.pk}/", {}).content.decode()
+    assert "Say which column holds the e-mail addresses." in html
+    html = staff_client.post(
+        f"/admin/newsletter/imports/{job.pk}/", {"column0": "email", "column1": "email"}
+    ).content.decode()
+    assert "same meaning" in html
+    check(job, {"email": 0, "name": 1})
+    assert job.counts == {"new": 1}
+
+
+def test_an_import_survives_the_death_of_its_worker(upload, check, monkeypatch):
+    monkeypatch.setattr(imports, "BATCH", 3)
+    job = check(upload("list.csv", "email\n" + "".join(f"a{number}@example.org\n" for number in range(10))))
+    imports.begin(job, State.IMPORTING)
+    original, batches = imports._write, []
+
+    def die_on_the_third(current, lines):
+        original(current, lines)
+        batches.append(lines)
+        if len(batches) == 3:
+            raise SystemExit
+
+    monkeypatch.setattr(imports, "_write", die_on_the_third)
+    with pytest.raises(SystemExit):
+        imports.work_on_next(60)
+    assert Subscriber.objects.count() == 6  # the third batch was rolled back whole
+    assert not imports.work_on_next(60)  # still held by the dead worker
+    SubscriberImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert imports.work_on_next(60)
+    job.refresh_from_db()
+    assert (job.state, job.counts, Subscriber.objects.count()) == (State.DONE, {"new": 10}, 10)
+    assert ConsentEvent.objects.count() == 10
+
+
+def test_a_worker_that_was_overtaken_writes_nothing_more(upload, check, monkeypatch):
+    monkeypatch.setattr(imports, "BATCH", 2)
+    job = check(upload("list.csv", "email\n" + "".join(f"a{number}@example.org\n" for number in range(4))))
+    imports.begin(job, State.IMPORTING)
+    original = imports._advance
+
+    def overtake(current, *arguments):
+        SubscriberImport.objects.update(attempts=current.attempts + 1)
+        original(current, *arguments)
+
+    monkeypatch.setattr(imports, "_advance", overtake)
+    imports.work_on_next(60)
+    assert not Subscriber.objects.exists()
+
+
+def test_an_import_can_be_cancelled(upload, check, staff_client, run_tasks):
+    job = check(upload("list.csv", "email\na@example.org\n"))
+    staff_client.post(f"/admin/newsletter/imports/{job.pk}/cancel/")
+    staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/")
+    run_tasks()
+    job.refresh_from_db()
+    assert job.state == State.CANCELLED
+    assert not Subscriber.objects.exists()
+
+
+def test_somebody_who_joins_meanwhile_is_not_doubled(upload, check, monkeypatch):
+    job = check(upload("list.csv", "email\na@example.org\nb@example.org\n"))
+    imports.begin(job, State.IMPORTING)
+    original, joined = imports._write, []
+
+    def join_first(current, lines):
+        if not joined:
+            joined.append(Subscriber.objects.create(email="a@example.org", name="Yo"))
+            original(current, lines)
+        original(current, lines)
+
+    monkeypatch.setattr(imports, "_write", join_first)
+    imports.work_on_next(60)
+    job.refresh_from_db()
+    assert job.state == State.DONE
+    assert Subscriber.objects.count() == 2
+
+
+def test_the_private_files_are_not_under_the_public_ones(upload, settings, client):
+    job = upload("list.csv", "email\na@example.org\n")
+    assert str(settings.MEDIA_ROOT) not in job.file.path
+    assert client.get(f"/media/{job.file.name}").status_code == 404
+
+
+def test_an_export_is_recorded_and_safe_to_open_in_a_spreadsheet(staff_client, subscribe):
+    subscribe("=cmd@example.org", name="+1")
+    subscribe("left@example.org", state=Person.UNSUBSCRIBED)
+    url = "/admin/newsletter/export/"
+    assert staff_client.post(url, {}).status_code == 200
+    response = staff_client.post(url, {"agreed": "on"})
+    rows = list(csv.reader(b"".join(response.streaming_content).decode("utf-8-sig").splitlines()))
+    assert rows[1][:2] == ["'=cmd@example.org", "'+1"]
+    assert len(rows) == 2
+    assert SubscriberExport.objects.get().number == 1
+    assert "all active subscribers" in staff_client.get(url).content.decode()
+
+
+@pytest.mark.parametrize("what", ["imports", "export"])
+def test_lists_are_closed_to_those_without_the_right(client, django_user_model, what):
+    from django.contrib.auth.models import Permission
+
+    user = django_user_model.objects.create_user("eva", password="x")
+    user.user_permissions.add(Permission.objects.get(codename="access_admin"))
+    client.force_login(user)
+    assert client.get(f"/admin/newsletter/{what}/").status_code == 302
+
+
+LETTERS = "abcxyz019ABC"
+LOCAL = st.text(LETTERS + "._+-", min_size=1, max_size=66)
+DOMAIN = st.lists(st.text(LETTERS + "-", min_size=1, max_size=64), min_size=1, max_size=4).map(".".join)
+TOP = st.sampled_from(["org", "com", "info", "test", "local", "onion", "travel", "x", "c0m", "example"])
+
+
+@given(st.builds("{}@{}.{}".format, LOCAL, DOMAIN, TOP))
+def test_plain_addresses_are_what_the_library_would_make_of_them(address):
+    try:
+        wanted = addresses.normalise_any(address)
+    except ValidationError:
+        wanted = None
+    assert wanted or not addresses.PLAIN.fullmatch(address.lower())
+    assert wanted is None or addresses.normalise(address) == wanted
+
+
+@given(st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=4), min_size=1, max_size=5))
+def test_any_table_comes_back_as_it_was(lines):
+    text = io.StringIO()
+    csv.writer(text).writerows([["email", "b", "c", "d"], *lines])
+    file = ContentFile(text.getvalue().encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
+    with tables.rows(file, "utf-8", ",") as rows:
+        assert len(list(rows)) == len(lines) + 1
+
+
+def test_topics_are_found_by_their_names_in_any_language(upload, take):
+    take(upload("list.csv", "email,topics\na@example.org,Advocacy;mercados\n"))
+    slugs = {topic.slug for topic in Subscriber.objects.get().topics.all()}
+    assert slugs == {"incidencia", "mercados"}
+    assert Topic.objects.filter(slug="mercados", locale__language_code="es").exists()
