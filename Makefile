@@ -33,6 +33,8 @@ test-e2e: env-dev  ## the whole journey in headless Chromium
 bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in the same run (docs/performance.md)
 	@command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq wrk >/dev/null; }
 	@$(VENV)/python -m bench.pages
+	@$(VENV)/python -m bench.joining
+	@bin/with-services.sh $(VENV)/python -m bench.subscribers
 
 lint: env-dev  ## ruff, templates, migrations, messages
 	@$(VENV)/ruff check .

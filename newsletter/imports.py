@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from core.countries import COUNTRIES
-from core.i18n import language_of
 from core.leases import claim
 from core.models import Topic
 from core.search import fold
@@ -257,7 +256,7 @@ def work(job, seconds):
         _rewind(job)
     until = time.monotonic() + seconds
     seen = Seen() if is_trial else None
-    with override(language_of(job.created_by)), job.file.open("rb") as file:
+    with override(job.editor_language), job.file.open("rb") as file:
         reader = Reader(job)
         with tables.rows(file, job.encoding, job.delimiter) as cells:
             numbered = itertools.islice(enumerate(cells, 1), 1 + job.lines, None)  # counted as a spreadsheet does

@@ -351,6 +351,7 @@ PRIVACY = {
                 "Guardamos su dirección de correo y su idioma y, si usted los da, su nombre y los temas que le interesan. Los usamos solo para enviarle el boletín. La base es su consentimiento, y por eso le pedimos confirmarlo con un botón.",
                 "Como prueba de ese consentimiento guardamos cuándo y cómo lo dio, el texto que leyó y una parte de la dirección de red desde la que lo hizo.",
                 "Cada correo trae un enlace para salir con un clic y otro para cambiar de idioma o de temas. Los envíos pasan por un servicio de correo que actúa por encargo nuestro.",
+                "Si no confirma, borramos su solicitud a los treinta días. Si se da de baja, guardamos la prueba de su consentimiento hasta tres años y después la borramos.",
             ),
         ),
         ("heading", "Al escribirnos"),
@@ -359,7 +360,8 @@ PRIVACY = {
         (
             "text",
             p(
-                "Puede pedirnos ver, corregir, llevarse o borrar sus datos, y retirar su consentimiento cuando quiera. Son los derechos que reconocen, entre otras normas, el Reglamento General de Protección de Datos de la Unión Europea y la Ley General de Protección de Datos de Brasil. Escríbanos desde la página de contacto."
+                "Puede pedirnos ver, corregir, llevarse o borrar sus datos, y retirar su consentimiento cuando quiera. Son los derechos que reconocen, entre otras normas, el Reglamento General de Protección de Datos de la Unión Europea y la Ley General de Protección de Datos de Brasil. Escríbanos desde la página de contacto.",
+                "Para los datos del boletín no hace falta pedirlo: la página de preferencias, a la que lleva cada correo, permite descargarlos y borrarlos al instante.",
             ),
         ),
     ],

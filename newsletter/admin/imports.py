@@ -43,6 +43,7 @@ def _keep(job, table, request):
     job.total_bytes = job.file.size
     job.headings, job.encoding, job.delimiter = table.headings, table.encoding, table.delimiter
     job.origin, job.mapping, job.created_by = table.program, table.mapping, request.user
+    job.editor_language = get_language()
     job.save()
 
 

@@ -51,6 +51,7 @@ class SubscriberImport(LeasedModel):
     lines = models.PositiveIntegerField(_("lines"), default=0, editable=False)
     counts = models.JSONField(default=dict, editable=False)  # {outcome: number}
     problem = models.TextField(_("error"), blank=True)
+    editor_language = models.CharField(max_length=10, default=settings.LANGUAGE_CODE, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
     )

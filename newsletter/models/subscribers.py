@@ -6,11 +6,29 @@ from core.leases import LeasedModel
 from core.models import Topic, default_language
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from newsletter import addresses, tokens
+
+
+class SubscriberQuerySet(models.QuerySet):
+    """Subscribers, found by what editors type."""
+
+    def matching(self, text):
+        """Those whose address or name holds `text`; by an index, so that a million are no slower than a thousand.
+
+        Fewer than three letters are taken as the beginning of an address.
+        """
+        text = text.strip()
+        if len(text) < 3:
+            return self.filter(email__gte=text.lower(), email__lt=text.lower() + "\U0010ffff")
+        if connection.vendor == "postgresql":
+            return self.filter(models.Q(email__icontains=text) | models.Q(name__icontains=text))
+        phrase = '"' + text.replace('"', '""').replace("\0", "") + '"'
+        return self.filter(pk__in=RawSQL("SELECT rowid FROM subscriber_find WHERE subscriber_find MATCH %s", [phrase]))
 
 
 class Subscriber(models.Model):
@@ -51,6 +69,8 @@ class Subscriber(models.Model):
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
     engaged_at = models.DateTimeField(_("last click"), null=True, editable=False)
+
+    objects = SubscriberQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("subscriber")

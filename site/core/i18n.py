@@ -38,12 +38,6 @@ def language_tag(code):
     return f"{language}-{region.upper()}" if region else language
 
 
-def language_of(user):
-    """The language in which a member of staff works in the admin; the site's own for nobody."""
-    profile = getattr(user, "wagtail_userprofile", None)
-    return (profile and profile.preferred_language) or settings.LANGUAGE_CODE
-
-
 def in_language(language, lines):
     """The items of a generator, made while `language` is active: what is streamed is made after the view has returned."""
     with override(language):

@@ -129,3 +129,30 @@ def test_growth_is_counted_by_language_and_month(staff_client, subscribe, time_m
     assert html.count("<polyline") == 3
     assert "Nov. 2026" in html
     assert "newsletter-growth" in staff_client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("quispe", {"rosa", "bob"}),
+        ("ROSA", {"rosa"}),
+        ("xample", {"rosa", "bob", "caio", "gone"}),
+        ("ca", {"caio"}),
+        ("María", {"rosa"}),
+        ('"', set()),
+        ("%_", set()),
+        ("nobody", set()),
+        ("", {"rosa", "bob", "caio", "gone"}),
+    ],
+)
+def test_editors_find_subscribers_by_any_part_of_address_or_name(people, typed, found):
+    Subscriber.objects.filter(email="rosa@example.org").update(name="María Quispe")
+    Subscriber.objects.filter(email="bob@example.org").update(email="bob.quispe@example.org")
+    chosen = Subscriber.objects.matching(typed).values_list("email", flat=True)
+    assert {email.partition("@")[0].removesuffix(".quispe") for email in chosen} == found
+
+
+def test_the_search_of_the_list_uses_it(staff_client, people):
+    html = staff_client.get("/admin/subscribers/?q=caio").content.decode()
+    assert "caio@example.org" in html
+    assert "bob@example.org" not in html
