@@ -1,8 +1,13 @@
-"""What the database itself holds besides tables: the guard of consent events, and the index that finds subscribers.
+"""What the database itself holds besides tables: the guard of consent events, the index that finds subscribers, and the
+tally that counts them.
 
 Consent events are never changed, and none is deleted unless its subscriber is being erased. Subscribers are found by any
-three letters of their address or name: by trigrams on PostgreSQL (pg_trgm), by SQLite's full-text index of trigrams.
+three letters of their address or name: by trigrams on PostgreSQL (pg_trgm), by SQLite's full-text index of trigrams. Triggers keep
+the number of subscribers for each combination of state, language, country and source: on PostgreSQL one row of differences a
+statement, so that nobody waits for a common counter (a job adds them up), on SQLite, which has one writer, the sum itself.
 """
+
+from django.db import connection
 
 MESSAGE = "consent events are append-only"
 ERASING = "SELECT 1 FROM newsletter_subscriber WHERE id = OLD.subscriber_id AND state = 'erased'"
@@ -45,6 +50,47 @@ FIND = {
         "CREATE INDEX subscriber_find_name ON newsletter_subscriber USING gin (upper(name) gin_trgm_ops)",
     ],
 }
+COLUMNS = "state, language, country, source"
+NEW = ", ".join(f"NEW.{column}" for column in COLUMNS.split(", "))
+OLD = ", ".join(f"OLD.{column}" for column in COLUMNS.split(", "))
+
+
+def _tally_sqlite(values, step):
+    return f"""INSERT INTO newsletter_subscribertally ({COLUMNS}, number) VALUES ({values}, {step})
+        ON CONFLICT ({COLUMNS}) DO UPDATE SET number = number + {step};"""  # noqa: S608
+
+
+def _tally_postgresql(event, tables, parts):
+    union = " UNION ALL ".join(f"SELECT {COLUMNS}, {step} AS n FROM {table}" for table, step in parts)  # noqa: S608
+    return [
+        f"""CREATE FUNCTION subscriber_tally_{event}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO newsletter_subscribertally ({COLUMNS}, number)
+            SELECT {COLUMNS}, SUM(n) FROM ({union}) AS changes GROUP BY {COLUMNS} HAVING SUM(n) <> 0;
+            RETURN NULL; END $$""",  # noqa: S608
+        f"""CREATE TRIGGER subscriber_tally_{event} AFTER {event.upper()} ON newsletter_subscriber
+            REFERENCING {tables} FOR EACH STATEMENT EXECUTE FUNCTION subscriber_tally_{event}()""",
+    ]
+
+
+TALLY = {
+    "sqlite": [
+        f"CREATE UNIQUE INDEX subscriber_tally ON newsletter_subscribertally ({COLUMNS})",
+        f"""CREATE TRIGGER subscriber_tally_insert AFTER INSERT ON newsletter_subscriber BEGIN
+            {_tally_sqlite(NEW, 1)} END""",
+        f"""CREATE TRIGGER subscriber_tally_delete AFTER DELETE ON newsletter_subscriber BEGIN
+            {_tally_sqlite(OLD, -1)} END""",
+        f"""CREATE TRIGGER subscriber_tally_update AFTER UPDATE OF {COLUMNS} ON newsletter_subscriber BEGIN
+            {_tally_sqlite(OLD, -1)} {_tally_sqlite(NEW, 1)} END""",
+    ],
+    "postgresql": [
+        *_tally_postgresql("insert", "NEW TABLE AS came", [("came", 1)]),
+        *_tally_postgresql("delete", "OLD TABLE AS went", [("went", -1)]),
+        *_tally_postgresql("update", "OLD TABLE AS went NEW TABLE AS came", [("went", -1), ("came", 1)]),
+    ],
+}
+SUM_UP = f"""WITH gone AS (DELETE FROM newsletter_subscribertally RETURNING {COLUMNS}, number)
+    INSERT INTO newsletter_subscribertally ({COLUMNS}, number)
+    SELECT {COLUMNS}, SUM(number) FROM gone GROUP BY {COLUMNS} HAVING SUM(number) <> 0"""  # noqa: S608
 UNDO = {
     "sqlite": [
         "DROP TRIGGER consent_never_changed",
@@ -53,23 +99,37 @@ UNDO = {
         "DROP TRIGGER subscriber_find_delete",
         "DROP TRIGGER subscriber_find_update",
         "DROP TABLE subscriber_find",
+        "DROP TRIGGER subscriber_tally_insert",
+        "DROP TRIGGER subscriber_tally_delete",
+        "DROP TRIGGER subscriber_tally_update",
+        "DROP INDEX subscriber_tally",
     ],
     "postgresql": [
         "DROP FUNCTION consent_guard CASCADE",
         "DROP INDEX subscriber_find_email",
         "DROP INDEX subscriber_find_name",
+        "DROP FUNCTION subscriber_tally_insert CASCADE",
+        "DROP FUNCTION subscriber_tally_delete CASCADE",
+        "DROP FUNCTION subscriber_tally_update CASCADE",
     ],
 }
 
 
 def create(apps, schema_editor):
-    """Create the guard and the index."""
+    """Create the guard, the index and the tally."""
     vendor = schema_editor.connection.vendor
-    for statement in [*GUARD[vendor], *FIND[vendor]]:
+    for statement in [*GUARD[vendor], *FIND[vendor], *TALLY[vendor]]:
         schema_editor.execute(statement)
 
 
 def drop(apps, schema_editor):
-    """Take both away again."""
+    """Take them away again."""
     for statement in UNDO[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
+
+
+def sum_up_tally():
+    """Add up the differences that PostgreSQL's triggers wrote, into one row for each combination of values."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(SUM_UP)

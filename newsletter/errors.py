@@ -1,18 +1,117 @@
-"""What a provider's error means, decided in one place."""
+"""What an error of sending means, decided in one place for SMTP and for every provider's API."""
 
 import smtplib
+import socket
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum
 
-from anymail.exceptions import AnymailAPIError, AnymailInvalidAddress, AnymailRecipientsRefused
+from anymail.exceptions import (
+    AnymailAPIError,
+    AnymailConfigurationError,
+    AnymailInvalidAddress,
+    AnymailRecipientsRefused,
+    AnymailSerializationError,
+    AnymailUnsupportedFeature,
+)
+from django.utils import timezone
+
+MOST_SECONDS = 3600  # longer than that no provider's “try again after” is believed
+# Replies to MAIL FROM, AUTH and the like that no other mail would fare better with (RFC 5321, RFC 4954).
+SENDER_CODES = {530, 534, 535, 538, 550, 553, 554}
+
+
+class Meaning(Enum):
+    """What to do about an error."""
+
+    LATER = "this mail was refused for now: try it again after a pause"
+    NEVER = "this mail was refused for good"
+    HALT = "every mail would be refused: the sender or the key is wrong"
+    AWAY = "the provider cannot be reached or asks for a pause: nothing was sent"
+    UNCLEAR = "the mail may or may not have gone"
+    RELEASED = "this worker no longer holds the mail and did not begin it"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An error understood: what it means, in whose words, and after how many seconds to try again if that was said."""
+
+    meaning: Meaning
+    words: str = ""
+    pause: float | None = None
+
+
+def of_reply(code, words, at):
+    """The Verdict of an SMTP reply that is no success; `at` is where it came: connect, sender, recipient, data or end."""
+    words = f"{code} {words}"
+    if code == 421:
+        return Verdict(Meaning.AWAY, words)
+    if code < 500:
+        return Verdict(Meaning.AWAY if at in {"connect", "sender"} else Meaning.LATER, words)
+    if at == "connect" or (at == "sender" and code in SENDER_CODES):
+        return Verdict(Meaning.HALT, words)
+    return Verdict(Meaning.NEVER, words)
+
+
+def of_exception(error):
+    """The Verdict of what a mail back end raised."""
+    words = (str(error) or type(error).__name__)[:2000]
+    if isinstance(error, AnymailAPIError) and error.status_code is not None:
+        return _of_status(error, words)
+    if isinstance(error, AnymailRecipientsRefused | AnymailInvalidAddress):
+        return Verdict(Meaning.NEVER, words)
+    if isinstance(error, AnymailConfigurationError | AnymailUnsupportedFeature | AnymailSerializationError):
+        return Verdict(Meaning.HALT, words)
+    if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPSenderRefused):
+        return of_reply(error.smtp_code, _text(error.smtp_error), "sender")
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code, reply = next(iter(error.recipients.values()))
+        return of_reply(code, _text(reply), "recipient")
+    if isinstance(error, smtplib.SMTPConnectError | smtplib.SMTPHeloError):
+        return of_reply(error.smtp_code, _text(error.smtp_error), "connect")
+    if isinstance(error, smtplib.SMTPResponseException):
+        return of_reply(error.smtp_code, _text(error.smtp_error), "end")
+    return Verdict(Meaning.UNCLEAR if _may_have_arrived(error) else Meaning.AWAY, words)
+
+
+def _of_status(error, words):
+    """The Verdict of an HTTP answer of a provider's API."""
+    status = error.status_code
+    if status == 429 or status == 408:
+        return Verdict(Meaning.AWAY, words, _retry_after(error.response))
+    if status in {401, 402, 403}:
+        return Verdict(Meaning.HALT, words)
+    if status in {502, 503, 504}:
+        return Verdict(Meaning.AWAY, words, _retry_after(error.response))
+    if status >= 500:
+        return Verdict(Meaning.UNCLEAR, words)
+    return Verdict(Meaning.NEVER, words)
+
+
+def _retry_after(response):
+    """The seconds of a Retry-After header (RFC 9110), a number or a date; None if there is none."""
+    value = response.headers.get("Retry-After", "") if response is not None else ""
+    try:
+        seconds = float(value) if value.isdecimal() else (parsedate_to_datetime(value) - timezone.now()).total_seconds()
+    except (TypeError, ValueError):
+        return None
+    return min(max(seconds, 1), MOST_SECONDS)
+
+
+def _may_have_arrived(error):
+    """Whether the request may have reached the provider before this error: anything but a connection that never stood."""
+    chain = [error]
+    while chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(chain[-1].__cause__ or chain[-1].__context__)
+    never_stood = (ConnectionRefusedError, socket.gaierror)
+    names = {"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError", "ProxyError"}
+    return not any(isinstance(link, never_stood) or type(link).__name__ in names for link in chain)
+
+
+def _text(reply):
+    return reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)
 
 
 def is_permanent(error):
-    """Whether trying again is useless: the receiver or the provider refused this address or message for good."""
-    if isinstance(error, AnymailRecipientsRefused | AnymailInvalidAddress):
-        return True
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code >= 500 for code, _words in error.recipients.values())
-    if isinstance(error, smtplib.SMTPResponseException):
-        return error.smtp_code >= 500
-    if isinstance(error, AnymailAPIError):
-        return error.status_code is not None and 400 <= error.status_code < 500 and error.status_code not in {408, 429}
-    return False
+    """Whether trying a single mail again is useless."""
+    return of_exception(error).meaning in {Meaning.NEVER, Meaning.HALT}

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Sum
 from django.db.models.functions import TruncMonth
 from django.utils import timezone
 
-from .models import ConsentEvent, Subscriber
+from .audiences import size_by_language
+from .models import ConsentEvent, Subscriber, SubscriberTally
 
 Kind = ConsentEvent.Kind
 ENDED = [Kind.LEFT, Kind.BOUNCED, Kind.COMPLAINED]
@@ -37,12 +38,7 @@ def months(number=MONTHS):
     for (month, language), count in _imported_by_month(number).items():
         gained[month, language] += count
     active = dict.fromkeys(dict(settings.LANGUAGES), 0)
-    active |= dict(
-        Subscriber.objects.filter(state=Subscriber.State.ACTIVE)
-        .values_list("language")
-        .annotate(n=Count("pk"))
-        .order_by()
-    )
+    active |= size_by_language()
     found = []
     for first in _firsts(number):
         came = {language: gained[first, language] for language in active}
@@ -81,6 +77,6 @@ def _imported_by_month(number):
 
 def sources():
     """(source, number of active subscribers), the largest first."""
-    rows = Subscriber.objects.filter(state=Subscriber.State.ACTIVE).values_list("source").annotate(n=Count("pk"))
+    rows = SubscriberTally.objects.filter(state=Subscriber.State.ACTIVE).values_list("source").annotate(n=Sum("number"))
     labels = dict(Subscriber.Source.choices)
-    return [(labels.get(source, source), number) for source, number in rows.order_by("-n")]
+    return [(labels.get(source, source), number) for source, number in rows.order_by("-n") if number]

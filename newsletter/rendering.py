@@ -1,10 +1,10 @@
 """From an edition to the mail: MJML blocks through mrml to HTML, and a text part from the same blocks.
 
-Content is rendered once for each language. What differs per recipient are tokens such as `@@leave_url@@`.
+Content is rendered once for each language; what differs per recipient are tokens (personal.py).
 """
 
 import re
-from dataclasses import dataclass, replace
+from html import unescape
 
 import html2text
 import mrml
@@ -14,30 +14,12 @@ from core.markup import absolute, absolute_html
 from core.models import SiteTexts
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils.html import escape
 from django.utils.translation import override
 from wagtail.rich_text import expand_db_html
 
-LEAVE_URL, PREFERENCES_URL = "@@leave_url@@", "@@preferences_url@@"
-TOKENS = re.compile("|".join([LEAVE_URL, PREFERENCES_URL]))
+from .personal import LEAVE_URL, NAME, PREFERENCES_URL, TRACK_URL, Mail
 
-
-@dataclass(frozen=True)
-class Rendered:
-    """A mail in one language: subject, preheader, HTML and text."""
-
-    subject: str
-    preheader: str
-    html: str
-    text: str
-
-    def personalised(self, values):
-        """The mail with each token replaced by its value of `values` ({token: text}), escaped in the HTML part."""
-        return replace(
-            self,
-            html=TOKENS.sub(lambda found: escape(values[found[0]]), self.html),
-            text=TOKENS.sub(lambda found: values[found[0]], self.text),
-        )
+HREF = re.compile(r'href="(https?://[^"@]+)"')
 
 
 def mail_html(rich_text):
@@ -78,20 +60,48 @@ def render_mail(name, context, language):
     return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def render_issue(issue):
-    """The mail of an IssuePage, in the page's language, with tokens for what differs per recipient."""
+class Links:
+    """The links of a campaign's mails: numbered, so that a click can be counted without letting anyone redirect anywhere."""
+
+    def __init__(self, known):
+        self.numbers, self.new = dict(known), {}
+
+    def number(self, url):
+        """The number of an address."""
+        if url not in self.numbers:
+            self.numbers[url] = self.new[url] = len(self.numbers) + 1
+        return self.numbers[url]
+
+    def counted(self, html):
+        """HTML whose links to anywhere but our own personal pages go by way of the counter."""
+        return HREF.sub(lambda found: f'href="{TRACK_URL}/{self.number(unescape(found[1]))}/"', html)
+
+
+def render_issue(issue, links=None):
+    """The mails of an IssuePage, in the page's language, with tokens for what differs per recipient: {variant: Mail}.
+
+    `links` are the Links of a campaign; without them nothing is counted.
+    """
+    subjects = {"": issue.mail_subject} | ({"b": issue.subject_b} if issue.subject_b else {})
+    return {variant: _render_variant(issue, subject, links) for variant, subject in subjects.items()}
+
+
+def _render_variant(issue, subject, links):
     context = {
         "issue": issue,
-        "subject": issue.mail_subject,
+        "subject": subject,
         "preheader": issue.preheader,
         "web_url": absolute(issue.url or ""),
         "leave_url": LEAVE_URL,
         "preferences_url": PREFERENCES_URL,
+        "track_url": TRACK_URL if links and settings.TRACK_OPENS else "",
     }
     html, text = render_mail("issue", context, issue.locale.language_code)
-    return Rendered(issue.mail_subject, issue.preheader, html, text)
+    if links and settings.TRACK_CLICKS:
+        html = links.counted(html)
+    return Mail(subject, issue.preheader, html, text)
 
 
-def preview(issue):
-    """The mail as an editor sees it: links to leave lead nowhere."""
-    return render_issue(issue).personalised({LEAVE_URL: "#", PREFERENCES_URL: "#"})
+def preview(issue, name="", links="#"):
+    """The mail as an editor sees it, or a subscriber of a certain name would: links to leave lead nowhere."""
+    return render_issue(issue)[""].personalised({LEAVE_URL: links, PREFERENCES_URL: links, NAME: name})

@@ -1,216 +1,333 @@
-"""Campaigns: started once, sent from the ledger, finished when no delivery is open."""
+"""The loop that sends: claims deliveries, hands them to a carrier, records what became of each.
+
+The rows of Delivery are the truth. A claim is committed before the network is touched, a result before its channel goes on,
+so a worker may be killed at any moment: its lease runs out, and another takes up what it left.
+"""
 
 import logging
+import queue
 import random
+import time
+from collections import Counter
 from datetime import timedelta
 
-from core.leases import claim, free
+from core.leases import claim
 from django.conf import settings
-from django.core.mail import get_connection
-from django.db import connection, transaction
-from django.db.models import Case, CharField, F, Q, Value, When
-from django.db.models.functions import Now
+from django.db import DatabaseError, close_old_connections, connection
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
-from wagtail.models import Locale
+from django.utils.translation import gettext as _
 
-from . import bounces, mailing, rendering
-from .conditions import query_of
-from .errors import is_permanent
-from .models import Campaign, CampaignContent, Delivery, IssuePage, Subscriber, Suppression
-from .subscriptions import manage_url
+from . import campaigns, mailing, personal, quota, rendering
+from .carriers import capabilities, carrier_class
+from .carriers.base import Outgoing
+from .content import Content
+from .errors import Meaning
+from .models import Campaign, Delivery, Subscriber, Suppression
 
 logger = logging.getLogger(__name__)
 State = Delivery.State
-MAX_ATTEMPTS = 8
-TRANSITIONS = {
-    "pause": ([Campaign.State.SENDING], Campaign.State.PAUSED),
-    "resume": ([Campaign.State.PAUSED], Campaign.State.SENDING),
-    "cancel": ([Campaign.State.SENDING, Campaign.State.PAUSED], Campaign.State.CANCELLED),
-}
-PAUSE_SECONDS = 30  # before the second try; doubled for each further one
+TRIED_FOR = timedelta(hours=24)  # a mail that is refused for now is tried again for so long
+FIRST_PAUSE, LONGEST_PAUSE = 30, 3600  # seconds before a further try; doubled each time
+OUTAGE_PAUSE, LONGEST_OUTAGE_PAUSE = 5, 240  # seconds before a provider that is away is asked again
+REFUSALS_IN_A_ROW = 50  # so many refusals for good without a mail taken in between pause a campaign
+LOOK_SECONDS = 1  # how often the loop looks whether it should stop
+DATABASE_SECONDS = 900  # how long results are kept in hand while the database is away
 
 
-def audience(segment=None):
-    """Everyone who may get a newsletter now, or those of them who are in a Segment."""
-    people = Subscriber.objects.filter(state=Subscriber.State.ACTIVE)
-    return people.filter(query_of(segment.match, segment.conditions)) if segment else people
+class Holder:
+    """Until when this worker holds its mails (time.monotonic): a worker that was stopped for a while sends none of them."""
+
+    def __init__(self):
+        self.renew()
+
+    def renew(self):
+        """The lease was just taken or prolonged."""
+        self._until = time.monotonic() + 0.7 * settings.NEWSLETTER_LEASE_SECONDS
+
+    def holds(self):
+        """Whether a mail may still be begun."""
+        return time.monotonic() < self._until
 
 
-def published_languages(issue):
-    """The languages in which an edition is published: {language code: IssuePage}."""
-    pages = issue.get_translations(inclusive=True).live()
-    codes = dict(Locale.objects.values_list("pk", "language_code"))
-    return {codes[page.locale_id]: page for page in pages}
+class Shift:
+    """A worker's time with one campaign. `work()` returns whether there is more to do at once."""
 
+    def __init__(self, campaign, seconds):
+        self.campaign = campaign
+        self.until = time.monotonic() + seconds
+        self.holder = Holder()
+        self.in_hand = {}
+        self.contents = {}
+        self.is_stopped = self.is_exhausted = False
+        self.not_before = 0.0
+        self.looked_at = 0.0
 
-def language_case(languages):
-    """SQL: a subscriber's own language if the edition is published in it, else the default one."""
-    fallback = settings.LANGUAGE_CODE if settings.LANGUAGE_CODE in languages else next(iter(languages))
-    return Case(
-        When(language__in=list(languages), then=F("language")), default=Value(fallback), output_field=CharField()
-    )
+    def work(self):
+        """Send until the time is over, nothing is left to claim, or the campaign is paused."""
+        carrier_type = carrier_class()
+        self.capabilities = capabilities.of(settings.EMAIL_PROVIDER)
+        with carrier_type(settings.EMAIL_PROVIDER) as carrier:
+            while True:
+                self._look(carrier)
+                if not self.is_stopped and len(self.in_hand) <= carrier.batch_size // 2:
+                    self._fill(carrier)
+                if not self.in_hand and (self.is_stopped or self.is_exhausted):
+                    break
+                results = _waiting(carrier.results)
+                if results:
+                    self._record(results)
+                    carrier.committed(results)
+        return not self.is_exhausted and not self.is_stopped_by_campaign
 
-
-def campaign_for(issue, user):
-    """The draft campaign of an edition to be started now, or the one started within the last minute (an impatient second press)."""
-    with transaction.atomic():
-        IssuePage.objects.select_for_update().get(pk=issue.pk)
-        just_now = timezone.now() - timedelta(minutes=1)
-        recent = Q(state=Campaign.State.DRAFT) | Q(started_at__gt=just_now)
-        found = issue.campaigns.filter(recent).exclude(state=Campaign.State.CANCELLED).first()
-        return found or Campaign.objects.create(issue=issue, created_by=user)
-
-
-def start(campaign):
-    """Freeze the content and write one delivery per subscriber. Returns whether this call did it: only the first one does.
-
-    Raises ValueError if the edition is published in no language.
-    """
-    with transaction.atomic():
-        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
-        if locked.state not in {Campaign.State.DRAFT, Campaign.State.SCHEDULED}:
-            return False
-        pages = published_languages(locked.issue)
-        if not pages:
-            raise ValueError("the edition is not published")
-        for language, page in pages.items():
-            mail = rendering.render_issue(page)
-            CampaignContent.objects.create(
-                campaign=locked,
-                language=language,
-                subject=mail.subject,
-                preheader=mail.preheader,
-                html=mail.html,
-                text=mail.text,
-            )
-        _write_deliveries(locked, pages)
-        now = timezone.now()
-        Campaign.objects.filter(pk=locked.pk).update(state=Campaign.State.SENDING, started_at=now, worked_at=now)
-    campaign.refresh_from_db()
-    return True
-
-
-def _write_deliveries(campaign, languages):
-    """One INSERT … SELECT for the whole audience, however large."""
-    rows = (
-        audience(campaign.segment)
-        .order_by("pk")
-        .annotate(
-            campaign_number=Value(campaign.pk),
-            mail_language=language_case(languages),
-            delivery_state=Value(State.QUEUED.value),
-            no_tries=Value(0),
-            nothing=Value(""),
-            no_reason=Value(""),
+    @property
+    def is_stopped_by_campaign(self):
+        """Whether the campaign itself, not the clock, ended the shift."""
+        return self.campaign.state != Campaign.State.SENDING or bool(
+            self.campaign.resume_at and self.campaign.resume_at > timezone.now()
         )
-        .values_list("campaign_number", "pk", "mail_language", "delivery_state", "no_tries", "nothing", "no_reason")
-    )
-    columns = ["campaign", "subscriber", "language", "state", "attempts", "provider_id", "error"]
-    names = ", ".join(connection.ops.quote_name(Delivery._meta.get_field(name).column) for name in columns)
-    select, parameters = rows.query.sql_with_params()
-    table = connection.ops.quote_name(Delivery._meta.db_table)
-    with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({names}) {select}", parameters)
 
+    # Looking
 
-def send_batch(campaign):
-    """Claim a batch, send it, record every result. Returns how many deliveries were in hand; 0 when nothing waits."""
-    waiting = campaign.deliveries.filter(state__in=Delivery.OPEN)
-    batch = claim(waiting, settings.NEWSLETTER_BATCH_SIZE, settings.NEWSLETTER_LEASE_SECONDS, state=State.SENDING)
-    if not batch:
-        return 0
-    Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
-    contents = {content.language: content for content in campaign.contents.all()}
-    subscribers = audience().in_bulk([delivery.subscriber_id for delivery in batch if delivery.subscriber_id])
-    suppressed = Suppression.covers([subscriber.email for subscriber in subscribers.values()])
-    with get_connection() as mail:
+    def _look(self, carrier):
+        """Once in a while: has the campaign been paused, is the time over? If so, give back what nobody has begun."""
+        now = time.monotonic()
+        if now - self.looked_at < LOOK_SECONDS:
+            return
+        self.looked_at = now
+        try:
+            self.campaign.refresh_from_db()
+            self._renew()
+        except DatabaseError:
+            close_old_connections()
+        if now > self.until or self.is_stopped_by_campaign:
+            self.is_stopped = True
+        if self.is_stopped and self.in_hand:
+            self._give_back(carrier.withdraw())
+
+    def _renew(self):
+        """Show signs of life, and prolong the lease on what is in hand."""
+        now = timezone.now()
+        Campaign.objects.filter(pk=self.campaign.pk).update(worked_at=now)
+        if self.in_hand:
+            lease = now + timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS)
+            held = Delivery.objects.filter(pk__in=self.in_hand, state=State.SENDING)
+            if held.update(lease_until=lease):
+                self.holder.renew()
+
+    def _give_back(self, mails):
+        """Put back what nobody has begun, as if it had never been claimed."""
+        numbers = [mail.number for mail in mails]
+        if self.holder.holds():
+            Delivery.objects.filter(pk__in=numbers, state=State.SENDING).update(
+                state=State.QUEUED, lease_until=None, attempts=Greatest(F("attempts") - 1, 0)
+            )
+        quota.give_back(len(numbers))
+        for number in numbers:
+            self.in_hand.pop(number, None)
+
+    # Claiming
+
+    def _fill(self, carrier):
+        """Claim a batch, leave out who may not be mailed any more, and hand the rest over."""
+        if time.monotonic() < self.not_before:
+            return
+        number, pause = quota.take(carrier.batch_size)
+        if not number:
+            self._wait(pause)
+            return
+        self._settle_doubtful()
+        waiting = self.campaign.deliveries.filter(state__in=Delivery.OPEN)
+        batch = claim(waiting, number, settings.NEWSLETTER_LEASE_SECONDS, state=State.SENDING)
+        quota.give_back(number - len(batch))
+        if not batch:
+            self.is_exhausted = True
+            return
+        self.holder.renew()
+        mails = self._outgoing(batch)
+        self.in_hand |= {mail.number: mail for mail in mails}
+        carrier.submit(mails)
+
+    def _wait(self, seconds):
+        """The limits allow nothing now: a moment is waited for here, more by the next worker that comes along."""
+        if seconds <= LOOK_SECONDS:
+            self.not_before = time.monotonic() + seconds
+        else:
+            resume_at = timezone.now() + timedelta(seconds=seconds)
+            Campaign.objects.filter(pk=self.campaign.pk).update(resume_at=resume_at)
+            self.campaign.resume_at = resume_at
+            self.is_stopped = True
+
+    def _settle_doubtful(self):
+        """Where a second mail could not be told from the first, what a dead worker left in hand is for a person to decide."""
+        doubtful = self.campaign.deliveries.filter(state=State.SENDING, lease_until__lte=timezone.now())
+        if self.capabilities.repeatable == "message-id":
+            return
+        if self.capabilities.repeatable == "key":
+            known_until = timezone.now() - timedelta(seconds=self.capabilities.key_seconds)
+            doubtful = doubtful.filter(lease_until__lte=known_until)
+        doubtful.update(state=State.UNKNOWN, lease_until=None, error=_("The worker stopped in the middle."))
+
+    def _outgoing(self, batch):
+        people = {
+            row[0]: row[1:]
+            for row in Subscriber.objects.filter(
+                pk__in=[delivery.subscriber_id for delivery in batch], state=Subscriber.State.ACTIVE
+            ).values_list("pk", "uuid", "email", "name")
+        }
+        suppressed = Suppression.covers([email for _uuid, email, _name in people.values()])
+        mails, left_out = [], []
         for delivery in batch:
-            delivery.campaign = campaign
-            subscriber = subscribers.get(delivery.subscriber_id)
-            if subscriber is None or subscriber.email in suppressed:
-                _record(delivery, State.SKIPPED)
-            else:
-                _send(mail, delivery, subscriber, contents[delivery.language])
-    return len(batch)
+            person = people.get(delivery.subscriber_id)
+            if person is None or person[1] in suppressed:
+                left_out.append(delivery.pk)
+                continue
+            recipient = personal.Recipient(delivery.pk, *person, delivery.language, self.campaign.pk)
+            mails.append(Outgoing(recipient, self._content(delivery), self.holder))
+        Delivery.objects.filter(pk__in=left_out).update(state=State.SKIPPED, lease_until=None)
+        return mails
+
+    def _content(self, delivery):
+        key = (delivery.language, delivery.variant)
+        if key not in self.contents:
+            rows = self.campaign.contents.filter(language=delivery.language, variant__in=["", delivery.variant])
+            self.contents[key] = Content(rows.order_by("-variant")[0], self.campaign)
+        return self.contents[key]
+
+    # Recording
+
+    def _record(self, results):
+        """Commit results; while the database is away they are kept in hand, and their channels wait."""
+        until = time.monotonic() + DATABASE_SECONDS
+        while True:
+            try:
+                record(results)
+                break
+            except DatabaseError:
+                if time.monotonic() > until or connection.in_atomic_block:
+                    raise
+                logger.warning("The database is away; %s results wait for it", len(results))
+                connection.close()
+                time.sleep(0.5)
+        for result in results:
+            self.in_hand.pop(result.mail.number, None)
+        self._mind(results)
+
+    def _mind(self, results):
+        """What the results say about the campaign: whether it goes on, pauses, or waits for the provider."""
+        meanings = Counter("sent" if result.is_sent else result.outcome.meaning for result in results)
+        verdicts = [result.outcome for result in results if not result.is_sent]
+        if meanings["sent"]:
+            if self.campaign.outages or self.campaign.refusals:
+                self.campaign.outages = self.campaign.refusals = 0
+                Campaign.objects.filter(pk=self.campaign.pk).update(outages=0, refusals=0)
+        elif meanings[Meaning.NEVER]:
+            self._count_refusals(meanings[Meaning.NEVER], verdicts)
+        if meanings[Meaning.HALT]:
+            words = next(verdict.words for verdict in verdicts if verdict.meaning == Meaning.HALT)
+            campaigns.halt(self.campaign, _("The provider refuses every mail: %(words)s") % {"words": words})
+            self._stop()
+        elif meanings[Meaning.AWAY] and not meanings["sent"]:
+            self._back_off([verdict for verdict in verdicts if verdict.meaning == Meaning.AWAY])
+
+    def _count_refusals(self, number, verdicts):
+        self.campaign.refusals += number
+        Campaign.objects.filter(pk=self.campaign.pk).update(refusals=F("refusals") + number)
+        if self.campaign.refusals >= REFUSALS_IN_A_ROW:
+            words = _("%(number)s mails in a row were refused. The last words: %(words)s")
+            campaigns.halt(self.campaign, words % {"number": self.campaign.refusals, "words": verdicts[-1].words})
+            self._stop()
+
+    def _back_off(self, verdicts):
+        """The provider is away: come back after a pause that grows, but never later than five minutes after its return."""
+        asked = max((verdict.pause or 0 for verdict in verdicts), default=0)
+        grown = min(OUTAGE_PAUSE * 2**self.campaign.outages, LONGEST_OUTAGE_PAUSE)
+        pause = max(asked, grown * random.uniform(0.75, 1.0))  # noqa: S311
+        self.campaign.resume_at = timezone.now() + timedelta(seconds=pause)
+        self.campaign.outages = min(self.campaign.outages + 1, 20)
+        Campaign.objects.filter(pk=self.campaign.pk).update(
+            resume_at=self.campaign.resume_at, outages=self.campaign.outages, worked_at=timezone.now()
+        )
+        logger.warning("Campaign %s waits %.0f s for the provider: %s", self.campaign.pk, pause, verdicts[-1].words)
+        self._stop()
+
+    def _stop(self):
+        self.is_stopped = True
+        self.looked_at = 0.0
 
 
-def _send(mail, delivery, subscriber, content):
-    """Send one delivery and record what became of it."""
-    message = build_message(delivery, subscriber, content)
+def _waiting(results):
+    """What a carrier has to tell, waited for a moment: a flat list of Results."""
+    found = []
     try:
-        mail.send_messages([message])
-    except Exception as error:
-        _record_failure(delivery, error)
-    else:
-        status = getattr(message, "anymail_status", None)
-        _record(delivery, State.SENT, provider_id=getattr(status, "message_id", None) or "", sent_at=Now(), error="")
+        found.append(results.get(timeout=0.2))
+        while True:
+            found.append(results.get_nowait())
+    except queue.Empty:
+        return [result for entry in found for result in (entry if isinstance(entry, list) else [entry])]
 
 
-def build_message(delivery, subscriber, content):
-    """The mail of a delivery, with one-click leaving (RFC 8058), List-Id (RFC 2919) and a Message-ID that is always the same."""
-    leave_url = manage_url(subscriber)
-    values = {rendering.LEAVE_URL: leave_url, rendering.PREFERENCES_URL: manage_url(subscriber, "preferences")}
-    mail = rendering.Rendered(content.subject, content.preheader, content.html, content.text).personalised(values)
-    headers = {
-        "Message-ID": delivery.message_id,
-        "List-Id": f"<newsletter-{content.language}.{mailing.sender_domain()}>",
-        "List-Unsubscribe": f"<{leave_url}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "Content-Language": content.language,
-    }
-    message = mailing.message(mail.subject, mail.text, mail.html, subscriber.email, headers)
-    if settings.BOUNCE_ADDRESS:
-        # The envelope's sender takes bounces (VERP); what people see stays in the header.
-        headers["From"] = settings.DEFAULT_FROM_EMAIL
-        message.from_email = bounces.return_path(delivery.pk)
-    message.metadata = {"delivery": str(delivery.pk)}
-    return message
+def record(results):
+    """Write what became of mails in hand. What a provider has said of one meanwhile is stronger and stays."""
+    now = timezone.now()
+    sent = [result for result in results if result.is_sent]
+    plain = [result.mail.number for result in sent if not result.provider_id]
+    if plain:
+        mine = Delivery.objects.filter(pk__in=plain, state=State.SENDING)
+        if mine.update(state=State.SENT, sent_at=now, lease_until=None, error="") < len(plain):
+            Delivery.objects.filter(pk__in=plain, sent_at=None).update(sent_at=now)
+    numbered = [result for result in sent if result.provider_id]
+    if numbered:
+        _record_numbered(numbered, now)
+    for result in results:
+        if not result.is_sent:
+            _record_failure(result, now)
 
 
-def _record(delivery, state, **fields):
-    """Record the outcome of a delivery in hand; what the provider may have said of it meanwhile is stronger and stays."""
-    mine = Delivery.objects.filter(pk=delivery.pk)
-    if not mine.filter(state=State.SENDING).update(state=state, lease_until=None, **fields):
-        fields.pop("error", None)
-        if fields:
-            mine.update(**fields)
+def _record_numbered(results, now):
+    """As above, with the provider's own number for each."""
+    rows = [Delivery(pk=result.mail.number, provider_id=result.provider_id[:255], sent_at=now) for result in results]
+    Delivery.objects.bulk_update(rows, ["provider_id", "sent_at"], batch_size=500)
+    mine = Delivery.objects.filter(pk__in=[row.pk for row in rows], state=State.SENDING)
+    mine.update(state=State.SENT, lease_until=None, error="")
 
 
-def _record_failure(delivery, error):
-    """Keep the provider's words; try again later, with growing pauses, unless that is useless."""
-    words = str(error)[:2000] or type(error).__name__
-    if is_permanent(error) or delivery.attempts >= MAX_ATTEMPTS:
-        _record(delivery, State.FAILED, error=words)
+def _record_failure(result, now):
+    """Keep the provider's words; put back what was not begun, try again what may yet succeed, give up what cannot."""
+    verdict, mine = result.outcome, Delivery.objects.filter(pk=result.mail.number, state=State.SENDING)
+    words = verdict.words[:2000]
+    if verdict.meaning == Meaning.RELEASED:
+        return  # another worker may hold it by now
+    if verdict.meaning in {Meaning.AWAY, Meaning.HALT}:
+        mine.update(state=State.QUEUED, lease_until=None, attempts=Greatest(F("attempts") - 1, 0), error=words)
         return
-    pause = PAUSE_SECONDS * 2 ** (delivery.attempts - 1) * random.uniform(0.75, 1.25)  # noqa: S311
-    again = timezone.now() + timedelta(seconds=pause)
-    Delivery.objects.filter(pk=delivery.pk).update(state=State.QUEUED, lease_until=again, error=words)
-    logger.warning("Delivery %s will be tried again: %s", delivery.pk, type(error).__name__)
+    is_doubtful = verdict.meaning == Meaning.UNCLEAR
+    if is_doubtful and not capabilities.of(settings.EMAIL_PROVIDER).repeatable:
+        mine.update(state=State.UNKNOWN, lease_until=None, error=words)
+        return
+    row = mine.values("attempts", "refused_at").first()
+    if row is None:
+        return
+    since = row["refused_at"] or now
+    if verdict.meaning == Meaning.NEVER or now - since > TRIED_FOR:
+        mine.update(state=State.FAILED, lease_until=None, error=words, provider_id=result.provider_id[:255])
+        return
+    pause = min(FIRST_PAUSE * 2 ** max(0, row["attempts"] - 1), LONGEST_PAUSE)
+    pause = max(pause * random.uniform(0.75, 1.25), verdict.pause or 0)  # noqa: S311
+    again = now + timedelta(seconds=pause)
+    mine.update(state=State.QUEUED, lease_until=again, refused_at=since, error=words)
+    logger.info("Delivery %s will be tried again in %.0f s: %s", result.mail.number, pause, words[:200])
 
 
-def change_state(campaign, action):
-    """Pause, resume or cancel a campaign (`action`); returns whether its state allowed that. A batch in hand is finished."""
-    sources, target = TRANSITIONS[action]
-    return bool(Campaign.objects.filter(pk=campaign.pk, state__in=sources).update(state=target))
-
-
-def finish_if_done(campaign):
-    """Mark a campaign as sent once no delivery is open. Returns whether it is."""
-    if campaign.deliveries.filter(state__in=Delivery.OPEN).exists():
+def work_on(campaign, seconds):
+    """Work on a campaign for about `seconds`; return whether there is more to do at once."""
+    if campaign.state != Campaign.State.SENDING or (campaign.resume_at and campaign.resume_at > timezone.now()):
         return False
-    Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.SENDING).update(
-        state=Campaign.State.SENT, finished_at=timezone.now()
-    )
-    return True
-
-
-def forgotten_campaigns():
-    """Campaigns that should be sending but that no worker has touched for a while, though something could be done."""
-    silent = timezone.now() - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS)
-    for campaign in Campaign.objects.filter(Q(worked_at=None) | Q(worked_at__lt=silent), state=Campaign.State.SENDING):
-        open_deliveries = campaign.deliveries.filter(state__in=Delivery.OPEN)
-        if free(open_deliveries).exists() or not open_deliveries.exists():
-            yield campaign
+    is_more = Shift(campaign, seconds).work()
+    if not is_more:
+        campaigns.finish_if_done(campaign)
+    return is_more
 
 
 def send_test(page, email):

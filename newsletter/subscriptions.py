@@ -256,7 +256,7 @@ ENDS = {
 
 
 @transaction.atomic
-def end(subscriber, kind, way, origin="", detail="", at=None):
+def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
     """End a subscription as left, bounced or complained (`kind`). A stronger end is never undone by a weaker one,
     and doing it again changes nothing. Returns whether it did."""
     target, sources = ENDS[kind]
@@ -266,15 +266,15 @@ def end(subscriber, kind, way, origin="", detail="", at=None):
     row.state, row.confirmation_round, row.ended_at = target, row.confirmation_round + 1, at or timezone.now()
     row.new_email = ""
     row.save(update_fields=["state", "confirmation_round", "ended_at", "new_email"])
-    _record(row, kind, way, origin, detail=detail[:250], **({"at": at} if at else {}))
+    _record(row, kind, way, origin, detail=detail[:250], campaign=campaign, **({"at": at} if at else {}))
     if kind == Kind.COMPLAINED:
         Suppression.add(row.email, Suppression.Reason.COMPLAINED)
     return True
 
 
-def leave(subscriber, way, origin=""):
-    """End a subscription at once; doing it again changes nothing."""
-    return end(subscriber, Kind.LEFT, way, origin)
+def leave(subscriber, way, origin="", campaign=None):
+    """End a subscription at once; doing it again changes nothing. `campaign` is the number of the one that led to it."""
+    return end(subscriber, Kind.LEFT, way, origin, campaign=campaign)
 
 
 def _record(subscriber, kind, way, origin="", **fields):

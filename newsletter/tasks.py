@@ -1,6 +1,5 @@
 """Background work of the newsletter. A task only wakes a worker; what is to be done stands in the ledger."""
 
-import time
 from datetime import timedelta
 
 from core.leases import free
@@ -11,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 
-from . import bounces, events, imports, retention, sending, subscriptions
+from . import bounces, campaigns, database, events, imports, retention, sending, subscriptions
 from .models import Campaign, ProviderEvent, SignUpRequest, SubscriberImport
 
 SHIFT_SECONDS = 20  # a campaign makes way for other work this often
@@ -27,15 +26,8 @@ def process_sign_ups():
 @task(priority=-10)
 def send_campaign(campaign_id):
     """Send a campaign for a while, then queue up again behind whatever else waits, until nothing is left to claim."""
-    until = time.monotonic() + SHIFT_SECONDS
-    while time.monotonic() < until:
-        campaign = Campaign.objects.get(pk=campaign_id)
-        if campaign.state != Campaign.State.SENDING:
-            return
-        if not sending.send_batch(campaign):
-            sending.finish_if_done(campaign)
-            return
-    send_campaign.enqueue(campaign_id)
+    if sending.work_on(Campaign.objects.get(pk=campaign_id), SHIFT_SECONDS):
+        send_campaign.enqueue(campaign_id)
 
 
 @task(priority=40)
@@ -59,6 +51,12 @@ def wake_imports(**kwargs):
         work_on_imports.enqueue()
 
 
+@every(timedelta(hours=1), _("add up the number of subscribers"))
+def sum_up_tally():
+    """Make one row of the differences in the tally of subscribers."""
+    database.sum_up_tally()
+
+
 @every(timedelta(minutes=2), _("read the mailbox for bounced mail"))
 def poll_bounces():
     """Keep the bounces that lie in the mailbox; the next tick has them acted on."""
@@ -79,9 +77,16 @@ def wake_provider_events(**kwargs):
 
 
 @receiver(tick)
+def start_due_campaigns(**kwargs):
+    """Start the campaigns whose time has come."""
+    for campaign in campaigns.start_due():
+        send_campaign.enqueue(campaign.pk)
+
+
+@receiver(tick)
 def wake_campaigns(**kwargs):
     """Go on with campaigns whose worker died, or whose pause before a further try is over."""
-    for campaign in sending.forgotten_campaigns():
+    for campaign in campaigns.forgotten():
         Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
         send_campaign.enqueue(campaign.pk)
 

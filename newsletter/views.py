@@ -116,7 +116,9 @@ def leave(request, token):
         template = "newsletter/leave.html" if subscriber else "newsletter/gone.html"
         return render(request, template, {"token": token, "subscriber": subscriber})
     if subscriber:
-        subscriptions.leave(subscriber, Way.ONE_CLICK if is_one_click else Way.MAIL, truncated_origin(request))
+        way, campaign = Way.ONE_CLICK if is_one_click else Way.MAIL, request.GET.get("c", "")
+        number = int(campaign) if campaign.isdecimal() and len(campaign) < 10 else None
+        subscriptions.leave(subscriber, way, truncated_origin(request), number)
     if is_one_click:
         return HttpResponse(gettext("You have left the newsletter."), content_type="text/plain; charset=utf-8")
     return render(request, "newsletter/left.html" if subscriber else "newsletter/gone.html")

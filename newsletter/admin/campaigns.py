@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
-from newsletter import mailing, sending
+from newsletter import campaigns, mailing, sending
+from newsletter.audiences import size_by_mail_language
 from newsletter.forms import TestSendForm
 from newsletter.imports import inert
 from newsletter.models import Campaign, Delivery, IssuePage
@@ -22,20 +23,12 @@ may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
 
 
-def _recipients_by_language(languages):
-    """How many people get the mail in each of `languages`: {code: number}; the rule is the one that sending uses."""
-    if not languages:
-        return {}
-    counts = sending.audience().values_list(sending.language_case(languages)).annotate(n=Count("pk")).order_by()
-    return dict.fromkeys(languages, 0) | dict(counts)
-
-
 @may_send
 def issue_send(request, page_id):
     """An edition before it is sent: its languages, its readers, a test, and the button."""
     issue = get_object_or_404(IssuePage, pk=page_id).source_issue()
-    pages = sending.published_languages(issue)
-    recipients = _recipients_by_language(pages)
+    pages = campaigns.published_languages(issue)
+    recipients = size_by_mail_language(pages)
     form = TestSendForm(
         request.POST or None,
         languages=pages,
@@ -74,9 +67,9 @@ def _send_test(request, page, email):
 def campaign_start(request, page_id):
     """Send an edition to everyone. Pressing twice starts it once: a campaign of the last minute is shown instead."""
     issue = get_object_or_404(IssuePage, pk=page_id).source_issue()
-    campaign = sending.campaign_for(issue, request.user)
+    campaign = campaigns.campaign_for(issue, request.user)
     try:
-        started = sending.start(campaign)
+        started = campaigns.start(campaign)
     except ValueError:
         messages.error(request, _("Publish the edition first."))
         return redirect("newsletter_issue_send", issue.pk)
@@ -137,7 +130,7 @@ def campaign_progress(request, campaign_id):
 def campaign_change(request, campaign_id, action):
     """Pause, resume or cancel."""
     found = get_object_or_404(Campaign, pk=campaign_id)
-    if sending.change_state(found, action):
+    if campaigns.change_state(found, action):
         if action == "resume":
             send_campaign.enqueue(found.pk)
         messages.success(

@@ -8,7 +8,7 @@ from wagtail.admin.auth import permission_required
 from wagtail.admin.panels import FieldPanel, HelpPanel, ObjectList
 from wagtail.admin.viewsets.model import ModelViewSet
 
-from newsletter import sending
+from newsletter import audiences
 from newsletter.models import Segment
 
 EDITOR = ObjectList(
@@ -42,5 +42,5 @@ def count(request):
     if not form.is_valid() and set(form.errors) - {"name"}:
         return JsonResponse({"text": str(_("Some conditions are not complete yet."))})
     segment = Segment(match=form.cleaned_data["match"], conditions=form.cleaned_data["conditions"])
-    number = sending.audience(segment).count()
+    number = audiences.size(segment)
     return JsonResponse({"number": number, "text": ngettext("%(n)s person", "%(n)s people", number) % {"n": number}})

@@ -16,7 +16,8 @@ from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.log_actions import log
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from newsletter import addresses, sending, subscriptions
+from newsletter import addresses, subscriptions
+from newsletter.audiences import audience
 from newsletter.forms import ExportForm, SuppressionForm
 from newsletter.imports import Echo, inert
 from newsletter.models import ConsentEvent, ProviderEvent, Subscriber, SubscriberExport, Suppression
@@ -172,7 +173,7 @@ def export(request):
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         segment = form.cleaned_data["segment"]
-        people = sending.audience(segment)
+        people = audience(segment)
         SubscriberExport.objects.create(
             created_by=request.user, choice=str(segment or _("all active subscribers")), number=people.count()
         )

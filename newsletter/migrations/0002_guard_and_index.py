@@ -1,4 +1,4 @@
-"""The guard of consent events, and the index that finds subscribers (newsletter/database.py)."""
+"""The guard of consent events, the index that finds subscribers, the tally that counts them (newsletter/database.py)."""
 
 from django.db import migrations
 

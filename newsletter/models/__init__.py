@@ -1,14 +1,18 @@
 """The newsletter's data: who asked for it, what is written, and what became of every single mail."""
 
-from .campaigns import Campaign, CampaignContent, Delivery, ProviderEvent
+from newsletter.quota import Allowance
+
+from .campaigns import Campaign, CampaignContent, CampaignLink, Delivery, ProviderEvent, message_id
 from .editions import IssuePage, NewsletterPage, default_locale
 from .imports import ImportLine, SubscriberExport, SubscriberImport
 from .segments import Segment
-from .subscribers import ConsentEvent, SignUpRequest, Subscriber, Suppression
+from .subscribers import ConsentEvent, SignUpRequest, Subscriber, SubscriberTally, Suppression
 
 __all__ = [
+    "Allowance",
     "Campaign",
     "CampaignContent",
+    "CampaignLink",
     "ConsentEvent",
     "Delivery",
     "ImportLine",
@@ -20,6 +24,8 @@ __all__ = [
     "Subscriber",
     "SubscriberExport",
     "SubscriberImport",
+    "SubscriberTally",
     "Suppression",
     "default_locale",
+    "message_id",
 ]

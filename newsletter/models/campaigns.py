@@ -31,6 +31,8 @@ class Campaign(models.Model):
     segment = models.ForeignKey(
         Segment, on_delete=models.PROTECT, null=True, blank=True, related_name="campaigns", verbose_name=_("segment")
     )
+    scheduled_at = models.DateTimeField(_("to be sent"), null=True)
+    local_morning = models.BooleanField(_("in the morning of each country"), default=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("sent by")
     )
@@ -38,12 +40,17 @@ class Campaign(models.Model):
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
     worked_at = models.DateTimeField(null=True, editable=False)  # when a worker last showed signs of life on it
+    # While the provider is away nobody tries before `resume_at`; `outages` in a row make the pause grow.
+    resume_at = models.DateTimeField(null=True, editable=False)
+    outages = models.PositiveSmallIntegerField(default=0, editable=False)
+    refusals = models.PositiveIntegerField(default=0, editable=False)  # in a row, without a mail taken in between
     problem = models.TextField(_("why it is paused"), blank=True)
 
     class Meta:
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["state", "scheduled_at"], name="campaign_due")]
 
     def __str__(self):
         return self.issue.title
@@ -55,20 +62,38 @@ class Campaign(models.Model):
 
 
 class CampaignContent(models.Model):
-    """What a campaign sends in one language, frozen when it starts."""
+    """What a campaign sends in one language, frozen when it starts. `variant` is empty, or "b" for the second subject."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents")
     language = models.CharField(max_length=10)
+    variant = models.CharField(max_length=1, blank=True)
     subject = models.CharField(max_length=255)
     preheader = models.CharField(max_length=255, blank=True)
     html = models.TextField()
     text = models.TextField()
+    frozen_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        unique_together = [("campaign", "language")]
+        unique_together = [("campaign", "language", "variant")]
 
     def __str__(self):
         return f"{self.subject} ({self.language})"
+
+
+class CampaignLink(models.Model):
+    """A link of a campaign's mails, numbered, and how often it was followed if that is counted."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="links")
+    number = models.PositiveIntegerField()
+    url = models.URLField(_("address"), max_length=2000)
+    clicks = models.PositiveIntegerField(_("clicks"), default=0)
+
+    class Meta:
+        unique_together = [("campaign", "number"), ("campaign", "url")]
+        ordering = ["-clicks", "number"]
+
+    def __str__(self):
+        return self.url
 
 
 class Delivery(LeasedModel):
@@ -91,10 +116,14 @@ class Delivery(LeasedModel):
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="deliveries")
     subscriber = models.ForeignKey(Subscriber, on_delete=models.SET_NULL, null=True, related_name="deliveries")
     language = models.CharField(_("language"), max_length=10)
+    variant = models.CharField(_("variant"), max_length=1, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
     provider_id = models.CharField(_("provider's number"), max_length=255, blank=True, db_index=True)
     error = models.TextField(_("reason"), blank=True)
+    refused_at = models.DateTimeField(null=True, editable=False)  # since when it is tried again
     sent_at = models.DateTimeField(_("sent"), null=True)
+    opened_at = models.DateTimeField(_("opened"), null=True)
+    clicked_at = models.DateTimeField(_("clicked"), null=True)
 
     class Meta:
         verbose_name = _("delivery")
@@ -105,11 +134,10 @@ class Delivery(LeasedModel):
     def __str__(self):
         return f"{self.subscriber}: {self.get_state_display()}"
 
-    @property
-    def message_id(self):
-        """The Message-ID, the same on every try (RFC 5322)."""
-        domain = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].rstrip(">")
-        return f"<{self.campaign.uuid.hex}.{self.pk}@{domain}>"
+
+def message_id(campaign, delivery_number, domain):
+    """The Message-ID of a delivery's mail, the same on every try (RFC 5322)."""
+    return f"<{campaign.uuid.hex}.{delivery_number}@{domain}>"
 
 
 class ProviderEvent(LeasedModel):

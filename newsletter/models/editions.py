@@ -49,6 +49,12 @@ class IssuePage(BasePage):
         blank=True,
         help_text=_("What the mail is called. Empty: the title. Best up to 50 letters."),
     )
+    subject_b = models.CharField(
+        _("second subject"),
+        max_length=120,
+        blank=True,
+        help_text=_("If given, half of the readers get this one, and the report compares the two."),
+    )
     preheader = models.CharField(
         _("preheader"), max_length=140, blank=True, help_text=_("The line that mail programs show beside the subject.")
     )
@@ -57,7 +63,9 @@ class IssuePage(BasePage):
     content_panels = [
         HelpPanel(template="newsletter/admin/issue_help.html"),
         *Page.content_panels,
-        MultiFieldPanel([FieldPanel("subject"), FieldPanel("preheader")], heading=_("In the mailbox")),
+        MultiFieldPanel(
+            [FieldPanel("subject"), FieldPanel("subject_b"), FieldPanel("preheader")], heading=_("In the mailbox")
+        ),
         FieldPanel("body"),
     ]
     parent_page_types = ["newsletter.NewsletterPage"]

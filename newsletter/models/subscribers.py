@@ -95,6 +95,20 @@ class Subscriber(models.Model):
         return tokens.make(tokens.MANAGE, self)
 
 
+class SubscriberTally(models.Model):
+    """How many subscribers have these values, kept by triggers (newsletter/database.py): counting a million takes as long as
+    counting ten. On PostgreSQL several rows may stand for the same values; their sum counts."""
+
+    state = models.CharField(max_length=12)
+    language = models.CharField(max_length=10)
+    country = models.CharField(max_length=2)
+    source = models.CharField(max_length=10)
+    number = models.BigIntegerField()
+
+    def __str__(self):
+        return f"{self.state} {self.language} {self.country} {self.source}: {self.number}"
+
+
 class ConsentEvent(models.Model):
     """A change of a subscription and how it came about.
 
@@ -129,12 +143,16 @@ class ConsentEvent(models.Model):
     wording_version = models.CharField(_("version of the wording"), max_length=20, blank=True)
     origin = models.CharField(_("network of origin"), max_length=50, blank=True)
     detail = models.CharField(_("detail"), max_length=250, blank=True)
+    campaign = models.PositiveBigIntegerField(null=True, editable=False)  # the number of the campaign that led to it
 
     class Meta:
         verbose_name = _("consent event")
         verbose_name_plural = _("consent events")
         ordering = ["at", "pk"]
-        indexes = [models.Index(fields=["kind", "at"], name="consent_growth")]
+        indexes = [
+            models.Index(fields=["kind", "at"], name="consent_growth"),
+            models.Index(fields=["campaign", "kind"], name="consent_campaign"),
+        ]
 
     def __str__(self):
         return f"{self.get_kind_display()}, {self.at:%Y-%m-%d %H:%M}"

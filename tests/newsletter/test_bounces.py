@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 from django.core import mail
 
-from newsletter import bounces, events, sending
+from newsletter import bounces, campaigns, events, sending
 from newsletter.models import Campaign, Delivery, ProviderEvent, Subscriber
 
 pytestmark = pytest.mark.django_db
@@ -68,8 +68,8 @@ def report(delivery, status="5.1.1", words="550 no such user"):
 
 def test_each_mail_has_a_return_path_of_its_own(issue, subscribe, delivery):
     campaign = Campaign.objects.create(issue=issue)
-    sending.start(campaign)
-    sending.send_batch(campaign)
+    campaigns.start(campaign)
+    sending.work_on(campaign, 20)
     message = mail.outbox[0]
     number = campaign.deliveries.get().pk
     assert message.from_email == bounces.return_path(number)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
-from newsletter import sending
+from newsletter import campaigns
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
 from tests.committed import _django_db_helper  # noqa: F401
@@ -96,7 +96,7 @@ def test_a_killed_worker_leaves_nobody_out(inbox, worker):
         Subscriber(email=f"{number}@example.org", state=Subscriber.State.ACTIVE) for number in range(PEOPLE)
     )
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    sending.start(campaign)
+    campaigns.start(campaign)
     send_campaign.enqueue(campaign.pk)
 
     first = worker()

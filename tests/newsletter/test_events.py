@@ -7,6 +7,7 @@ import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
@@ -388,11 +389,13 @@ def test_an_event_about_an_unknown_mail_is_kept_and_shown_and_its_address_looked
 
 def test_a_weaker_word_of_the_worker_does_not_undo_what_the_provider_said(delivery):
     from newsletter import sending
+    from newsletter.carriers.base import Result
 
     Delivery.objects.update(state=State.SENDING)
     say(EventType.BOUNCED, delivery)
     events.process()
-    sending._record(fresh(delivery), State.SENT, provider_id="m-9", error="")
+    mail = SimpleNamespace(number=delivery.pk)
+    sending.record([Result(mail, provider_id="m-9")])
     assert (fresh(delivery).state, delivery.provider_id) == (State.BOUNCED, "m-9")
 
 

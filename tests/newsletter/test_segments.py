@@ -7,7 +7,8 @@ from core.models import Topic
 from django.core import mail
 from django.utils import timezone
 
-from newsletter import sending
+from newsletter import campaigns
+from newsletter.audiences import audience, size
 from newsletter.models import Campaign, Segment, Subscriber
 from newsletter.tasks import send_campaign
 
@@ -38,7 +39,7 @@ def segment(match, *conditions, name="S"):
 
 
 def names(chosen):
-    return {person.email.partition("@")[0] for person in sending.audience(chosen)}
+    return {person.email.partition("@")[0] for person in audience(chosen)}
 
 
 def test_single_conditions(people):
@@ -69,10 +70,10 @@ def test_conditions_combined_with_and_or_not_and_groups(people):
 def test_what_is_counted_is_what_is_sent(people, issue):
     chosen = segment("any", ("country", ["PE", "BR"]))
     campaign = Campaign.objects.create(issue=issue, segment=chosen)
-    sending.start(campaign)
+    campaigns.start(campaign)
     send_campaign.func(campaign.pk)
     assert {message.to[0] for message in mail.outbox} == {"rosa@example.org", "caio@example.org"}
-    assert sending.audience(chosen).count() == campaign.deliveries.count() == 2
+    assert audience(chosen).count() == size(chosen) == campaign.deliveries.count() == 2
 
 
 def test_the_count_follows_the_form(staff_client, people):

@@ -243,7 +243,8 @@ elif EMAIL_PROVIDER == "smtp":
     EMAIL_USE_TLS = setting("bool", "EMAIL_USE_TLS", default=True)
     EMAIL_TIMEOUT = 30
 elif EMAIL_PROVIDER in EMAIL_PROVIDERS:
-    EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+    own = {"resend": "newsletter.resend.EmailBackend"}
+    EMAIL_BACKEND = own.get(EMAIL_PROVIDER, f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend")
     ANYMAIL = {key: setting("str", key) for key in EMAIL_PROVIDERS[EMAIL_PROVIDER]}
     for key in EMAIL_PROVIDER_OPTIONS.get(EMAIL_PROVIDER, []):
         if value := setting("str", key, default=""):
@@ -261,6 +262,16 @@ NEWSLETTER_BATCH_SIZE = 100  # messages claimed at a time: what one unclear answ
 NEWSLETTER_LEASE_SECONDS = 60  # after this a batch whose worker went silent is taken up by another
 NEWSLETTER_CONFIRM_DAYS = 14
 TICK_SECONDS = 10  # how often a worker looks for work that the queue forgot
+
+# Sending: connections to the SMTP server, limits of the provider (0: none), and the first days of a new sender.
+SMTP_CONNECTIONS = setting("int", "SMTP_CONNECTIONS", default=10)
+SEND_PER_SECOND = setting("int", "SEND_PER_SECOND", default=0)
+SEND_PER_DAY = setting("int", "SEND_PER_DAY", default=0)
+WARM_UP_FROM = setting("str", "WARM_UP_FROM", default="")
+WARM_UP_START = setting("int", "WARM_UP_START", default=500)
+# Counting who opens and follows links: off, as it tells little (docs/newsletter.md) and readers were not asked.
+TRACK_CLICKS = setting("bool", "TRACK_CLICKS", default=False)
+TRACK_OPENS = setting("bool", "TRACK_OPENS", default=False)
 
 # Joining: what one visitor, and all together, may ask for in an hour; throw-away addresses are marked, or refused.
 JOIN_LIMIT_PER_ORIGIN = setting("int", "JOIN_LIMIT_PER_ORIGIN", default=20)

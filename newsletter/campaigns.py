@@ -1,0 +1,301 @@
+"""The life of a campaign: frozen and started once, paused, corrected, resumed, cancelled, finished when no delivery is open.
+
+draft → scheduled → sending ⇄ paused → sent
+                       └→ cancelled ←┘
+"""
+
+from datetime import datetime, timedelta
+from datetime import time as clock
+from zoneinfo import ZoneInfo
+
+from core.alarms import raise_alarm
+from core.leases import free
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Case, CharField, DateTimeField, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Mod
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from wagtail.models import Locale
+
+from . import rendering
+from .audiences import audience, mail_language
+from .models import Campaign, CampaignContent, CampaignLink, Delivery, IssuePage
+
+State, Mail = Campaign.State, Delivery.State
+TRANSITIONS = {
+    "pause": ([State.SENDING], State.PAUSED),
+    "resume": ([State.PAUSED], State.SENDING),
+    "cancel": ([State.SCHEDULED, State.SENDING, State.PAUSED], State.CANCELLED),
+}
+LATE = timedelta(hours=1)  # a campaign that is later than this asks instead of going out by itself
+MORNING = clock(9)
+# The capital's time zone; where nothing else is known, the site's own.
+ZONES = {
+    "AR": "America/Argentina/Buenos_Aires", "BB": "America/Barbados", "BO": "America/La_Paz", "BR": "America/Sao_Paulo",
+    "BZ": "America/Belize", "CL": "America/Santiago", "CO": "America/Bogota", "CR": "America/Costa_Rica",
+    "CU": "America/Havana", "DO": "America/Santo_Domingo", "EC": "America/Guayaquil", "ES": "Europe/Madrid",
+    "GT": "America/Guatemala", "GY": "America/Guyana", "HN": "America/Tegucigalpa", "HT": "America/Port-au-Prince",
+    "JM": "America/Jamaica", "MX": "America/Mexico_City", "NI": "America/Managua", "PA": "America/Panama",
+    "PE": "America/Lima", "PR": "America/Puerto_Rico", "PT": "Europe/Lisbon", "PY": "America/Asuncion",
+    "SR": "America/Paramaribo", "SV": "America/El_Salvador", "TT": "America/Port_of_Spain", "UY": "America/Montevideo",
+    "VE": "America/Caracas",
+}  # fmt: skip
+
+
+def published_languages(issue):
+    """The languages in which an edition is published: {language code: IssuePage}."""
+    pages = issue.get_translations(inclusive=True).live()
+    codes = dict(Locale.objects.values_list("pk", "language_code"))
+    return {codes[page.locale_id]: page for page in pages}
+
+
+def campaign_for(issue, user):
+    """The campaign of an edition that is still to be started, or the one started within the last minute (an impatient second
+    press)."""
+    with transaction.atomic():
+        IssuePage.objects.select_for_update().get(pk=issue.pk)
+        just_now = timezone.now() - timedelta(minutes=1)
+        recent = Q(state__in=[State.DRAFT, State.SCHEDULED]) | Q(started_at__gt=just_now)
+        found = issue.campaigns.filter(recent).exclude(state=State.CANCELLED).first()
+        return found or Campaign.objects.create(issue=issue, created_by=user)
+
+
+# Starting
+
+
+def start(campaign):
+    """Freeze the content and write one delivery per subscriber. Returns whether this call did it: only the first one does.
+
+    Raises ValueError if the edition is published in no language.
+    """
+    with transaction.atomic():
+        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if locked.state not in {State.DRAFT, State.SCHEDULED}:
+            return False
+        pages = freeze(locked)
+        _write_deliveries(locked, audience(locked.segment), list(pages))
+        now = timezone.now()
+        Campaign.objects.filter(pk=locked.pk).update(state=State.SENDING, started_at=now, worked_at=now, problem="")
+    campaign.refresh_from_db()
+    return True
+
+
+def freeze(campaign):
+    """Render the edition in each language in which it is published and keep that. Returns {language: IssuePage}.
+
+    Raises ValueError if there is none.
+    """
+    pages = published_languages(campaign.issue)
+    if not pages:
+        raise ValueError("the edition is not published")
+    links = rendering.Links(dict(campaign.links.values_list("url", "number")))
+    for language, page in pages.items():
+        for variant, mail in rendering.render_issue(page, links).items():
+            CampaignContent.objects.update_or_create(
+                campaign=campaign,
+                language=language,
+                variant=variant,
+                defaults={
+                    "subject": mail.subject,
+                    "preheader": mail.preheader,
+                    "html": mail.html,
+                    "text": mail.text,
+                    "frozen_at": timezone.now(),
+                },
+            )
+    CampaignLink.objects.bulk_create(
+        [CampaignLink(campaign=campaign, number=number, url=url) for url, number in links.new.items()]
+    )
+    return pages
+
+
+def _write_deliveries(campaign, people, languages):
+    """One INSERT … SELECT for all of `people`, a Subscriber queryset, however many they are."""
+    with_variant = CampaignContent.objects.filter(campaign=campaign, variant="b").values_list("language", flat=True)
+    rows = (
+        people.order_by("pk")
+        .annotate(
+            campaign_number=Value(campaign.pk),
+            mail_language=mail_language(languages),
+            delivery_state=Value(Mail.QUEUED.value),
+            no_tries=Value(0),
+            nothing=Value(""),
+            no_reason=Value(""),
+            not_before=_mornings(campaign),
+        )
+        .annotate(
+            half=Case(
+                When(mail_language__in=list(with_variant), then=Mod("pk", 2)), default=Value(0), output_field=CharField()
+            ),
+        )
+        .annotate(chosen_variant=Case(When(half="1", then=Value("b")), default=Value(""), output_field=CharField()))
+        .values_list(
+            "campaign_number", "pk", "mail_language", "chosen_variant", "delivery_state", "no_tries", "nothing", "no_reason", "not_before"
+        )
+    )  # fmt: skip
+    columns = [
+        "campaign",
+        "subscriber",
+        "language",
+        "variant",
+        "state",
+        "attempts",
+        "provider_id",
+        "error",
+        "lease_until",
+    ]
+    names = ", ".join(connection.ops.quote_name(Delivery._meta.get_field(name).column) for name in columns)
+    select, parameters = rows.query.sql_with_params()
+    table = connection.ops.quote_name(Delivery._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} ({names}) {select}", parameters)
+
+
+def _mornings(campaign):
+    """SQL: before when a subscriber gets nothing; the next morning where they live, or at once."""
+    at_once = Value(None, output_field=DateTimeField())
+    if not campaign.local_morning:
+        return at_once
+    start = campaign.scheduled_at or timezone.now()
+    cases = [When(country=code, then=Value(next_morning(zone, start))) for code, zone in ZONES.items()]
+    return Case(*cases, default=Value(next_morning(settings.TIME_ZONE, start)), output_field=DateTimeField())
+
+
+def next_morning(zone, start):
+    """The first MORNING in a time zone at or after `start`, right across a change of clocks."""
+    local = start.astimezone(ZoneInfo(zone))
+    morning = datetime.combine(local.date(), MORNING, ZoneInfo(zone))
+    return morning if morning >= local else datetime.combine(local.date() + timedelta(days=1), MORNING, ZoneInfo(zone))
+
+
+# Scheduling
+
+
+def schedule(campaign, at, local_morning=False):
+    """Have a campaign start by itself at a time. Returns whether its state allowed that."""
+    waiting = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
+    return bool(waiting.update(state=State.SCHEDULED, scheduled_at=at, local_morning=local_morning, problem=""))
+
+
+def start_due():
+    """Start the campaigns whose time has come; one that is more than LATE asks a person instead. Returns the started ones."""
+    started = []
+    for campaign in Campaign.objects.filter(state=State.SCHEDULED, scheduled_at__lte=timezone.now()):
+        if timezone.now() - campaign.scheduled_at > LATE:
+            _ask_for_late(campaign)
+            continue
+        try:
+            if start(campaign):
+                started.append(campaign)
+        except ValueError:
+            _put_back(campaign, _("The edition is not published in any language."))
+    return started
+
+
+def _ask_for_late(campaign):
+    if _put_back(
+        campaign,
+        _("It was to be sent earlier, but the site was not working then. Send it now, or choose another time."),
+    ):
+        raise_alarm("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
+
+
+def _put_back(campaign, problem):
+    return Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED).update(state=State.DRAFT, problem=problem)
+
+
+# On the way
+
+
+def change_state(campaign, action):
+    """Pause, resume or cancel a campaign (`action`); returns whether its state allowed that."""
+    sources, target = TRANSITIONS[action]
+    fields = {"state": target, "problem": ""}
+    if action == "resume":
+        fields |= {"resume_at": None, "outages": 0, "refusals": 0}
+    if action == "cancel":
+        fields["finished_at"] = timezone.now()
+    return bool(Campaign.objects.filter(pk=campaign.pk, state__in=sources).update(**fields))
+
+
+def halt(campaign, problem):
+    """Pause a campaign because no mail of it can go out as things are, and tell the people who can help."""
+    if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.PAUSED, problem=problem):
+        raise_alarm("campaign paused", f"Campaign {campaign.pk} was paused: {problem}")
+
+
+def correct(campaign):
+    """Freeze the content anew, for those who have not been sent it yet; only while paused. Returns whether that was so."""
+    with transaction.atomic():
+        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if locked.state != State.PAUSED:
+            return False
+        pages = freeze(locked)
+        # A language that is no longer published is sent as it was; one that is new serves those who wait for it.
+        own = audience().filter(pk=OuterRef("subscriber"), language__in=list(pages)).values("language")
+        locked.deliveries.filter(state=Mail.QUEUED, subscriber__language__in=list(pages)).exclude(
+            language=F("subscriber__language")
+        ).update(language=Subquery(own[:1]), variant="")
+    return True
+
+
+def retry_failed(campaign):
+    """Put the failed deliveries, and those that may or may not have gone, back into the queue. Returns how many."""
+    number = campaign.deliveries.filter(state__in=[Mail.FAILED, Mail.UNKNOWN]).update(
+        state=Mail.QUEUED, attempts=0, refused_at=None, lease_until=None, error=""
+    )
+    if number:
+        _reopen(campaign)
+    return number
+
+
+def settle_unknown(campaign):
+    """Count the deliveries that may or may not have gone as sent. Returns how many."""
+    return campaign.deliveries.filter(state=Mail.UNKNOWN).update(state=Mail.SENT)
+
+
+def send_to_newcomers(campaign):
+    """Send a campaign to those of its audience who joined since it started. Returns how many."""
+    with transaction.atomic():
+        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if locked.state not in {State.SENT, State.SENDING}:
+            return 0
+        newcomers = audience(locked.segment).exclude(pk__in=locked.deliveries.values("subscriber"))
+        newcomers = newcomers.filter(confirmed_at__gte=locked.started_at)
+        before = locked.deliveries.count()
+        _write_deliveries(
+            locked, newcomers, list(locked.contents.filter(variant="").values_list("language", flat=True))
+        )
+        number = locked.deliveries.count() - before
+    if number:
+        _reopen(campaign)
+    return number
+
+
+def _reopen(campaign):
+    Campaign.objects.filter(pk=campaign.pk, state=State.SENT).update(state=State.SENDING, finished_at=None)
+
+
+def finish_if_done(campaign):
+    """Mark a campaign as sent once no delivery is open. Returns whether it is."""
+    if campaign.deliveries.filter(state__in=Delivery.OPEN).exists():
+        return False
+    Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.SENT, finished_at=timezone.now())
+    return True
+
+
+def forgotten():
+    """Campaigns that should be sending but that no worker has touched for a while, though something could be done."""
+    now = timezone.now()
+    silent = Q(worked_at=None) | Q(worked_at__lt=now - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS))
+    may_go = Q(resume_at=None) | Q(resume_at__lte=now)
+    for campaign in Campaign.objects.filter(silent & may_go, state=State.SENDING):
+        open_deliveries = campaign.deliveries.filter(state__in=Delivery.OPEN)
+        if free(open_deliveries).exists() or not open_deliveries.exists():
+            yield campaign
+
+
+def stuck(since=timedelta(minutes=15)):
+    """Campaigns that are sending and on which nothing has moved for a while, for the operations page."""
+    return Campaign.objects.filter(state=State.SENDING, worked_at__lt=timezone.now() - since)

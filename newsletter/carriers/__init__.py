@@ -1,0 +1,14 @@
+"""Carriers: how mails go out. A carrier takes mails from a queue and reports what became of each (see base.Carrier)."""
+
+from django.conf import settings
+
+from . import api, capabilities, merge, smtp
+
+
+def carrier_class():
+    """The carrier for the chosen provider: pipelined SMTP, one call for many where the provider merges, else one by one."""
+    if settings.EMAIL_BACKEND == "django.core.mail.backends.smtp.EmailBackend":
+        return smtp.SMTPCarrier
+    if capabilities.of(settings.EMAIL_PROVIDER).merges:
+        return merge.MergeCarrier
+    return api.SingleCarrier

@@ -1,0 +1,57 @@
+"""What a campaign sends in one language: frozen in the database, and ready to be filled in for any number of recipients."""
+
+from functools import cached_property
+
+from core.i18n import language_tag
+from django.conf import settings
+
+from . import bounces, mailing, personal
+from .models import message_id
+from .prepared import EMAIL, MESSAGE_ID, Prepared
+
+
+class Content:
+    """A CampaignContent, with the headers that mail programs ask for: one-click leaving (RFC 8058), List-Id (RFC 2919),
+    a Message-ID that is always the same, and Feedback-ID, which names the campaign and nobody."""
+
+    def __init__(self, row, campaign):
+        self.row, self.campaign = row, campaign
+        self.mail = personal.Mail(row.subject, row.preheader, row.html, row.text)
+        self.domain = mailing.sender_domain()
+
+    def _headers(self, number, leave_url):
+        return {
+            "Message-ID": number,
+            "List-Id": f"<newsletter-{self.row.language}.{self.domain}>",
+            "List-Unsubscribe": f"<{leave_url}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "Content-Language": language_tag(self.row.language),
+            "Feedback-ID": f"{self.campaign.pk}:{self.row.language}:newsletter:{self.domain}",
+        }
+
+    def headers(self, mail, values):
+        """The headers of one recipient's mail: {name: value}."""
+        return self._headers(self.message_id(mail), values[personal.LEAVE_URL])
+
+    def message_id(self, mail):
+        """The Message-ID of one recipient's mail."""
+        return message_id(self.campaign, mail.number, self.domain)
+
+    def return_path(self, mail):
+        """The envelope sender of one recipient's mail, or an empty string where bounces come in another way."""
+        return bounces.return_path(mail.number) if settings.BOUNCE_ADDRESS else ""
+
+    @cached_property
+    def _prepared(self):
+        headers = [
+            ("From", settings.DEFAULT_FROM_EMAIL),
+            ("To", EMAIL),
+            *self._headers(MESSAGE_ID, personal.LEAVE_URL).items(),
+        ]
+        return {with_name: Prepared(self.mail, headers, with_name) for with_name in (True, False)}
+
+    def as_bytes(self, mail):
+        """One recipient's mail, ready for SMTP's DATA."""
+        values = personal.values_for(mail.recipient)
+        values |= {EMAIL: mail.recipient.email, MESSAGE_ID: self.message_id(mail)}
+        return self._prepared[bool(mail.recipient.name)].fill(values)
