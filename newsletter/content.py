@@ -19,7 +19,8 @@ class Content:
         self.mail = personal.Mail(row.subject, row.preheader, row.html, row.text)
         self.domain = mailing.sender_domain()
 
-    def _headers(self, number, leave_url):
+    def headers_of(self, number, leave_url):
+        """The headers of a mail with a certain Message-ID and address to leave: {name: value}."""
         return {
             "Message-ID": number,
             "List-Id": f"<newsletter-{self.row.language}.{self.domain}>",
@@ -31,7 +32,7 @@ class Content:
 
     def headers(self, mail, values):
         """The headers of one recipient's mail: {name: value}."""
-        return self._headers(self.message_id(mail), values[personal.LEAVE_URL])
+        return self.headers_of(self.message_id(mail), values[personal.LEAVE_URL])
 
     def message_id(self, mail):
         """The Message-ID of one recipient's mail."""
@@ -46,12 +47,12 @@ class Content:
         headers = [
             ("From", settings.DEFAULT_FROM_EMAIL),
             ("To", EMAIL),
-            *self._headers(MESSAGE_ID, personal.LEAVE_URL).items(),
+            *self.headers_of(MESSAGE_ID, personal.LEAVE_URL).items(),
         ]
         return {with_name: Prepared(self.mail, headers, with_name) for with_name in (True, False)}
 
     def as_bytes(self, mail):
         """One recipient's mail, ready for SMTP's DATA."""
-        values = personal.values_for(mail.recipient)
+        values = personal.Values(mail.recipient)
         values |= {EMAIL: mail.recipient.email, MESSAGE_ID: self.message_id(mail)}
         return self._prepared[bool(mail.recipient.name)].fill(values)

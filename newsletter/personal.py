@@ -51,11 +51,11 @@ class Mail:
 
     def personalised(self, values):
         """The mail with each token replaced by its value of `values` ({token: text}), escaped in the HTML part."""
-        mail = self.greeting(bool(values.get(NAME)))
+        mail = self.greeting(bool(values[NAME]))
         return replace(
             mail,
-            html=TOKENS.sub(lambda found: escape(values.get(found[0], "")), mail.html),
-            text=TOKENS.sub(lambda found: values.get(found[0], ""), mail.text),
+            html=TOKENS.sub(lambda found: escape(values[found[0]]), mail.html),
+            text=TOKENS.sub(lambda found: values[found[0]], mail.text),
         )
 
 
@@ -73,12 +73,34 @@ def address(view, language, token):
     return f"{before}{token}{after}"
 
 
-def values_for(recipient):
-    """{token: text} for a Recipient."""
-    token = tokens.make(tokens.MANAGE, recipient)
+MANAGE_TOKEN, TRACKING_TOKEN = "manage", "tracking"
+
+
+@cache
+def frames_for(language, campaign):
+    """{token: address with places for a recipient's own tokens}, as str.format() fills them in."""
     return {
-        LEAVE_URL: f"{address('newsletter_leave', recipient.language, token)}?c={recipient.campaign}",
-        PREFERENCES_URL: address("newsletter_preferences", recipient.language, token),
-        NAME: recipient.name,
-        TRACK_URL: f"{settings.SITE_URL}/t/{tokens.make_tracking(recipient.delivery)}",
+        LEAVE_URL: f"{address('newsletter_leave', language, '{manage}')}?c={campaign}",
+        PREFERENCES_URL: address("newsletter_preferences", language, "{manage}"),
+        TRACK_URL: f"{settings.SITE_URL}/t/{{tracking}}",
     }
+
+
+class Values(dict):
+    """{token: text} for a Recipient; what a mail does not hold is never worked out."""
+
+    def __init__(self, recipient):
+        super().__init__({NAME: recipient.name})
+        self._recipient = recipient
+
+    def __missing__(self, token):
+        recipient = self._recipient
+        frame = frames_for(recipient.language, recipient.campaign)[token]
+        if token == TRACK_URL:
+            text = frame.format(tracking=tokens.make_tracking(recipient.delivery))
+        else:
+            if MANAGE_TOKEN not in self:
+                self[MANAGE_TOKEN] = tokens.make(tokens.MANAGE, recipient)
+            text = frame.format(manage=self[MANAGE_TOKEN])
+        self[token] = text
+        return text

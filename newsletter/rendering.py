@@ -104,4 +104,6 @@ def _render_variant(issue, subject, links):
 
 def preview(issue, name="", links="#"):
     """The mail as an editor sees it, or a subscriber of a certain name would: links to leave lead nowhere."""
-    return render_issue(issue)[""].personalised({LEAVE_URL: links, PREFERENCES_URL: links, NAME: name})
+    return render_issue(issue)[""].personalised(
+        {LEAVE_URL: links, PREFERENCES_URL: links, NAME: name, TRACK_URL: links}
+    )

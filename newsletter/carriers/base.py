@@ -75,7 +75,7 @@ def expired(mail):
 def build_message(mail):
     """A mail as Django's EmailMessage: the ordinary way, and the reference for the fast one."""
     recipient, content = mail.recipient, mail.content
-    values = personal.values_for(recipient)
+    values = personal.Values(recipient)
     filled = content.mail.personalised(values)
     message = mailing.message(filled.subject, filled.text, filled.html, recipient.email, content.headers(mail, values))
     if return_path := content.return_path(mail):

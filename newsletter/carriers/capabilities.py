@@ -11,12 +11,13 @@ class Capabilities:
     """What sending depends on.
 
     per_call: mails in one call. placeholder: how a merged value is written in the provider's own syntax, with `{}` for its
-    name; empty where nothing is merged. own_headers: whether each recipient's own List-Unsubscribe goes out. repeatable: how a
+    name; empty where nothing is merged. header_placeholders: whether that goes for headers too. own_headers: whether each recipient's own List-Unsubscribe goes out. repeatable: how a
     second try is told from a first: "message-id" (ours is kept), "key" (the provider takes an idempotency key), or "".
     """
 
     per_call: int = 1
     placeholder: str = ""
+    header_placeholders: bool = False
     own_headers: bool = True
     repeatable: str = ""
     key_seconds: int = 0  # how long the provider remembers an idempotency key
@@ -34,7 +35,9 @@ TABLE = {
     "amazon_ses": Capabilities(),
     "brevo": Capabilities(repeatable="key", key_seconds=1800),
     "mailersend": Capabilities(own_headers=False),
-    "mailgun": Capabilities(per_call=1000, placeholder="%recipient.{}%", repeatable="message-id"),
+    "mailgun": Capabilities(
+        per_call=1000, placeholder="%recipient.{}%", header_placeholders=True, repeatable="message-id"
+    ),
     "mailjet": Capabilities(per_call=50, placeholder="[[var:{}]]"),
     "mailtrap": Capabilities(),
     "mandrill": Capabilities(),

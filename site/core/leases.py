@@ -22,8 +22,8 @@ def free(queryset):
     return queryset.filter(Q(lease_until=None) | Q(lease_until__lte=timezone.now()))
 
 
-def claim(queryset, limit, seconds, **changes):
-    """Claim at most `limit` free rows of `queryset` for `seconds` and return them, freshly read.
+def claim_keys(queryset, limit, seconds, **changes):
+    """Claim at most `limit` free rows of `queryset` for `seconds` and return their primary keys, in order.
 
     The claim is committed on return, so call this outside of a transaction and touch the network only afterwards.
     PostgreSQL skips rows that another worker is claiming; SQLite's transactions are immediate, one writer at a time.
@@ -35,7 +35,14 @@ def claim(queryset, limit, seconds, **changes):
         if connections[queryset.db].features.has_select_for_update_skip_locked:
             rows = rows.select_for_update(skip_locked=True, of=("self",))
         keys = list(rows.values_list("pk", flat=True)[:limit])
-        model._default_manager.filter(pk__in=keys).update(
-            lease_until=timezone.now() + timedelta(seconds=seconds), attempts=F("attempts") + 1, **changes
-        )
-    return list(model._default_manager.filter(pk__in=keys).order_by("pk"))
+        if keys:
+            model._default_manager.filter(pk__in=keys).update(
+                lease_until=timezone.now() + timedelta(seconds=seconds), attempts=F("attempts") + 1, **changes
+            )
+    return keys
+
+
+def claim(queryset, limit, seconds, **changes):
+    """The same, returning the claimed rows themselves, freshly read."""
+    keys = claim_keys(queryset, limit, seconds, **changes)
+    return list(queryset.model._default_manager.filter(pk__in=keys).order_by("pk")) if keys else []

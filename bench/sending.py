@@ -1,0 +1,227 @@
+"""Sending a campaign, on PostgreSQL: against Django's stock loop and smtp-source, and by batches to a provider's API.
+
+All are timed in one run with the same 25 KB of HTML. SMTP goes to Debian's smtp-sink; the API is a stand-in on loopback that
+takes Mailgun's calls as they are. Two workers send, as `manage.py worker` does; their start is not timed: a campaign's time is
+from its first mail to its last, by the ledger. Run by `make bench`.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS, CONNECTIONS = 2, 20
+MAILS = int(os.environ.get("BENCH_MAILS", "20000"))
+LARGE = int(os.environ.get("BENCH_ROWS", "1000000"))
+STOCK_MAILS, SOURCE_MAILS, HTML_BYTES = 1500, 20000, 25_000
+WANTED = {"stock": 8.0, "source": 0.5, "batch": 20.0}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def sink():
+    """Debian's smtp-sink, which takes everything and keeps nothing; yields its port."""
+    port = free_port()
+    as_user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    process = subprocess.Popen([shutil.which("smtp-sink") or "/usr/sbin/smtp-sink", *as_user, "-c", f"127.0.0.1:{port}", "200"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    _wait_for(port)
+    yield port
+    process.terminate()
+    process.wait()
+
+
+@contextmanager
+def stand_in():
+    """The provider's API on loopback; yields its port."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "bench.mailgun", str(port)], cwd=ROOT)
+    _wait_for(port)
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def _wait_for(port):
+    for _attempt in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    sys.exit("a server of the benchmark did not start")
+
+
+def set_up():
+    """Django on the benchmark's database, migrated, with the starter content."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
+    sys.path[:0] = [str(ROOT / "site"), str(ROOT)]
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    call_command("load_starter_content", verbosity=0)
+
+
+def make_people(number):
+    """As many active subscribers, made by one statement."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE newsletter_consentevent DISABLE TRIGGER USER")
+        cursor.execute("TRUNCATE newsletter_subscriber, newsletter_subscribertally CASCADE")
+        cursor.execute("ALTER TABLE newsletter_consentevent ENABLE TRIGGER USER")
+        cursor.execute(
+            """INSERT INTO newsletter_subscriber (uuid, email, name, language, country, source, state, is_disposable, new_email,
+               confirmation_round, created_at) SELECT gen_random_uuid(), 'person.' || n || '@mail' || n %% 500 || '.example.org',
+               'María Quispe ' || n, (ARRAY['es', 'en', 'pt-br'])[n %% 3 + 1], 'PE', 'form', 'active', false, '', 0, now()
+               FROM generate_series(1, %s) AS n""",
+            [number],
+        )
+        cursor.execute("ANALYZE")
+
+
+def make_campaign():
+    """A started campaign whose mails are HTML_BYTES long; returns it and the seconds that its preparation took."""
+    from newsletter import campaigns
+    from newsletter.models import Campaign, IssuePage
+
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+    started = time.perf_counter()
+    campaigns.start(campaign)
+    seconds = time.perf_counter() - started
+    for content in campaign.contents.all():
+        filler = '<p style="margin:0 0 16px">Somos cerca de 1000 organizaciones de 24 países.</p>\n'
+        content.html = content.html.replace(
+            "</body>", filler * ((HTML_BYTES - len(content.html)) // len(filler)) + "</body>"
+        )
+        content.save()
+    return campaign, seconds
+
+
+def stock_loop(campaign, port):
+    """Mails a second of one EmailMultiAlternatives per recipient over one SMTP connection, as Django has it."""
+    from django.core.mail import EmailMultiAlternatives, get_connection
+
+    content = campaign.contents.get(language="es", variant="")
+    connection = get_connection("django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=port, use_tls=False, username="", password="")  # fmt: skip
+    connection.open()
+    started = time.perf_counter()
+    for number in range(STOCK_MAILS):
+        html = content.html.replace("@@leave_url@@", f"https://example.org/{number}")
+        mail = EmailMultiAlternatives(
+            content.subject, content.text, to=[f"person.{number}@example.org"], connection=connection
+        )
+        mail.attach_alternative(html, "text/html")
+        mail.send()
+    connection.close()
+    return STOCK_MAILS / (time.perf_counter() - started)
+
+
+def source(port, connections):
+    """Mails a second of Debian's smtp-source."""
+    command = [shutil.which("smtp-source") or "/usr/sbin/smtp-source", "-s", str(connections), "-m", str(SOURCE_MAILS), "-l", str(HTML_BYTES * 4 // 3), "-f", "a@example.org", "-t", "b@example.org", f"127.0.0.1:{port}"]  # fmt: skip
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return SOURCE_MAILS / (time.perf_counter() - started)
+
+
+def send(campaign, environment):
+    """Let WORKERS send a campaign; return (mails a second, the most memory of a worker in MB)."""
+    from django.db.models import Count, Max, Min
+
+    from newsletter.models import Campaign
+    from newsletter.tasks import send_campaign
+
+    for _worker in range(WORKERS):
+        send_campaign.enqueue(campaign.pk)
+    settings = {**os.environ, "EMAIL_USE_TLS": "no", "SMTP_CONNECTIONS": str(CONNECTIONS), "NEWSLETTER_LEASE_SECONDS": "60", **environment}  # fmt: skip
+    workers = [subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT, env=settings, stderr=subprocess.DEVNULL) for _worker in range(WORKERS)]  # fmt: skip
+    peak = 0
+    while Campaign.objects.get(pk=campaign.pk).state != Campaign.State.SENT:
+        peak = max([peak, *(_memory(worker.pid) for worker in workers)])
+        if any(worker.poll() is not None for worker in workers):
+            sys.exit("a worker of the benchmark ended")
+        time.sleep(0.5)
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    for worker in workers:
+        worker.wait()
+    found = campaign.deliveries.filter(state="sent").aggregate(first=Min("sent_at"), last=Max("sent_at"), n=Count("pk"))
+    if found["n"] != campaign.deliveries.count():
+        sys.exit(f"not all were sent: {campaign.counts()}")
+    return found["n"] / max(0.001, (found["last"] - found["first"]).total_seconds()), peak
+
+
+def _memory(pid):
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def main():
+    """Print the table; exit status 1 if a figure is not what is wanted."""
+    if "DATABASE_URL" not in os.environ:
+        sys.exit("bench.sending needs PostgreSQL: bin/with-services.sh python -m bench.sending")
+    os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="clac-bench-")
+    set_up()
+    missed = False
+
+    def line(name, rate, base=None, ratio=None, wanted=None):
+        nonlocal missed
+        missed |= bool(wanted and ratio < wanted)
+        tail = f"   {ratio:6.2f} of {base}  (wanted {wanted})" if wanted else ""
+        print(f"{name:34} {rate:8.0f} mails/s{tail}", flush=True)
+
+    make_people(MAILS)
+    campaign, _seconds = make_campaign()
+    with sink() as port:
+        stock = stock_loop(campaign, port)
+        line("Django's stock loop", stock)
+        smtp = {"EMAIL_PROVIDER": "smtp", "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(port)}
+        before = source(port, WORKERS * CONNECTIONS)
+        rate, _peak = send(campaign, smtp)
+        best = (before + source(port, WORKERS * CONNECTIONS)) / 2
+        line(f"smtp-source, {WORKERS * CONNECTIONS} connections", best)
+        line(f"campaign by SMTP, {WORKERS} workers", rate, "the stock loop", rate / stock, WANTED["stock"])
+        line("", rate, "smtp-source", rate / best, WANTED["source"])
+    campaign, _seconds = make_campaign()
+    with stand_in() as port:
+        api = {"EMAIL_PROVIDER": "mailgun", "MAILGUN_API_KEY": "key", "MAILGUN_SENDER_DOMAIN": "example.org", "MAILGUN_API_URL": f"http://127.0.0.1:{port}/v3"}  # fmt: skip
+        rate, _peak = send(campaign, api)
+        line("campaign by Mailgun's batches", rate, "the stock loop", rate / stock, WANTED["batch"])
+    if LARGE:
+        missed |= scale(smtp_of=sink)
+    sys.exit(missed)
+
+
+def scale(smtp_of):
+    """The cost of a mail at LARGE recipients against that at 10,000, and a worker's memory."""
+    costs = {}
+    for number in (10_000, LARGE):
+        make_people(number)
+        campaign, seconds = make_campaign()
+        with smtp_of() as port:
+            rate, peak = send(campaign, {"EMAIL_PROVIDER": "smtp", "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(port)})
+        costs[number] = 1 / rate
+        print(f"{number:,} recipients: prepared in {seconds:.1f} s, {rate:.0f} mails/s, a worker's memory {peak:.0f} MB", flush=True)  # fmt: skip
+    ratio = costs[LARGE] / costs[10_000]
+    print(f"cost of a mail at {LARGE:,}   {ratio:.2f} of that at 10,000  (wanted at most 1.2; memory at most 200 MB)")
+    return ratio > 1.2 or peak > 200
+
+
+if __name__ == "__main__":
+    main()
