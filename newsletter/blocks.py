@@ -1,35 +1,73 @@
-"""The blocks of an edition: some of the pages' blocks and a list of news.
+"""The blocks of an edition: some of the pages' blocks, and what only a mail has.
 
 Each is rendered three times: for the web by its own template, for the mail by templates/newsletter/mail/<name>.mjml and
 for the text part by <name>.txt beside it.
 """
 
-from core.blocks import ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, TextBlock
+from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, TextBlock
+from django.core.exceptions import ValidationError
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
+from wagtail.images.blocks import ImageBlock
 from wagtail.models import Locale
 
 from news.models import ArticlePage
 
 
-class NewsListValue(blocks.StructValue):
-    """The articles of a list of news, in the active language."""
+class GreetingBlock(blocks.StructBlock):
+    """The salutation: with a name where it is known, else without. The web page, which is nobody's own, has the latter."""
 
-    @property
-    def articles(self):
-        """The chosen articles that are published in this language; the latest ones if none was chosen."""
+    named = blocks.CharBlock(
+        label=_("With a name"), max_length=120, help_text=_("{name} stands where the name goes: “Dear {name},”")
+    )
+    unnamed = blocks.CharBlock(
+        label=_("Without a name"), max_length=120, help_text=_("For those whose name is not known, and on the web.")
+    )
+
+    def clean(self, value):
+        """Ask for the place where the name goes."""
+        cleaned = super().clean(value)
+        if cleaned["named"].count("{name}") != 1:
+            error = ValidationError(_("Write {name}, with its braces, once where the name goes."))
+            raise blocks.StructBlockValidationError(block_errors={"named": error})
+        return cleaned
+
+    class Meta:
+        icon = "user"
+        label = _("Greeting")
+        template = "newsletter/blocks/greeting.html"
+
+
+class NewsListValue(blocks.StructValue):
+    """A list of news."""
+
+    def articles(self, issue):
+        """The articles for an edition: those chosen, as far as they are published in the active language; else the latest
+        at the time when it was sent, or all since the edition before it."""
         chosen = [page.localized.specific for page in self["chosen"] if page]
         if chosen:
             return [page for page in chosen if page.live and page.locale.language_code == get_language()]
-        return list(ArticlePage.latest(Locale.get_active())[: self["latest"]])
+        since, until = issue.span()
+        found = ArticlePage.latest(Locale.get_active())
+        if until:
+            found = found.filter(first_published_at__lte=until)
+        if since and self["since_last"]:
+            found = found.filter(first_published_at__gt=since)
+        return list(found[: self["latest"]])
 
 
 class NewsListBlock(blocks.StructBlock):
-    """News, chosen by hand or the latest."""
+    """News, chosen by hand, since the last edition, or the latest."""
 
     chosen = blocks.ListBlock(
         blocks.PageChooserBlock(page_type="news.ArticlePage"), label=_("Chosen articles"), default=[], required=False
+    )
+    since_last = blocks.BooleanBlock(
+        label=_("only what was published since the last edition"),
+        default=False,
+        required=False,
+        help_text=_("Counts if none is chosen."),
     )
     latest = blocks.IntegerBlock(
         label=_("or so many of the latest"),
@@ -46,12 +84,44 @@ class NewsListBlock(blocks.StructBlock):
         value_class = NewsListValue
 
 
+class ColumnBlock(blocks.StructBlock):
+    """One of a few columns."""
+
+    image = ImageBlock(label=_("Image"), required=False)
+    title = blocks.CharBlock(label=_("Title"), max_length=120)
+    text = blocks.RichTextBlock(label=_("Text"), features=INLINE_TEXT, required=False)
+
+
+class ColumnsBlock(blocks.StructBlock):
+    """Two or three columns side by side, one below the other on phones."""
+
+    rows = blocks.ListBlock(ColumnBlock(), label=_("Columns"), min_num=2, max_num=3)
+
+    class Meta:
+        icon = "table"
+        label = _("Columns")
+        template = "newsletter/blocks/columns.html"
+
+
+class DividerBlock(blocks.StaticBlock):
+    """A band between two parts."""
+
+    class Meta:
+        icon = "minus"
+        label = _("Divider")
+        template = "newsletter/blocks/divider.html"
+        admin_text = _("A woven band. It has nothing to be filled in.")
+
+
 class IssueBlock(blocks.StreamBlock):
     """What an edition is made of."""
 
+    greeting = GreetingBlock()
     heading = HeadingBlock()
     text = TextBlock()
     picture = PictureBlock()
     button = ButtonBlock()
     news = NewsListBlock()
     quote = QuoteBlock()
+    columns = ColumnsBlock()
+    divider = DividerBlock()

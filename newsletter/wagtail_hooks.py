@@ -2,7 +2,7 @@
 
 from django.templatetags.static import static
 from django.urls import include, path, reverse, reverse_lazy
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
@@ -90,8 +90,9 @@ def admin_urls():
 
 
 @hooks.register("insert_global_admin_js")
-def segment_js():
-    return format_html('<script src="{}" defer></script>', static("js/segment.js"))
+def segment_and_guide_js():
+    scripts = [(static(f"js/{name}.js"),) for name in ("segment", "guide")]
+    return format_html_join("", '<script src="{}" defer></script>', scripts)
 
 
 @hooks.register("construct_homepage_panels")

@@ -318,6 +318,7 @@ ISSUE = {
     "preheader": "Quiénes somos, qué nos guía y por dónde empezar a leer.",
     "search_description": "Una edición de muestra: quiénes somos, qué nos guía y por dónde empezar a leer.",
     "body": [
+        ("greeting", {"named": "Hola, {name}:", "unnamed": "Hola:"}),
         (
             "text",
             p(
@@ -325,7 +326,7 @@ ISSUE = {
             ),
         ),
         ("heading", "Para empezar a leer"),
-        ("news", {"chosen": [], "latest": 3}),
+        ("news", {"chosen": [], "since_last": False, "latest": 3}),
         ("button", {"text": "Quiénes somos", "page": "about", "address": ""}),
     ],
 }

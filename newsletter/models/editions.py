@@ -1,16 +1,15 @@
 """The newsletter as pages: its own page with the sign-up and the archive, and the editions."""
 
-from core.localmail import MAIL_POLICY
 from core.models import BasePage
+from core.widgets import GuidedInput
 from django.conf import settings
 from django.db import models
-from django.http import HttpResponse
-from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
 from wagtail.fields import StreamField
 from wagtail.models import Page
 
+from newsletter import previews, rendering
 from newsletter.blocks import IssueBlock
 
 
@@ -64,13 +63,18 @@ class IssuePage(BasePage):
         HelpPanel(template="newsletter/admin/issue_help.html"),
         *Page.content_panels,
         MultiFieldPanel(
-            [FieldPanel("subject"), FieldPanel("subject_b"), FieldPanel("preheader")], heading=_("In the mailbox")
+            [
+                FieldPanel("subject", widget=GuidedInput(best=50)),
+                FieldPanel("subject_b", widget=GuidedInput(best=50)),
+                FieldPanel("preheader", widget=GuidedInput(best=90)),
+            ],
+            heading=_("In the mailbox"),
         ),
         FieldPanel("body"),
     ]
     parent_page_types = ["newsletter.NewsletterPage"]
     subpage_types = []
-    preview_modes = [("", _("Web page")), ("mail", _("Mail")), ("text", _("Mail as text"))]
+    preview_modes = [("", _("Web page")), *previews.MODES]
 
     class Meta:
         verbose_name = _("edition")
@@ -85,16 +89,22 @@ class IssuePage(BasePage):
         return self.subject or self.title
 
     def serve_preview(self, request, mode_name):
-        """The page, or the mail that it becomes, as HTML or text."""
+        """The page, or the mail that it becomes."""
         if not mode_name:
             return super().serve_preview(request, mode_name)
-        from newsletter.rendering import preview
+        return previews.respond(rendering.preview(self), mode_name, self.locale.language_code)
 
-        rendered = preview(self)
-        text = render_to_string("newsletter/admin/text_preview.html", {"rendered": rendered})
-        response = HttpResponse(rendered.html if mode_name == "mail" else text)
-        response["Content-Security-Policy"] = MAIL_POLICY
-        return response
+    def span(self):
+        """(since, until) of the news that belong into this edition: from when the edition before it was sent until it was
+        sent itself; None where that has not happened."""
+        from .campaigns import Campaign
+
+        started = Campaign.objects.filter(started_at__isnull=False).order_by("started_at")
+        own = started.filter(issue__translation_key=self.translation_key).first()
+        until = own.started_at if own else None
+        others = started.exclude(issue__translation_key=self.translation_key)
+        before = (others.filter(started_at__lt=until) if until else others).last()
+        return before.started_at if before else None, until
 
     def source_issue(self):
         """The edition in the default language, which campaigns refer to; itself if there is none."""

@@ -4,7 +4,7 @@ from core.markup import absolute
 from django import template
 from django.utils.safestring import mark_safe
 
-from newsletter import rendering
+from newsletter import personal, rendering
 
 register = template.Library()
 
@@ -26,11 +26,30 @@ def mail_text(rich_text):
 
 
 @register.simple_tag
-def mail_image(image):
-    """A rendition that mail programs take (JPEG): {url, alt, width}."""
-    rendition = image.get_rendition(f"width-{MAIL_WIDTH * 2}|format-jpeg")
+def mail_image(image, width=MAIL_WIDTH):
+    """A rendition that mail programs take, sharp at `width` pixels: {url, alt, width, height}.
+
+    JPEG, or PNG for what was one, since that may be see-through or a drawing.
+    """
+    kind = "png" if image.file.name.lower().endswith((".png", ".gif")) else "jpeg"
+    rendition = image.get_rendition(f"width-{width * 2}|format-{kind}")
+    shown = min(width, rendition.width)
     return {
         "url": absolute(rendition.url),
         "alt": rendition.alt,
-        "width": min(MAIL_WIDTH, rendition.width),
+        "width": shown,
+        "height": round(rendition.height * shown / rendition.width),
     }
+
+
+@register.simple_tag
+def greeting(value):
+    """A greeting's two versions with their tokens, of which each mail keeps one."""
+    named = value["named"].replace("{name}", personal.NAME)
+    return f"{personal.NAMED}{named}{personal.UNNAMED}{value['unnamed']}{personal.END}"
+
+
+@register.simple_tag
+def news_of(value, issue):
+    """The articles of a list of news for an edition."""
+    return value.articles(issue)
