@@ -12,10 +12,9 @@ from core.alarms import raise_alarm
 from core.leases import free
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, CharField, DateTimeField, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Mod
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from wagtail.models import Locale
 
 from . import rendering
@@ -111,7 +110,7 @@ def freeze(campaign):
 
 
 def _write_deliveries(campaign, people, languages):
-    """One INSERT … SELECT for all of `people`, a Subscriber queryset, however many they are."""
+    """One INSERT … SELECT for all of `people`, a Subscriber queryset, however many they are. Returns how many."""
     with_variant = CampaignContent.objects.filter(campaign=campaign, variant="b").values_list("language", flat=True)
     rows = (
         people.order_by("pk")
@@ -124,12 +123,14 @@ def _write_deliveries(campaign, people, languages):
             no_reason=Value(""),
             not_before=_mornings(campaign),
         )
+        .annotate(half=Mod("pk", 2))
         .annotate(
-            half=Case(
-                When(mail_language__in=list(with_variant), then=Mod("pk", 2)), default=Value(0), output_field=CharField()
-            ),
+            chosen_variant=Case(
+                When(mail_language__in=list(with_variant), half=1, then=Value("b")),
+                default=Value(""),
+                output_field=CharField(),
+            )
         )
-        .annotate(chosen_variant=Case(When(half="1", then=Value("b")), default=Value(""), output_field=CharField()))
         .values_list(
             "campaign_number", "pk", "mail_language", "chosen_variant", "delivery_state", "no_tries", "nothing", "no_reason", "not_before"
         )
@@ -150,6 +151,7 @@ def _write_deliveries(campaign, people, languages):
     table = connection.ops.quote_name(Delivery._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({names}) {select}", parameters)
+        return cursor.rowcount
 
 
 def _mornings(campaign):
@@ -172,10 +174,16 @@ def next_morning(zone, start):
 # Scheduling
 
 
-def schedule(campaign, at, local_morning=False):
+def decide(campaign, segment, local_morning):
+    """Set to whom a campaign goes and whether in each country's morning, as long as it has not started."""
+    waiting = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
+    waiting.update(segment=segment, local_morning=local_morning)
+
+
+def schedule(campaign, at):
     """Have a campaign start by itself at a time. Returns whether its state allowed that."""
     waiting = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
-    return bool(waiting.update(state=State.SCHEDULED, scheduled_at=at, local_morning=local_morning, problem=""))
+    return bool(waiting.update(state=State.SCHEDULED, scheduled_at=at, problem=""))
 
 
 def start_due():
@@ -189,15 +197,12 @@ def start_due():
             if start(campaign):
                 started.append(campaign)
         except ValueError:
-            _put_back(campaign, _("The edition is not published in any language."))
+            _put_back(campaign, Campaign.Problem.UNPUBLISHED)
     return started
 
 
 def _ask_for_late(campaign):
-    if _put_back(
-        campaign,
-        _("It was to be sent earlier, but the site was not working then. Send it now, or choose another time."),
-    ):
+    if _put_back(campaign, Campaign.Problem.LATE):
         raise_alarm("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
 
 
@@ -219,10 +224,11 @@ def change_state(campaign, action):
     return bool(Campaign.objects.filter(pk=campaign.pk, state__in=sources).update(**fields))
 
 
-def halt(campaign, problem):
+def halt(campaign, problem, words):
     """Pause a campaign because no mail of it can go out as things are, and tell the people who can help."""
-    if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.PAUSED, problem=problem):
-        raise_alarm("campaign paused", f"Campaign {campaign.pk} was paused: {problem}")
+    fields = {"state": State.PAUSED, "problem": problem, "problem_words": words}
+    if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(**fields):
+        raise_alarm("campaign paused", f"Campaign {campaign.pk} was paused ({problem}): {words}")
 
 
 def correct(campaign):
@@ -255,19 +261,20 @@ def settle_unknown(campaign):
     return campaign.deliveries.filter(state=Mail.UNKNOWN).update(state=Mail.SENT)
 
 
+def newcomers(campaign):
+    """The Subscribers of a campaign's audience who joined since it started and have not got it."""
+    if campaign.state not in {State.SENT, State.SENDING}:
+        return audience().none()
+    known = campaign.deliveries.filter(subscriber=OuterRef("pk"))
+    return audience(campaign.segment).filter(~Exists(known), confirmed_at__gte=campaign.started_at)
+
+
 def send_to_newcomers(campaign):
-    """Send a campaign to those of its audience who joined since it started. Returns how many."""
+    """Send a campaign to its newcomers. Returns how many they are."""
     with transaction.atomic():
         locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
-        if locked.state not in {State.SENT, State.SENDING}:
-            return 0
-        newcomers = audience(locked.segment).exclude(pk__in=locked.deliveries.values("subscriber"))
-        newcomers = newcomers.filter(confirmed_at__gte=locked.started_at)
-        before = locked.deliveries.count()
-        _write_deliveries(
-            locked, newcomers, list(locked.contents.filter(variant="").values_list("language", flat=True))
-        )
-        number = locked.deliveries.count() - before
+        languages = list(locked.contents.filter(variant="").values_list("language", flat=True))
+        number = _write_deliveries(locked, newcomers(locked), languages)
     if number:
         _reopen(campaign)
     return number

@@ -6,10 +6,12 @@ from core.furniture import topic_choices
 from core.search import fold
 from django import forms
 from django.conf import settings
+from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from . import addresses
+from . import addresses, previews
 from .models import Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
@@ -112,14 +114,88 @@ class NewAddressForm(forms.Form):
 
 
 class TestSendForm(forms.Form):
-    """An edition sent to one address, to see how it arrives."""
+    """An edition sent to one address, in some languages, to see how it arrives."""
 
     email = AddressField(label=_("E-mail"))
-    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+    languages = forms.MultipleChoiceField(label=_("Languages"), widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args, languages=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["languages"].choices = [pair for pair in settings.LANGUAGES if pair[0] in languages]
+        self.fields["languages"].initial = list(languages)
+
+
+class SiteTimeField(forms.DateTimeField):
+    """A moment in the site's time zone, whatever the editor's own; one that a change of clocks leaves out is refused."""
+
+    def __init__(self, **kwargs):
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(widget=widget, **kwargs)
+
+    def clean(self, value):
+        with timezone.override(settings.TIME_ZONE):
+            return super().clean(value)
+
+    def prepare_value(self, value):
+        with timezone.override(settings.TIME_ZONE):
+            return super().prepare_value(value)
+
+
+class SendForm(forms.Form):
+    """To whom an edition goes, and when."""
+
+    segment = forms.ModelChoiceField(
+        Segment.objects.all(), required=False, label=_("To whom"), empty_label=_("all active subscribers")
+    )
+    when = forms.ChoiceField(
+        label=_("When"),
+        choices=[("now", _("at once")), ("later", _("at a certain time"))],
+        initial="now",
+        widget=forms.RadioSelect,
+    )
+    at = SiteTimeField(
+        label=_("Date and time"),
+        required=False,
+        help_text=format_lazy(_("In the site's time zone, {zone}."), zone=settings.TIME_ZONE),
+    )
+    local_morning = forms.BooleanField(
+        label=_("in the morning of each country"),
+        required=False,
+        help_text=_("From that time on, everybody gets it at 9 in the morning where they live."),
+    )
+
+    def clean(self):
+        """Ask for a time that is still to come."""
+        cleaned = super().clean()
+        if cleaned.get("when") == "later" and "at" in cleaned:
+            if not cleaned["at"]:
+                self.add_error("at", _("Say when it is to be sent."))
+            elif cleaned["at"] <= timezone.now():
+                self.add_error("at", _("That time is over."))
+        return cleaned
+
+
+class PreviewForm(forms.Form):
+    """How a mail is looked at."""
+
+    language = forms.ChoiceField(label=_("Language"))
+    mode = forms.ChoiceField(label=_("What"), choices=previews.MODES, initial="mail")
+    width = forms.ChoiceField(label=_("On"), choices=[("760", _("a computer")), ("375", _("a phone"))], initial="760")
+    subscriber = forms.CharField(
+        label=_("As it is for"), required=False, widget=forms.EmailInput(attrs={"placeholder": "ana@example.org"})
+    )
 
     def __init__(self, *args, languages=(), **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["language"].choices = [pair for pair in settings.LANGUAGES if pair[0] in languages]
+
+    def clean_subscriber(self):
+        """The Subscriber of that address, or None."""
+        email = self.cleaned_data["subscriber"].strip().lower()
+        found = Subscriber.objects.filter(email=email).first()
+        if email and not found:
+            raise forms.ValidationError(_("Nobody with this address is on the list."))
+        return found
 
 
 class SuppressionForm(forms.Form):

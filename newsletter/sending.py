@@ -86,9 +86,7 @@ class Shift:
     @property
     def is_stopped_by_campaign(self):
         """Whether the campaign itself, not the clock, ended the shift."""
-        return self.campaign.state != Campaign.State.SENDING or bool(
-            self.campaign.resume_at and self.campaign.resume_at > timezone.now()
-        )
+        return self.campaign.state != Campaign.State.SENDING or self.campaign.is_waiting
 
     # Looking
 
@@ -226,7 +224,7 @@ class Shift:
             self._count_refusals(meanings[Meaning.NEVER], verdicts)
         if meanings[Meaning.HALT]:
             words = next(verdict.words for verdict in verdicts if verdict.meaning == Meaning.HALT)
-            campaigns.halt(self.campaign, _("The provider refuses every mail: %(words)s") % {"words": words})
+            campaigns.halt(self.campaign, Campaign.Problem.HALTED, words)
             self._stop()
         elif meanings[Meaning.AWAY] and not meanings["sent"]:
             self._back_off([verdict for verdict in verdicts if verdict.meaning == Meaning.AWAY])
@@ -235,8 +233,7 @@ class Shift:
         self.campaign.refusals += number
         Campaign.objects.filter(pk=self.campaign.pk).update(refusals=F("refusals") + number)
         if self.campaign.refusals >= REFUSALS_IN_A_ROW:
-            words = _("%(number)s mails in a row were refused. The last words: %(words)s")
-            campaigns.halt(self.campaign, words % {"number": self.campaign.refusals, "words": verdicts[-1].words})
+            campaigns.halt(self.campaign, Campaign.Problem.REFUSALS, verdicts[-1].words)
             self._stop()
 
     def _back_off(self, verdicts):
@@ -320,7 +317,7 @@ def _record_failure(result, now):
 
 def work_on(campaign, seconds):
     """Work on a campaign for about `seconds`; return whether there is more to do at once."""
-    if campaign.state != Campaign.State.SENDING or (campaign.resume_at and campaign.resume_at > timezone.now()):
+    if campaign.state != Campaign.State.SENDING or campaign.is_waiting:
         return False
     is_more = Shift(campaign, seconds).work()
     if not is_more:

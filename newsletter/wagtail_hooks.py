@@ -65,9 +65,12 @@ def admin_urls():
                 {"action": action},
                 name=f"newsletter_campaign_{action}",
             )
-            for action in ("pause", "resume", "cancel")
+            for action in campaigns.ACTIONS
         ),
         path("issues/<int:page_id>/send/", campaigns.issue_send, name="newsletter_issue_send"),
+        path("issues/<int:page_id>/confirm/", campaigns.issue_confirm, name="newsletter_issue_confirm"),
+        path("issues/<int:page_id>/preview/", campaigns.issue_preview, name="newsletter_issue_preview"),
+        path("issues/<int:page_id>/mail/", campaigns.issue_mail, name="newsletter_issue_mail"),
         path("issues/<int:page_id>/start/", campaigns.campaign_start, name="newsletter_campaign_start"),
         path("subscribers/<int:pk>/", subscribers.story, name="newsletter_subscriber"),
         path("subscribers/<int:pk>/end/", subscribers.end, name="newsletter_subscriber_end"),

@@ -2,6 +2,7 @@
 
 import pytest
 from core import pagecache
+from core.models import SiteTexts
 from core.texts import compile_texts
 from django.conf import settings
 from django.core.management import call_command
@@ -70,7 +71,8 @@ def subscribe(db):
 
 @pytest.fixture
 def issue(page_of):
-    """The starter edition in Spanish, published in all three languages."""
+    """The starter edition in Spanish, published in all three languages, on a site that has all it takes to send it."""
+    SiteTexts.objects.update(postal_address="Calle del Cafetal 1, San Salvador")
     return page_of("issue-welcome")
 
 

@@ -1,20 +1,22 @@
-"""The editors' side: an edition's sending page and a campaign's progress."""
+"""The editors' side of sending: an edition's checks and previews, its campaign's progress, and the report."""
 
 import csv
 
+from core.i18n import in_language, site_time
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count
-from django.http import HttpResponse
+from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
-from newsletter import campaigns, mailing, sending
+from newsletter import campaigns, checks, mailing, previews, rendering, reports, sending
 from newsletter.audiences import size_by_mail_language
-from newsletter.forms import TestSendForm
+from newsletter.forms import PreviewForm, SendForm, TestSendForm
 from newsletter.imports import inert
 from newsletter.models import Campaign, Delivery, IssuePage
 from newsletter.tasks import send_campaign
@@ -23,60 +25,154 @@ may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
 
 
+def _issue(page_id):
+    """An edition in its original language, whichever translation was meant."""
+    return get_object_or_404(IssuePage, pk=page_id).source_issue()
+
+
+def _translations(issue):
+    """{language code: IssuePage}, published or not."""
+    pages = issue.get_translations(inclusive=True).select_related("locale")
+    return {page.locale.language_code: page for page in pages}
+
+
+# Before sending
+
+
 @may_send
 def issue_send(request, page_id):
-    """An edition before it is sent: its languages, its readers, a test, and the button."""
-    issue = get_object_or_404(IssuePage, pk=page_id).source_issue()
-    pages = campaigns.published_languages(issue)
-    recipients = size_by_mail_language(pages)
-    form = TestSendForm(
-        request.POST or None,
-        languages=pages,
-        initial={"email": request.user.email, "language": issue.locale.language_code},
-    )
-    if request.method == "POST" and form.is_valid():
-        _send_test(request, pages[form.cleaned_data["language"]], form.cleaned_data["email"])
+    """An edition before it is sent: what was found, its languages and readers, a test, to whom and when."""
+    issue = _issue(page_id)
+    pages, translations = campaigns.published_languages(issue), _translations(issue)
+    test_form = TestSendForm(request.POST or None, languages=translations, initial={"email": request.user.email})
+    if request.method == "POST" and test_form.is_valid():
+        for language in test_form.cleaned_data["languages"]:
+            _send_test(request, translations[language], test_form.cleaned_data["email"])
         return redirect("newsletter_issue_send", issue.pk)
-    translations = {
-        page.locale.language_code: page for page in issue.get_translations(inclusive=True).select_related("locale")
-    }
+    recipients = size_by_mail_language(pages)
+    findings = checks.look_at(issue)
+    waiting = issue.campaigns.filter(state__in=[Campaign.State.DRAFT, Campaign.State.SCHEDULED]).first()
     context = {
         "issue": issue,
-        "form": form,
         "translations": [(code, page, recipients.get(code)) for code, page in translations.items()],
-        "recipients": sum(recipients.values()),
-        "campaigns": issue.campaigns.all(),
-        "can_send": bool(pages) and sum(recipients.values()) > 0,
+        "findings": findings,
+        "is_blocked": checks.blocks(findings),
+        "test_form": test_form,
+        "form": SendForm(initial=_initial(waiting)),
+        "waiting": waiting,
+        "campaigns": issue.campaigns.exclude(state=Campaign.State.DRAFT),
     }
     return render(request, "newsletter/admin/issue_send.html", context)
 
 
+def _initial(campaign):
+    """What the form says at first: what was decided before, if anything was."""
+    if campaign is None:
+        return {}
+    when = "later" if campaign.scheduled_at else "now"
+    return {
+        "segment": campaign.segment_id,
+        "when": when,
+        "at": campaign.scheduled_at,
+        "local_morning": campaign.local_morning,
+    }
+
+
 def _send_test(request, page, email):
     try:
-        sending.send_test(page, email)
+        sending.send_test(page.get_latest_revision_as_object(), email)
     except mailing.Suppressed:
         messages.error(request, _("%(email)s asked never to be mailed again.") % {"email": email})
     except Exception as error:
         messages.error(request, _("The test could not be sent: %(error)s") % {"error": error})
     else:
-        messages.success(request, _("A test was sent to %(email)s.") % {"email": email})
+        words = {"email": email, "language": page.locale}
+        messages.success(request, _("A test was sent to %(email)s (%(language)s).") % words)
+
+
+@may_send
+@require_safe
+def issue_confirm(request, page_id):
+    """The last look: how many people get it in which language, and when. Only the button on this page sends."""
+    issue = _issue(page_id)
+    form = SendForm(request.GET)
+    if not form.is_valid():
+        return _refuse(request, issue, form)
+    segment = form.cleaned_data["segment"]
+    findings = checks.look_at(issue, segment, is_quick=True)
+    recipients = size_by_mail_language(campaigns.published_languages(issue), segment)
+    translations = _translations(issue)
+    context = {
+        "issue": issue,
+        "form": form,
+        "findings": findings,
+        "is_blocked": checks.blocks(findings),
+        "recipients": [(translations[code].locale, number) for code, number in recipients.items()],
+        "total": sum(recipients.values()),
+        "at": site_time(form.cleaned_data["at"]) if form.cleaned_data["when"] == "later" else "",
+    }
+    return render(request, "newsletter/admin/issue_confirm.html", context)
+
+
+def _refuse(request, issue, form):
+    for errors in form.errors.values():
+        messages.error(request, " ".join(errors))
+    return redirect("newsletter_issue_send", issue.pk)
 
 
 @may_send
 @require_POST
 def campaign_start(request, page_id):
-    """Send an edition to everyone. Pressing twice starts it once: a campaign of the last minute is shown instead."""
-    issue = get_object_or_404(IssuePage, pk=page_id).source_issue()
-    campaign = campaigns.campaign_for(issue, request.user)
-    try:
-        started = campaigns.start(campaign)
-    except ValueError:
-        messages.error(request, _("Publish the edition first."))
+    """Send an edition, or put it down for later. Pressing twice does it once: a campaign of the last minute is shown instead."""
+    issue = _issue(page_id)
+    form = SendForm(request.POST)
+    if not form.is_valid():
+        return _refuse(request, issue, form)
+    chosen = form.cleaned_data
+    if checks.blocks(checks.look_at(issue, chosen["segment"], is_quick=True)):
+        messages.error(request, _("It cannot be sent like this. See what was found."))
         return redirect("newsletter_issue_send", issue.pk)
-    if started:
+    campaign = campaigns.campaign_for(issue, request.user)
+    campaigns.decide(campaign, chosen["segment"], chosen["local_morning"])
+    if chosen["when"] == "later":
+        if campaigns.schedule(campaign, chosen["at"]):
+            messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(chosen["at"])})
+    elif campaigns.start(campaign):
         send_campaign.enqueue(campaign.pk)
         messages.success(request, _("The edition is on its way."))
     return redirect("newsletter_campaign", campaign.pk)
+
+
+# Previews
+
+
+@may_see
+@require_safe
+def issue_preview(request, page_id):
+    """A mail as it arrives: in a language, as a certain subscriber gets it, on a phone or a computer."""
+    issue = _issue(page_id)
+    languages = _translations(issue)
+    form = PreviewForm(request.GET if "language" in request.GET else None, languages=languages)
+    query = request.GET.urlencode() if form.is_valid() else f"language={issue.locale.language_code}&mode=mail&width=760"
+    width = form.cleaned_data["width"] if form.is_valid() else "760"
+    context = {"issue": issue, "form": form, "query": query, "width": width, "has_error": form.is_bound and not form.is_valid()}  # fmt: skip
+    return render(request, "newsletter/admin/issue_preview.html", context)
+
+
+@may_see
+@require_safe
+@xframe_options_sameorigin
+def issue_mail(request, page_id):
+    """The mail itself, for the frame of `issue_preview`: the latest draft, with links to leave that lead nowhere."""
+    languages = _translations(_issue(page_id))
+    form = PreviewForm(request.GET, languages=languages)
+    page = languages[form.cleaned_data["language"]] if form.is_valid() else _issue(page_id)
+    subscriber = form.cleaned_data.get("subscriber")
+    mail = rendering.preview(page.get_latest_revision_as_object(), subscriber.name if subscriber else "")
+    return previews.respond(mail, form.cleaned_data.get("mode", "mail"), page.locale.language_code)
+
+
+# Campaigns
 
 
 @may_see
@@ -88,24 +184,22 @@ def campaign_list(request):
 
 
 def _progress(campaign):
-    counts = campaign.counts()
-    total = sum(counts.values())
-    done = total - sum(counts[state] for state in Delivery.OPEN)
+    progress = reports.progress(campaign)
+    names = {code: name for code, name in Delivery.State.choices if progress.states[code]}
     return {
         "campaign": campaign,
-        "total": total,
-        "done": done,
-        "percent": 100 * done // total if total else 100,
-        "states": [(state, state.label, counts[state]) for state in Delivery.State if counts[state]],
-        "languages": campaign.deliveries.values_list("language").annotate(n=Count("pk")).order_by("language"),
+        "progress": progress,
+        "states": [(code, label, progress.states[code]) for code, label in names.items()],
+        "wakes": site_time(campaign.resume_at) if campaign.is_waiting else "",
+        "scheduled": site_time(campaign.scheduled_at) if campaign.scheduled_at else "",
     }
 
 
 @may_see
 @require_safe
 def campaign(request, campaign_id):
-    """A campaign: its progress and what became of the mail to each recipient."""
-    found = get_object_or_404(Campaign.objects.select_related("issue", "created_by"), pk=campaign_id)
+    """A campaign: its progress, what can be done, the report, and what became of the mail to each recipient."""
+    found = get_object_or_404(Campaign.objects.select_related("issue", "created_by", "segment"), pk=campaign_id)
     deliveries = found.deliveries.select_related("subscriber").order_by("pk")
     state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()
     if state in Delivery.State.values:
@@ -113,7 +207,17 @@ def campaign(request, campaign_id):
     if search:
         deliveries = deliveries.filter(subscriber__email__icontains=search)
     page = Paginator(deliveries, 50).get_page(request.GET.get("p"))
-    context = _progress(found) | {"deliveries": page, "state": state, "q": search, "all_states": Delivery.State.choices}
+    context = _progress(found) | {
+        "deliveries": page,
+        "state": state,
+        "q": search,
+        "all_states": Delivery.State.choices,
+        "newcomers": campaigns.newcomers(found).count(),
+        "earlier": reports.earlier(found),
+        "variants": reports.variants(found),
+        "course": reports.course(found),
+        "links": found.links.filter(clicks__gt=0),
+    }
     return render(request, "newsletter/admin/campaign.html", context)
 
 
@@ -125,21 +229,56 @@ def campaign_progress(request, campaign_id):
     return render(request, "newsletter/admin/_progress.html", _progress(found))
 
 
+def _change(campaign, action):
+    return campaigns.change_state(campaign, action) and _("Done: %(state)s.") % {
+        "state": Campaign.objects.get(pk=campaign.pk).get_state_display()
+    }
+
+
+def _correct(campaign):
+    return campaigns.correct(campaign) and _("Those who have not got it yet will get it as it is published now.")
+
+
+def _retry(campaign):
+    n = campaigns.retry_failed(campaign)
+    return n and ngettext("%(n)s mail will be tried again.", "%(n)s mails will be tried again.", n) % {"n": n}
+
+
+def _settle(campaign):
+    n = campaigns.settle_unknown(campaign)
+    return n and ngettext("%(n)s mail counts as sent.", "%(n)s mails count as sent.", n) % {"n": n}
+
+
+def _newcomers(campaign):
+    n = campaigns.send_to_newcomers(campaign)
+    return n and ngettext("It goes to %(n)s more person.", "It goes to %(n)s more people.", n) % {"n": n}
+
+
+ACTIONS = {
+    "pause": lambda campaign: _change(campaign, "pause"),
+    "resume": lambda campaign: _change(campaign, "resume"),
+    "cancel": lambda campaign: _change(campaign, "cancel"),
+    "correct": _correct,
+    "retry": _retry,
+    "settle": _settle,
+    "newcomers": _newcomers,
+}
+WAKING = {"resume", "retry", "newcomers"}
+
+
 @may_send
 @require_POST
 def campaign_change(request, campaign_id, action):
-    """Pause, resume or cancel."""
+    """Do one of ACTIONS, if the campaign's state allows it."""
     found = get_object_or_404(Campaign, pk=campaign_id)
-    if campaigns.change_state(found, action):
-        if action == "resume":
+    done = ACTIONS[action](found)
+    if done:
+        messages.success(request, done)
+        if action in WAKING:
             send_campaign.enqueue(found.pk)
-        messages.success(
-            request, _("Done: %(state)s.") % {"state": Campaign.objects.get(pk=found.pk).get_state_display()}
-        )
     else:
-        messages.error(
-            request, _("That is not possible now: the campaign is %(state)s.") % {"state": found.get_state_display()}
-        )
+        state = Campaign.objects.get(pk=found.pk).get_state_display()
+        messages.error(request, _("That is not possible now: the campaign is %(state)s.") % {"state": state})
     return redirect("newsletter_campaign", found.pk)
 
 
@@ -147,16 +286,28 @@ def campaign_change(request, campaign_id, action):
 @require_safe
 def campaign_csv(request, campaign_id):
     """What became of each mail, as CSV that a spreadsheet opens without running anything."""
-    found = get_object_or_404(Campaign, pk=campaign_id)
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    found = get_object_or_404(Campaign.objects.select_related("issue"), pk=campaign_id)
+    response = StreamingHttpResponse(
+        in_language(get_language(), _csv_lines(found)), content_type="text/csv; charset=utf-8"
+    )
     response["Content-Disposition"] = f'attachment; filename="{slugify(found.issue.title)}-{found.pk}.csv"'
-    response.write("\ufeff")  # spreadsheets read UTF-8 only with its mark
-    writer = csv.writer(response)
-    writer.writerow([_("E-mail"), _("Language"), _("State"), _("Sent"), _("Reason")])
-    for delivery in found.deliveries.select_related("subscriber").order_by("pk").iterator(2000):
-        email = delivery.subscriber.email if delivery.subscriber else ""
-        sent = delivery.sent_at.isoformat(timespec="seconds") if delivery.sent_at else ""
-        writer.writerow(
-            [inert(x) for x in (email, delivery.language, delivery.get_state_display(), sent, delivery.error)]
-        )
     return response
+
+
+class _Echo:
+    """What csv.writer writes to, to get each line back."""
+
+    @staticmethod
+    def write(line):
+        return line
+
+
+def _csv_lines(campaign):
+    writer = csv.writer(_Echo())
+    yield "\ufeff"  # spreadsheets read UTF-8 only with its mark
+    yield writer.writerow([_("E-mail"), _("Language"), _("State"), _("Sent"), _("Reason")])
+    labels = dict(Delivery.State.choices)
+    rows = campaign.deliveries.order_by("pk").values_list("subscriber__email", "language", "state", "sent_at", "error")
+    for email, language, state, sent_at, error in rows.iterator(2000):
+        sent = sent_at.isoformat(timespec="seconds") if sent_at else ""
+        yield writer.writerow([inert(str(x)) for x in (email or "", language, labels[state], sent, error)])

@@ -25,6 +25,14 @@ class Campaign(models.Model):
         SENT = "sent", _("sent")
         CANCELLED = "cancelled", _("cancelled")
 
+    class Problem(models.TextChoices):
+        """Why it does not go on by itself."""
+
+        LATE = "late", _("It was to be sent earlier, but the site was not working then. Send it now, or choose another time.")  # fmt: skip
+        UNPUBLISHED = "unpublished", _("The edition is not published in any language.")
+        HALTED = "halted", _("The provider refuses every mail. In its words:")
+        REFUSALS = "refusals", _("Too many mails in a row were refused. The last words:")
+
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     issue = models.ForeignKey(IssuePage, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("edition"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.DRAFT)
@@ -44,7 +52,8 @@ class Campaign(models.Model):
     resume_at = models.DateTimeField(null=True, editable=False)
     outages = models.PositiveSmallIntegerField(default=0, editable=False)
     refusals = models.PositiveIntegerField(default=0, editable=False)  # in a row, without a mail taken in between
-    problem = models.TextField(_("why it is paused"), blank=True)
+    problem = models.CharField(_("why it is paused"), max_length=20, choices=Problem, blank=True)
+    problem_words = models.TextField(blank=True, editable=False)  # the provider's
 
     class Meta:
         verbose_name = _("campaign")
@@ -54,6 +63,11 @@ class Campaign(models.Model):
 
     def __str__(self):
         return self.issue.title
+
+    @property
+    def is_waiting(self):
+        """Whether it waits for a moment: the provider's return, or what its limits allow."""
+        return self.state == self.State.SENDING and bool(self.resume_at) and self.resume_at > timezone.now()
 
     def counts(self):
         """How many deliveries are in each state: {state: number}, all states present."""

@@ -1,6 +1,7 @@
 """Languages of an address: which translation a page has, and where the language switcher leads."""
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.urls import translate_url
@@ -48,6 +49,11 @@ def local_date(day, form="DATE_FORMAT"):
     """A date in the active language; `form` is one of Django's formats. Portuguese writes its months small."""
     text = date_format(day, form)
     return text.lower() if get_language() == "pt-br" else text
+
+
+def site_time(moment):
+    """A moment in the site's time zone, which it names: for editors, wherever they sit."""
+    return f"{date_format(moment.astimezone(ZoneInfo(settings.TIME_ZONE)), 'DATETIME_FORMAT')} ({settings.TIME_ZONE})"
 
 
 def _nearest(path, locale):

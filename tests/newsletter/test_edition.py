@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from core.models import SiteTexts
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from wagtail.blocks import StructBlockValidationError
@@ -23,8 +22,7 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 @pytest.fixture
-def golden(page_of):
-    SiteTexts.objects.update(postal_address="Calle del Cafetal 1, San Salvador")
+def golden(page_of, issue):
     return golden_edition(page_of, ArticlePage.latest(page_of("home").locale_id).last())
 
 

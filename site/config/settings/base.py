@@ -256,6 +256,8 @@ else:
 ANYMAIL["REQUESTS_TIMEOUT"] = (10, 30)
 DEFAULT_FROM_EMAIL = setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_site.hostname}>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Under which name the provider's key stands in the DNS (<selector>._domainkey.<domain>), to be looked at before sending.
+DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
 
 # The newsletter.
 NEWSLETTER_BATCH_SIZE = 100  # messages claimed at a time: what one unclear answer of a provider can leave in doubt

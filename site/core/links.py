@@ -1,0 +1,78 @@
+"""Links: whether they lead anywhere."""
+
+import ipaddress
+import socket
+from urllib.parse import unquote, urlsplit
+
+import dns.exception
+import dns.resolver
+import requests
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
+
+SECONDS = 3
+GONE = {404, 410}
+
+
+def resolver():
+    """A resolver that gives up after SECONDS."""
+    found = dns.resolver.get_default_resolver()
+    found.lifetime = SECONDS
+    return found
+
+
+def is_online():
+    """Whether this machine can ask the DNS at all: the root's name servers are always there."""
+    try:
+        resolver().resolve(".", "NS")
+    except dns.exception.DNSException:
+        return False
+    return True
+
+
+def reach(url):
+    """Open a connection to a site and close it again. Raises OSError if that cannot be done within SECONDS."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    socket.create_connection((parts.hostname, port), SECONDS).close()
+
+
+def is_own(url):
+    """Whether a link leads to this site."""
+    return url == settings.SITE_URL or url.startswith(f"{settings.SITE_URL}/")
+
+
+def problem_of_own(url):
+    """What is wrong with a link to this site, by asking the site itself as a visitor would; empty if nothing is."""
+    path = unquote(urlsplit(url).path) or "/"
+    if path.startswith(settings.MEDIA_URL):
+        exists = default_storage.exists(path.removeprefix(settings.MEDIA_URL))
+        return "" if exists else _("there is no such file")
+    site = urlsplit(settings.SITE_URL)
+    visitor = Client(raise_request_exception=False, SERVER_NAME=site.hostname)
+    with override(get_language()):  # the visit leaves the language of its page behind
+        status = visitor.get(url.removeprefix(settings.SITE_URL) or "/", secure=site.scheme == "https").status_code
+    return "" if status < 400 else _("the page is missing or not published (%(status)s)") % {"status": status}
+
+
+def problem_of_other(url):
+    """What is wrong with a link to another site; empty if nothing is, or nothing can be said now. Waits SECONDS at most.
+
+    Only public addresses are asked: a link must not make this machine knock at doors of its own network.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+        places = {place[4][0] for place in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError, ValueError):
+        return _("the address does not exist")
+    if not all(ipaddress.ip_address(place).is_global for place in places):
+        return _("the address is not a public one")
+    try:
+        answer = requests.get(url, timeout=SECONDS, allow_redirects=False, stream=True, headers={"User-Agent": "CLAC"})
+        answer.close()
+    except requests.RequestException:
+        return _("the site does not answer")
+    return _("the page is gone (%(status)s)") % {"status": answer.status_code} if answer.status_code in GONE else ""
