@@ -1,0 +1,371 @@
+"""When the provider falters: a real SMTP server that refuses, stalls and drops, and an API that answers badly."""
+
+import json
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+import time_machine
+from core.work import send_tick
+from django.utils import timezone
+
+from newsletter import campaigns, quota, sending
+from newsletter.models import Campaign, Delivery
+from newsletter.tasks import send_campaign
+from tests.standins import ProviderAPI, SMTPServer
+
+pytestmark = pytest.mark.django_db
+State = Delivery.State
+LONG = timedelta(hours=2)  # by then every pause is over
+
+
+@pytest.fixture
+def server(settings):
+    """An SMTP server, and the site set to send by it."""
+    with SMTPServer() as server:
+        settings.EMAIL_PROVIDER = "smtp"
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = False, "", ""
+        settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 1, 4
+        settings.NEWSLETTER_LEASE_SECONDS = 60
+        yield server
+
+
+@pytest.fixture
+def api(settings):
+    """A provider's API, and the site set to send by Mailgun's batches."""
+    with ProviderAPI() as api:
+        settings.EMAIL_PROVIDER = "mailgun"
+        settings.EMAIL_BACKEND = "anymail.backends.mailgun.EmailBackend"
+        settings.ANYMAIL = {"MAILGUN_API_KEY": "k", "MAILGUN_SENDER_DOMAIN": "example.org", "MAILGUN_API_URL": api.url}
+        settings.NEWSLETTER_LEASE_SECONDS = 60
+        yield api
+
+
+@pytest.fixture
+def start(issue, subscribe):
+    """Start a campaign to so many people: 0@example.org, 1@example.org …"""
+
+    def go(number):
+        for each in range(number):
+            subscribe(f"{each}@example.org", name="María %recipient.email%" if each % 2 else "")
+        campaign = Campaign.objects.create(issue=issue)
+        campaigns.start(campaign)
+        return campaign
+
+    return go
+
+
+def work(campaign, after=timedelta()):
+    """Work on a campaign to the end of what can be done `after` some time."""
+    with time_machine.travel(timezone.now() + after):
+        send_campaign.func(campaign.pk)
+        campaign.refresh_from_db()
+
+
+def copies(server):
+    """{address: how many mails the server kept}."""
+    return Counter(recipient for recipient, _message in server.mails)
+
+
+def delivery(campaign, address):
+    return campaign.deliveries.get(subscriber__email=address)
+
+
+# SMTP
+
+
+@pytest.mark.parametrize("features", [["PIPELINING"], []])
+def test_everyone_gets_it_once_whether_or_not_the_server_pipelines(server, start, features):
+    server.features = features
+    campaign = start(150)
+    work(campaign)
+    assert campaign.state == Campaign.State.SENT
+    assert set(copies(server).values()) == {1}
+    assert len({message["Message-ID"] for _recipient, message in server.mails}) == 150
+    recipient, message = server.mails[0]
+    assert message["To"] == recipient
+    assert message.get_body(("html",)).get_content().strip()
+
+
+def test_mail_goes_out_with_a_user_and_a_password(server, start, settings):
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "ana", "secreta"
+    work(start(3))
+    assert len(server.mails) == 3
+
+
+def test_an_address_refused_for_good_fails_in_the_server_s_words(server, start):
+    server.orders["RCPT"]["1@example.org"].append("550 5.1.1 no such user")
+    campaign = start(5)
+    work(campaign)
+    assert campaign.state == Campaign.State.SENT
+    assert len(server.mails) == 4
+    assert delivery(campaign, "1@example.org").state == State.FAILED
+    assert delivery(campaign, "1@example.org").error == "550 5.1.1 no such user"
+
+
+@pytest.mark.parametrize(("place", "reply"), [("RCPT", "450 try later"), ("DATA", "451 busy"), ("DATA", "452 full")])
+def test_an_address_refused_for_now_is_tried_again_after_growing_pauses(server, start, place, reply):
+    server.orders[place]["1@example.org"].extend([reply] * 3)
+    campaign = start(3)
+    pauses = []
+    for _attempt in range(3):
+        work(campaign, after=LONG * len(pauses))
+        row = delivery(campaign, "1@example.org")
+        assert row.state == State.QUEUED
+        assert row.error == reply
+        pauses.append(row.lease_until - timezone.now() - LONG * len(pauses))
+    assert pauses[0] < pauses[1] < pauses[2] < timedelta(minutes=5)
+    assert len(server.mails) == 2
+    work(campaign, after=LONG * 3)
+    assert len(server.mails) == 3
+    assert campaign.state == Campaign.State.SENT
+
+
+def test_after_24_hours_it_is_given_up(server, start):
+    server.orders["RCPT"]["0@example.org"].extend(["450 try later"] * 2)
+    campaign = start(1)
+    work(campaign)
+    work(campaign, after=timedelta(hours=25))
+    assert delivery(campaign, "0@example.org").state == State.FAILED
+    assert campaign.state == Campaign.State.SENT
+
+
+@pytest.mark.parametrize("order", ["vanish", "stall", "drop"])
+def test_what_may_or_may_not_have_gone_is_tried_again_with_the_same_message_id(server, start, order):
+    server.orders["DATA"]["3@example.org"].append(order)
+    campaign = start(9)
+    work(campaign)
+    work(campaign, after=LONG)
+    assert campaign.state == Campaign.State.SENT
+    numbers = {message["Message-ID"] for recipient, message in server.mails if recipient == "3@example.org"}
+    assert len(numbers) == 1
+    assert copies(server) == Counter({f"{each}@example.org": 1 for each in range(9)}) + Counter(
+        {"3@example.org": 0 if order == "drop" else 1}
+    )
+
+
+@pytest.mark.parametrize("reply", ["421 shutting down", "drop"])
+def test_a_connection_that_ends_before_the_mail_costs_nothing(server, start, reply):
+    server.orders["RCPT"]["3@example.org"].append(reply)
+    campaign = start(9)
+    work(campaign)
+    work(campaign, after=LONG)
+    assert campaign.state == Campaign.State.SENT
+    assert set(copies(server).values()) == {1}
+    assert len(server.mails) == 9
+
+
+@pytest.mark.parametrize(
+    ("part", "reply"),
+    [("greeting", "554 go away"), ("sender", "550 5.7.1 sender not yours"), ("auth", "535 wrong password")],
+)
+def test_a_rejected_sender_or_key_pauses_at_once_and_says_why(server, start, settings, caplog, part, reply):
+    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = "x"
+    setattr(server, part, reply)
+    campaign = start(30)
+    work(campaign)
+    assert campaign.state == Campaign.State.PAUSED
+    assert campaign.problem == Campaign.Problem.HALTED
+    assert reply in campaign.problem_words
+    assert campaign.counts()[State.QUEUED] == 30
+    assert "campaign paused" in caplog.text
+    setattr(server, part, "250 fine" if part == "sender" else {"greeting": "220 hi", "auth": "235 hi"}[part])
+    campaigns.change_state(campaign, "resume")
+    work(campaign)
+    assert len(server.mails) == 30
+
+
+def test_a_run_of_refusals_pauses_it(server, start):
+    for number in range(200):
+        server.orders["RCPT"][f"{number}@example.org"].append("554 5.7.1 blocked by policy")
+    campaign = start(200)
+    work(campaign)
+    assert campaign.problem == Campaign.Problem.REFUSALS
+    assert "blocked by policy" in campaign.problem_words
+    assert campaign.counts()[State.FAILED] < 200
+    campaigns.retry_failed(campaign)
+    server.orders["RCPT"].clear()
+    campaigns.change_state(campaign, "resume")
+    work(campaign)
+    assert len(server.mails) == 200
+
+
+def test_refusals_here_and_there_do_not(server, start):
+    for number in range(0, 160, 2):
+        server.orders["RCPT"][f"{number}@example.org"].append("550 no such user")
+    campaign = start(160)
+    work(campaign)
+    assert campaign.state == Campaign.State.SENT
+    assert campaign.counts()[State.FAILED] == 80
+
+
+def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_minutes(start, server, run_tasks):
+    campaign = start(20)
+    send_campaign.enqueue(campaign.pk)
+    server.greeting = "421 closed for works"
+    begun, now = timezone.now(), timezone.now()
+    pauses = []
+    while now - begun < timedelta(hours=2):
+        with time_machine.travel(now):
+            send_tick()
+            run_tasks()
+        campaign.refresh_from_db()
+        assert campaign.state == Campaign.State.SENDING
+        pauses.append(campaign.resume_at - now)
+        assert campaign.resume_at - now < timedelta(minutes=5)
+        now = campaign.resume_at + timedelta(seconds=61)
+    assert pauses[0] < timedelta(seconds=15) < timedelta(seconds=60) < pauses[-1]
+    assert not server.mails
+    server.greeting = "220 open again"
+    with time_machine.travel(now):
+        send_tick()
+        run_tasks()
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.SENT
+    assert len(server.mails) == 20
+
+
+def test_a_campaign_on_which_nothing_moves_is_named(start, server):
+    campaign = start(1)
+    assert not campaigns.stuck().exists()
+    Campaign.objects.update(worked_at=timezone.now() - timedelta(minutes=16))
+    assert list(campaigns.stuck()) == [campaign]
+
+
+# Limits
+
+
+def test_a_limit_per_day_is_kept_and_the_rest_goes_the_next_day(server, start, settings):
+    settings.SEND_PER_DAY = 7
+    campaign = start(10)
+    work(campaign)
+    assert len(server.mails) == 7
+    assert campaign.state == Campaign.State.SENDING
+    assert campaign.is_waiting
+    assert timezone.localtime(campaign.resume_at).date() == timezone.localdate() + timedelta(days=1)
+    work(campaign)
+    assert len(server.mails) == 7
+    work(campaign, after=campaign.resume_at - timezone.now() + timedelta(seconds=1))
+    assert campaign.state == Campaign.State.SENT
+    assert len(server.mails) == 10
+
+
+def test_a_limit_per_second_is_kept_by_all_together(settings):
+    settings.SEND_PER_SECOND = 10
+    start = timezone.now()
+    with time_machine.travel(start, tick=False) as clock:
+        quota.take(100)  # the bucket fills from here
+        taken = []
+        for _tenth in range(50):
+            clock.shift(0.1)
+            taken.append(quota.take(100)[0] + quota.take(100)[0])
+    assert sum(taken) in range(45, 61)
+    assert max(taken) <= 10
+
+
+def test_a_new_sender_warms_up(settings):
+    settings.WARM_UP_FROM, settings.WARM_UP_START = "2027-01-01", 500
+    limits = [quota.daily_limit(date(2027, 1, 1) + timedelta(days=day)) for day in range(4)]
+    assert limits == [500, 750, 1125, 1687]
+    settings.SEND_PER_DAY = 1000
+    assert quota.daily_limit(date(2027, 1, 3)) == 1000
+    assert quota.daily_limit(date(2026, 12, 31)) == 1000
+
+
+# A provider's API
+
+
+def test_a_batch_goes_out_in_one_call_with_each_one_s_own_words(api, start):
+    campaign = start(40)
+    work(campaign)
+    assert campaign.state == Campaign.State.SENT
+    assert sorted(api.sent) == sorted(f"{each}@example.org" for each in range(40))
+    assert len(api.calls) == 2  # those whose name is known, and the others
+    for call in api.calls:
+        assert "%recipient.manage%" in call["html"][0]
+        assert "@@" not in call["html"][0] + call["text"][0]
+    people = {}
+    for call in api.calls:
+        people |= json.loads(call["recipient-variables"][0])
+    assert people["1@example.org"]["name"] == "María ％recipient.email％"
+    assert len({person["manage"] for person in people.values()}) == 40
+
+
+def test_a_batch_refused_whole_is_halved_until_the_poisoned_address_stands_alone(api, start):
+    api.poisoned = {"7@example.org", "20@example.org"}
+    campaign = start(40)
+    work(campaign)
+    assert campaign.state == Campaign.State.SENT
+    assert len(api.sent) == 38
+    assert set(Counter(api.sent).values()) == {1}
+    failed = campaign.deliveries.filter(state=State.FAILED)
+    assert {row.subscriber.email for row in failed} == api.poisoned
+    assert "is not a valid address" in failed[0].error
+    assert len(api.calls) < 40
+
+
+def test_too_many_requests_are_tried_again_when_the_provider_says(api, start):
+    api.orders.extend([(429, {"Retry-After": "120"})] * 2)
+    campaign = start(4)
+    work(campaign)
+    assert campaign.counts()[State.QUEUED] == 4
+    assert timedelta(seconds=110) < campaign.resume_at - timezone.now() <= timedelta(seconds=121)
+    work(campaign, after=timedelta(seconds=60))
+    assert not api.sent
+    work(campaign, after=timedelta(seconds=125))
+    assert len(api.sent) == 4
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_wrong_key_pauses_at_once(api, start, status):
+    api.orders.extend([(status, {})] * 4)
+    campaign = start(4)
+    work(campaign)
+    assert campaign.state == Campaign.State.PAUSED
+    assert campaign.problem == Campaign.Problem.HALTED
+    assert campaign.counts()[State.QUEUED] == 4
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_provider_in_trouble_is_asked_again(api, start, status):
+    api.orders.extend([(status, {})] * 2)
+    campaign = start(4)
+    work(campaign)
+    assert campaign.counts()[State.QUEUED] == 4
+    work(campaign, after=LONG)
+    assert len(api.sent) == 4
+
+
+@pytest.mark.parametrize(
+    ("provider", "url", "is_repeated"),
+    [("brevo", "BREVO_API_URL", True), ("resend", "RESEND_API_URL", True), ("postmark", "POSTMARK_API_URL", False)],
+)
+def test_an_answer_that_is_lost(api, start, settings, provider, url, is_repeated):
+    """Where the provider takes an idempotency key it is tried again and goes once; else a person decides."""
+    settings.EMAIL_PROVIDER = provider
+    settings.EMAIL_BACKEND = {"resend": "newsletter.resend.EmailBackend"}.get(
+        provider, f"anymail.backends.{provider}.EmailBackend"
+    )
+    settings.ANYMAIL = {"BREVO_API_KEY": "k", "RESEND_API_KEY": "k", "POSTMARK_SERVER_TOKEN": "k", url: api.url}
+    api.orders.append("vanish")
+    campaign = start(1)
+    work(campaign)
+    work(campaign, after=LONG)
+    if is_repeated:
+        assert len(api.calls) == 2
+        assert api.sent == ["0@example.org"]
+        assert campaign.counts()[State.SENT] == 1
+    else:
+        assert len(api.calls) == 1
+        assert campaign.counts()[State.UNKNOWN] == 1
+        assert campaign.state == Campaign.State.SENT
+
+
+def test_where_nothing_tells_a_second_try_from_the_first_a_dead_worker_s_mails_are_in_doubt(start, settings):
+    settings.EMAIL_PROVIDER = "postmark"
+    campaign = start(2)
+    campaign.deliveries.update(state=State.SENDING, lease_until=timezone.now() - timedelta(seconds=1))
+    sending.work_on(campaign, 1)
+    assert campaign.counts()[State.UNKNOWN] == 2
