@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 
-from . import bounces, campaigns, database, events, imports, retention, sending, subscriptions
-from .models import Campaign, ProviderEvent, SignUpRequest, SubscriberImport
+from . import bounces, campaigns, database, events, imports, retention, sending, subscriptions, tracking
+from .models import Campaign, Click, ProviderEvent, SignUpRequest, SubscriberImport
 
 SHIFT_SECONDS = 20  # a campaign makes way for other work this often
 
@@ -74,6 +74,13 @@ def wake_provider_events(**kwargs):
     """Act on events whose task was lost, or whose ledger row may have come by now."""
     if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
+
+
+@receiver(tick)
+def judge_clicks(**kwargs):
+    """Count the clicks whose moment is over."""
+    if Click.objects.exists():
+        tracking.judge()
 
 
 @receiver(tick)

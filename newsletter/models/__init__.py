@@ -2,7 +2,7 @@
 
 from newsletter.quota import Allowance
 
-from .campaigns import Campaign, CampaignContent, CampaignLink, Delivery, ProviderEvent, message_id
+from .campaigns import Campaign, CampaignContent, CampaignLink, Click, Delivery, ProviderEvent, message_id
 from .editions import IssuePage, NewsletterPage, default_locale
 from .imports import ImportLine, SubscriberExport, SubscriberImport
 from .segments import Segment
@@ -13,6 +13,7 @@ __all__ = [
     "Campaign",
     "CampaignContent",
     "CampaignLink",
+    "Click",
     "ConsentEvent",
     "Delivery",
     "ImportLine",

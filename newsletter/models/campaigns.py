@@ -149,6 +149,17 @@ class Delivery(LeasedModel):
         return f"{self.subscriber}: {self.get_state_display()}"
 
 
+class Click(models.Model):
+    """A link that was followed, until it is clear whether by a person (tracking.py). Nothing of it is kept after that."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="+")
+    link = models.ForeignKey(CampaignLink, on_delete=models.CASCADE, related_name="+")
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self):
+        return f"{self.link} {self.at:%H:%M:%S}"
+
+
 def message_id(campaign, delivery_number, domain):
     """The Message-ID of a delivery's mail, the same on every try (RFC 5322)."""
     return f"<{campaign.uuid.hex}.{delivery_number}@{domain}>"

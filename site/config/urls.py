@@ -12,6 +12,7 @@ from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls
 
+from newsletter import tracking
 from newsletter.webhooks import webhook
 
 urlpatterns = [
@@ -21,6 +22,8 @@ urlpatterns = [
     path("media/<path:path>", views.media, name="media"),
     path("share/<int:page_id>.png", share_picture, name="share_picture"),
     path("webhooks/<slug:provider>/", webhook, name="webhook"),
+    path("t/<str:token>/<int:number>/", tracking.follow, name="newsletter_follow"),
+    path("t/<str:token>/o.gif", tracking.opened, name="newsletter_opened"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("sw.js", views.service_worker, name="service_worker"),
