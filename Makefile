@@ -5,7 +5,7 @@ VENV = .venv/bin
 PO_LANGUAGES = es en pt_BR
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help run dev test test-services test-e2e bench lint pins messages env-dev
+.PHONY: help run dev test test-services test-e2e bench chaos lint pins messages env-dev
 
 help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,17 +24,21 @@ test: env-dev  ## the tests, on SQLite, without services or a browser
 	@$(VENV)/python -m pytest
 
 test-services: env-dev  ## the same with PostgreSQL, Redis and Dovecot, which it starts itself
-	@bin/with-services.sh $(VENV)/python -m pytest -m "not e2e"
+	@bin/with-services.sh $(VENV)/python -m pytest
 
 test-e2e: env-dev  ## the whole journey in headless Chromium
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	@$(VENV)/python -m pytest -m e2e -n 0
 
+chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (about ten minutes)
+	@DURABLE=1 bin/with-services.sh $(VENV)/python -m pytest -m chaos -n 0 -s tests/chaos
+
 bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in the same run (docs/performance.md)
-	@command -v wrk >/dev/null || { apt-get update -qq && apt-get install -y -qq wrk >/dev/null; }
+	@{ command -v wrk && command -v smtp-sink; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk postfix >/dev/null; }
 	@$(VENV)/python -m bench.pages
 	@$(VENV)/python -m bench.joining
 	@bin/with-services.sh $(VENV)/python -m bench.subscribers
+	@bin/with-services.sh $(VENV)/python -m bench.sending
 
 lint: env-dev  ## ruff, templates, migrations, messages
 	@$(VENV)/ruff check .

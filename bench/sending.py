@@ -144,8 +144,7 @@ def send(campaign, environment):
     from newsletter.models import Campaign
     from newsletter.tasks import send_campaign
 
-    for _worker in range(WORKERS):
-        send_campaign.enqueue(campaign.pk)
+    send_campaign.enqueue(campaign.pk)
     settings = {**os.environ, "EMAIL_USE_TLS": "no", "SMTP_CONNECTIONS": str(CONNECTIONS), "NEWSLETTER_LEASE_SECONDS": "60", **environment}  # fmt: skip
     workers = [subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT, env=settings, stderr=subprocess.DEVNULL) for _worker in range(WORKERS)]  # fmt: skip
     peak = 0

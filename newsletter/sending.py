@@ -11,7 +11,7 @@ import time
 from collections import Counter, defaultdict
 from datetime import timedelta
 
-from core.leases import claim_keys
+from core.leases import claim_keys, free
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.models import F
@@ -32,6 +32,7 @@ TRIED_FOR = timedelta(hours=24)  # a mail that is refused for now is tried again
 FIRST_PAUSE, LONGEST_PAUSE = 30, 3600  # seconds before a further try; doubled each time
 OUTAGE_PAUSE, LONGEST_OUTAGE_PAUSE = 5, 240  # seconds before a provider that is away is asked again
 REFUSALS_IN_A_ROW = 50  # so many refusals for good without a mail taken in between pause a campaign
+FOR_SEVERAL = 500  # mails that wait before another worker joins in
 LOOK_SECONDS = 1  # how often the loop looks whether it should stop
 MARK_SENT = """UPDATE newsletter_delivery SET state = 'sent', sent_at = %s, lease_until = NULL, error = '', provider_id = %s
     WHERE state = 'sending' AND id IN ({})"""
@@ -313,6 +314,14 @@ def _record_failure(result, now):
     again = now + timedelta(seconds=pause)
     mine.update(state=State.QUEUED, lease_until=again, refused_at=since, error=words)
     logger.info("Delivery %s will be tried again in %.0f s: %s", result.mail.number, pause, words[:200])
+
+
+def is_for_several(campaign):
+    """Whether there is more to do for a campaign than one worker should have to itself."""
+    if campaign.state != Campaign.State.SENDING or campaign.is_waiting:
+        return False
+    waiting = free(campaign.deliveries.filter(state__in=Delivery.OPEN))
+    return len(waiting.values_list("pk")[:FOR_SEVERAL]) == FOR_SEVERAL
 
 
 def work_on(campaign, seconds):

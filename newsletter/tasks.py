@@ -25,8 +25,12 @@ def process_sign_ups():
 
 @task(priority=-10)
 def send_campaign(campaign_id):
-    """Send a campaign for a while, then queue up again behind whatever else waits, until nothing is left to claim."""
-    if sending.work_on(Campaign.objects.get(pk=campaign_id), SHIFT_SECONDS):
+    """Send a campaign for a while. As long as there is enough for another worker, one more task waits for it to join in."""
+    campaign = Campaign.objects.get(pk=campaign_id)
+    is_for_several = sending.is_for_several(campaign)
+    if is_for_several:
+        send_campaign.enqueue(campaign_id)
+    if sending.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
         send_campaign.enqueue(campaign_id)
 
 

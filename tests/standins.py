@@ -62,10 +62,10 @@ class _SMTP(socketserver.StreamRequestHandler):
         """Read a mail and do with it what was ordered; returns whether the connection goes on."""
         order = self.server.next_for("DATA", recipient)
         lines = []
-        while (line := self.rfile.readline()) not in {b".\r\n", b""}:
+        while (line := self.rfile.readline()) != b".\r\n":
+            if not line or order == "drop":
+                return False  # what was cut off is no mail
             lines.append(line[1:] if line.startswith(b"..") else line)
-            if order == "drop":
-                return False
         time.sleep(self.server.seconds)
         if order is None or order in {"vanish", "stall"}:
             self.server.keep(recipient, b"".join(lines))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.core.management import call_command
 from django.utils.translation import gettext_lazy as _
 
@@ -24,4 +25,5 @@ def forget_old_uses():
 @every(timedelta(days=1), _("forget finished tasks"))
 def prune_tasks():
     """Delete the queue's rows of tasks that finished a week ago."""
-    call_command("prune_db_task_results", min_age_days=7, verbosity=0)
+    backend = "database" if settings.REDIS_URL else "default"
+    call_command("prune_db_task_results", "--backend", backend, "--min-age-days", "7", verbosity=0)

@@ -25,6 +25,8 @@ from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_string
 
+from . import machines
+
 MAX_ENTRIES = 2000  # pages in a process's memory; the least recently used one makes room
 MAX_AGE_SECONDS = 3600
 LOCK_SECONDS = 15  # after this a reader no longer waits for somebody else's rendering
@@ -186,6 +188,8 @@ class PageCacheMiddleware:
         self.get_response = get_response
         self.cache = PageCache(settings.VAR_DIR / "pagecache", shared_generation())
         self.session_cookie = f"{settings.SESSION_COOKIE_NAME}="
+        if settings.REDIS_URL:
+            machines.PurgeListener(self.cache.generation).start()
 
     def __call__(self, request):
         if not self.is_cacheable(request):
@@ -241,8 +245,10 @@ def shared_generation():
 
 
 def purge():
-    """Drop all pages, in every process of this machine, before the next request."""
+    """Drop all pages, in every process of this machine, before the next request; on other machines, a moment later."""
     shared_generation().renew()
+    if settings.REDIS_URL:
+        machines.tell_purge()
 
 
 def until_purge(function):

@@ -196,12 +196,19 @@ elif FRONTEND_CACHE:
 else:
     WAGTAILFRONTENDCACHE = {}
 
-TASKS = {
-    "default": {
-        "BACKEND": "django_tasks_db.DatabaseBackend",
-        "QUEUES": ["default"],
+# Background work: kept in the database, or in Redis where workers run on several machines.
+REDIS_URL = setting("str", "REDIS_URL", default="")
+DATABASE_QUEUE = {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}
+if REDIS_URL:
+    INSTALLED_APPS.append("django_rq")
+    _redis = {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 3600, "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 2}}
+    RQ_QUEUES = {"default": _redis, "bulk": _redis}
+    TASKS = {
+        "default": {"BACKEND": "core.queue.RedisBackend", "QUEUES": ["default", "bulk"]},
+        "database": DATABASE_QUEUE,
     }
-}
+else:
+    TASKS = {"default": DATABASE_QUEUE}
 
 # Mail. Every provider that Anymail supports: its name, then the keys that it needs, each read from the environment.
 EMAIL_PROVIDERS = {

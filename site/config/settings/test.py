@@ -26,7 +26,6 @@ MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "me
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
 STORAGES["private"]["OPTIONS"]["location"] = VAR_DIR / "private"
 STATIC_ROOT = VAR_DIR
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default"]}}
 NEWSLETTER_LEASE_SECONDS = 3
 TICK_SECONDS = 0.5
 LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}
