@@ -228,6 +228,7 @@ EMAIL_PROVIDERS = {
 }
 # What a provider takes besides its keys: where its API is, and what proves its webhooks.
 EMAIL_PROVIDER_OPTIONS = {
+    "brevo": ["BREVO_API_URL"],
     "mailersend": ["MAILERSEND_SIGNING_SECRET"],
     "mailgun": ["MAILGUN_SENDER_DOMAIN", "MAILGUN_API_URL", "MAILGUN_WEBHOOK_SIGNING_KEY"],
     "mailtrap": ["MAILTRAP_TRACKING_SECRET"],

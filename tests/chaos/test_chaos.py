@@ -1,0 +1,203 @@
+"""Crashes and outages at full size (`make chaos`): campaigns whose workers are killed, and whose services go away."""
+
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection
+
+from newsletter import campaigns
+from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
+from tests.committed import _django_db_helper  # noqa: F401
+from tests.standins import ProviderAPI, SMTPServer
+from tests.workers import Workers, by_smtp, environment, wait_until
+
+pytestmark = [pytest.mark.chaos, pytest.mark.django_db]
+PEOPLE = int(os.environ.get("CHAOS_PEOPLE", "20000"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "50"))
+WORKERS, CONNECTIONS = 2, 10
+
+
+class Ledger(SMTPServer):
+    """Remembers to whom a mail went and under which Message-ID, no more: twenty thousand mails are large."""
+
+    def keep(self, recipient, raw):
+        head = raw.partition(b"\r\n\r\n")[0]
+        with self._lock:
+            self.mails.append((recipient, message_from_bytes(head)["Message-ID"]))
+
+
+@pytest.fixture
+def server():
+    with Ledger() as server:
+        yield server
+
+
+def start_campaign(number):
+    Subscriber.objects.bulk_create(
+        Subscriber(email=f"{each}@example.org", state=Subscriber.State.ACTIVE) for each in range(number)
+    )
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+    campaigns.start(campaign)
+    # Nobody queues a task: the workers' own tick finds what is to be done.
+    Campaign.objects.filter(pk=campaign.pk).update(worked_at=None)
+    return campaign
+
+
+def is_sent(campaign):
+    """Whether a campaign is finished; False while the database is away."""
+    try:
+        return Campaign.objects.get(pk=campaign.pk).state == Campaign.State.SENT
+    except OperationalError:
+        connection.close()
+        return False
+
+
+class KeptWorkers(Workers):
+    """Workers that are started anew when they end by themselves, as systemd would."""
+
+    def __enter__(self):
+        self.is_over = threading.Event()
+        self.keeper = threading.Thread(target=self._keep, daemon=True)
+        self.keeper.start()
+        return self
+
+    def _keep(self):
+        while not self.is_over.wait(0.5):
+            for process in list(self.running):
+                if process.poll() is not None:
+                    self.running.remove(process)
+                    self.start()
+
+    def __exit__(self, *error):
+        self.is_over.set()
+        self.keeper.join()
+        super().__exit__(*error)
+
+
+def say(words):
+    """What docs/performance.md tells of."""
+    sys.stderr.write(f"\nchaos: {words}\n")
+
+
+def report(server, campaign, kills):
+    """Print what was sent, and return how many mails were repeated."""
+    copies = Counter(recipient for recipient, _number in server.mails)
+    repeated = sum(copies.values()) - len(copies)
+    say(f"{len(copies):,} people, {kills} blows, {repeated} mails repeated")
+    return repeated
+
+
+def check_everybody_got_it(server, campaign, number):
+    assert len({recipient for recipient, _id in server.mails}) == number, "somebody was left out"
+    assert len(set(server.mails)) == number, "a repeated mail has another Message-ID"
+    assert campaign.counts()[Delivery.State.SENT] == number
+
+
+def test_killed_fifty_times_at_random(server):
+    server.seconds = 0.15  # so that it takes long enough to be killed in
+    campaign = start_campaign(PEOPLE)
+    kills = 0
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        for _worker in range(WORKERS):
+            workers.start()
+        assert wait_until(lambda: server.mails, 60)
+        while kills < KILLS and not is_sent(campaign):
+            time.sleep(random.uniform(0, 3))
+            before = len(server.mails)
+            workers.kill(random.choice(workers.running))
+            workers.start()
+            kills += 1
+            if kills % 5 == 0:
+                wait_until(lambda before=before: len(server.mails) > before + 50, 20)
+        server.seconds = 0
+        assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+    assert kills == KILLS, "it was finished too early"
+    repeated = report(server, campaign, kills)
+    check_everybody_got_it(server, campaign, PEOPLE)
+    assert repeated <= kills * CONNECTIONS
+
+
+def test_killed_where_the_provider_takes_an_idempotency_key_repeats_nothing():
+    number, kills = PEOPLE // 10, KILLS // 5
+    with ProviderAPI() as api:
+        api.seconds = 0.05
+        campaign = start_campaign(number)
+        env = environment(EMAIL_PROVIDER="brevo", BREVO_API_KEY="k", BREVO_API_URL=f"{api.url}/")
+        with Workers(env) as workers:
+            for _worker in range(WORKERS):
+                workers.start()
+            assert wait_until(lambda: api.sent, 60)
+            for _kill in range(kills):
+                time.sleep(random.uniform(0, 3))
+                workers.kill(random.choice(workers.running))
+                workers.start()
+            assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+        calls = len(api.calls)
+        say(f"{number:,} people, {kills} kills, {calls - number} calls repeated, {len(api.sent) - number} mails")
+        assert sorted(api.sent) == sorted(f"{each}@example.org" for each in range(number))
+        assert campaign.counts()[Delivery.State.SENT] == number
+
+
+def postgres(action):
+    """Stop or start PostgreSQL, the hard way."""
+    mode = ["-m", "immediate"] if action == "stop" else []
+    subprocess.run([*shlex.split(os.environ["TEST_POSTGRES"]), *mode, action], check=True, stdout=subprocess.DEVNULL)
+
+
+def redis_stops():
+    os.kill(int(Path(os.environ["TEST_REDIS_PID"]).read_text()), signal.SIGKILL)
+
+
+def redis_starts():
+    subprocess.run(shlex.split(os.environ["TEST_REDIS"]), check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.skipif("TEST_POSTGRES" not in os.environ, reason="make chaos")
+def test_without_postgresql_for_a_while(server):
+    server.seconds = 0.05
+    number, stops = PEOPLE // 2, 3
+    campaign = start_campaign(number)
+    with KeptWorkers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        for _worker in range(WORKERS):
+            workers.start()
+        for _stop in range(stops):
+            before = len(server.mails)
+            assert wait_until(lambda before=before: len(server.mails) > before + number // 20, 60)
+            connection.close()
+            postgres("stop")
+            time.sleep(6)  # longer than a lease
+            postgres("start")
+        assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+    repeated = report(server, campaign, stops)
+    check_everybody_got_it(server, campaign, number)
+    assert repeated <= stops * WORKERS * CONNECTIONS
+
+
+@pytest.mark.skipif("TEST_REDIS" not in os.environ, reason="make chaos")
+def test_without_redis_for_a_while(server):
+    server.seconds = 0.05
+    number, stops = PEOPLE // 2, 3
+    campaign = start_campaign(number)
+    env = by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS), REDIS_URL=os.environ["TEST_REDIS_URL"])
+    with KeptWorkers(env) as workers:
+        for _worker in range(WORKERS):
+            workers.start()
+        for _stop in range(stops):
+            before = len(server.mails)
+            assert wait_until(lambda before=before: len(server.mails) > before + number // 20, 60)
+            redis_stops()
+            time.sleep(6)
+            redis_starts()
+        assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+    assert report(server, campaign, stops) == 0
+    check_everybody_got_it(server, campaign, number)
