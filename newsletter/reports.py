@@ -41,6 +41,12 @@ class Progress:
     def percent(self):
         return 100 * self.done // self.total if self.total else 100
 
+    @property
+    def time_left(self):
+        """How long it will take at this rate, in words."""
+        now = timezone.now()
+        return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
+
 
 def progress(campaign):
     """The Progress of a campaign, from one query."""
@@ -161,7 +167,7 @@ class Course:
 
 
 def course(campaign):
-    """The Course of a campaign from its start on, or None before anything was sent."""
+    """The Course of a campaign from its start on, or None as long as there is none."""
     last = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
     if not campaign.started_at or not last:
         return None
@@ -174,6 +180,8 @@ def course(campaign):
     }
     lines = {name: line for name, line in lines.items() if line}
     moments = _moments(lines, step)
+    if len(moments) < 2:
+        return None
     labels = [date_format(timezone.localtime(moment), format_name) for moment in moments]
     series = [[line.get(moment, 0) for moment in moments] for line in lines.values()]
     return Course(
@@ -183,6 +191,8 @@ def course(campaign):
 
 def _step(duration):
     """How finely a time is cut: (kind of Trunc, timedelta, how a moment is written)."""
+    if duration <= timedelta(minutes=1):
+        return "second", timedelta(seconds=1), "H:i:s"
     if duration <= timedelta(hours=1):
         return "minute", timedelta(minutes=1), "TIME_FORMAT"
     if duration <= timedelta(days=3):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.auth import permission_required
+from wagtail.coreutils import get_content_languages
 
 from newsletter import campaigns, checks, mailing, previews, rendering, reports, sending
 from newsletter.audiences import size_by_mail_language
@@ -189,6 +190,7 @@ def _progress(campaign):
     return {
         "campaign": campaign,
         "progress": progress,
+        "languages": [(get_content_languages()[code], *pair) for code, pair in progress.languages.items()],
         "states": [(code, label, progress.states[code]) for code, label in names.items()],
         "wakes": site_time(campaign.resume_at) if campaign.is_waiting else "",
         "scheduled": site_time(campaign.scheduled_at) if campaign.scheduled_at else "",
