@@ -255,6 +255,7 @@ def test_while_it_runs_the_page_says_how_far_and_how_long(campaign, subscribe, s
 def test_afterwards_the_report_adds_up(sent, staff_client):
     Campaign.objects.update(started_at=timezone.now() - timedelta(minutes=9))
     ProviderEvent.objects.filter(kind="bounced").update(at=timezone.now() - timedelta(minutes=5))
+    sent.refresh_from_db()
     (summary,) = reports.earlier(sent)
     assert (summary.total, summary.sent, summary.delivered, summary.bounced, summary.complained, summary.left) == (
         5,

@@ -195,7 +195,7 @@ def test_a_sender_with_all_its_records_is_fine(zone):
     assert checks.sender_records() == []
 
 
-@pytest.mark.parametrize(("missing", "kind"), zip(RECORDS, ["SPF", "DMARC", "DKIM"], strict=True))
+@pytest.mark.parametrize(("missing", "kind"), list(zip(RECORDS, ["SPF", "DMARC", "DKIM"], strict=True)))
 def test_a_sender_without_one_is_warned_of(zone, missing, kind):
     zone |= {name: text for name, text in RECORDS.items() if name != missing}
     (found,) = checks.sender_records()
