@@ -79,7 +79,11 @@ class NewsFeed(Feed):
         return [topic.name for topic in item.topics]
 
     def item_extra_kwargs(self, item):
-        return {"content": absolute_html(item.body.render_as_block())}
+        return {"content": absolute_html(self.item_body(item))}
+
+    def item_body(self, item):
+        """The whole text as HTML."""
+        return item.body.render_as_block()
 
 
 class TopicFeed(NewsFeed):

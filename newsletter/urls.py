@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .feeds import EditionFeed
 
 urlpatterns = [
     path("join/", views.join, name="newsletter_join"),
@@ -9,5 +10,6 @@ urlpatterns = [
     path("leave/<str:token>/", views.leave, name="newsletter_leave"),
     path("preferences/<str:token>/", views.preferences, name="newsletter_preferences"),
     path("new-address/<str:token>/", views.new_address, name="newsletter_new_address"),
+    path("feed.xml", EditionFeed(), name="newsletter_feed"),
     path("data/<str:token>/", views.data, name="newsletter_data"),
 ]

@@ -30,7 +30,7 @@ class NewsletterPage(BasePage):
         return self.search_description or self.introduction
 
     def get_context(self, request, *args, **kwargs):
-        """Add the sign-up form and the editions of this language that were sent."""
+        """Add the sign-up form and the editions of this language that everybody may read."""
         from newsletter.forms import SignUpForm
 
         return super().get_context(request, *args, **kwargs) | {
