@@ -5,6 +5,7 @@ from core import pagecache
 from core.models import SiteTexts
 from core.texts import compile_texts
 from django.conf import settings
+from django.core.cache import cache
 from django.core.management import call_command
 from wagtail.models import Locale
 
@@ -35,9 +36,10 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture(autouse=True)
-def _empty_page_cache():
-    """What one test rendered is not another one's answer."""
+def _empty_caches():
+    """What one test rendered is not another one's answer; numbers of pictures come again after a rollback."""
     pagecache.purge()
+    cache.clear()
 
 
 @pytest.fixture

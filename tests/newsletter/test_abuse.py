@@ -160,6 +160,7 @@ def test_the_answer_is_byte_for_byte_the_same_whatever_is_known(post, subscribe,
     for number, name in enumerate(names):
         for _twice in range(2):
             response = post(f"{name}@example.org", REMOTE_ADDR=f"192.0.2.{number}")
+            del response["Expires"]  # says only what time it is
             answers.add(
                 (response.status_code, response.content, tuple(sorted(response.headers.items())), str(response.cookies))
             )
