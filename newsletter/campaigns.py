@@ -303,6 +303,15 @@ def forgotten():
             yield campaign
 
 
-def stuck(since=timedelta(minutes=15)):
-    """Campaigns that are sending and on which nothing has moved for a while, for the operations page."""
-    return Campaign.objects.filter(state=State.SENDING, worked_at__lt=timezone.now() - since)
+def unmoved(since=timedelta(minutes=15)):
+    """Campaigns of which no mail has gone for a while though some could: for the people who can help.
+
+    Those that wait on purpose, for tomorrow's allowance or somebody's morning, are not among them.
+    """
+    now = timezone.now()
+    for campaign in Campaign.objects.filter(state=State.SENDING, started_at__lt=now - since).select_related("issue"):
+        waits_on_purpose = campaign.is_waiting and not campaign.outages
+        if waits_on_purpose or campaign.deliveries.filter(sent_at__gte=now - since).exists():
+            continue
+        if free(campaign.deliveries.filter(state__in=Delivery.OPEN)).exists():
+            yield campaign

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from core.alarms import raise_alarm
 from core.leases import free
 from core.schedule import every
 from core.work import tick
@@ -65,6 +66,13 @@ def sum_up_tally():
 def poll_bounces():
     """Keep the bounces that lie in the mailbox; the next tick has them acted on."""
     return bounces.poll()
+
+
+@every(timedelta(minutes=5), _("look for campaigns of which no mail goes out"))
+def look_for_unmoved_campaigns():
+    """Raise an alarm about campaigns that should be moving and are not."""
+    for campaign in campaigns.unmoved():
+        raise_alarm("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
 
 
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))

@@ -181,7 +181,8 @@ def issue_mail(request, page_id):
 def campaign_list(request):
     """All campaigns, newest first."""
     page = Paginator(Campaign.objects.select_related("issue", "created_by"), 30).get_page(request.GET.get("p"))
-    return render(request, "newsletter/admin/campaign_list.html", {"campaigns": page})
+    context = {"campaigns": page, "unmoved": list(campaigns.unmoved())}
+    return render(request, "newsletter/admin/campaign_list.html", context)
 
 
 def _progress(campaign):

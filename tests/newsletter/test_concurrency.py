@@ -99,6 +99,20 @@ def test_the_same_event_many_times_at_once_is_one_row():
     assert ProviderEvent.objects.count() == 1
 
 
+def test_two_web_processes_and_an_impatient_editor_make_one_campaign_and_start_it_once():
+    Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
+    issue = IssuePage.objects.get(locale__language_code="es")
+
+    def press():
+        campaign = campaigns.campaign_for(issue, None)
+        return campaign.pk, campaigns.start(campaign)
+
+    pressed = race(*[press] * 4)
+    assert len({number for number, _started in pressed}) == 1
+    assert sum(started for _number, started in pressed) == 1
+    assert Campaign.objects.count() == Delivery.objects.count() == 1
+
+
 def test_two_workers_share_a_campaign_and_mail_nobody_twice():
     Subscriber.objects.bulk_create(
         Subscriber(email=f"{number}@example.org", state=State.ACTIVE) for number in range(300)

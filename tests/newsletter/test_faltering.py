@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from newsletter import campaigns, quota, sending
 from newsletter.models import Campaign, Delivery
-from newsletter.tasks import send_campaign
+from newsletter.tasks import look_for_unmoved_campaigns, send_campaign
 from tests.standins import ProviderAPI, SMTPServer
 
 pytestmark = pytest.mark.django_db
@@ -227,11 +227,18 @@ def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_
     assert len(server.mails) == 20
 
 
-def test_a_campaign_on_which_nothing_moves_is_named(start, server):
-    campaign = start(1)
-    assert not campaigns.stuck().exists()
-    Campaign.objects.update(worked_at=timezone.now() - timedelta(minutes=16))
-    assert list(campaigns.stuck()) == [campaign]
+def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_client, run_tasks, caplog):
+    campaign = start(2)
+    assert not list(campaigns.unmoved())
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        assert list(campaigns.unmoved()) == [campaign]
+        assert "no mail has gone out for 15 minutes" in staff_client.get("/admin/newsletter/campaigns/").text
+        look_for_unmoved_campaigns()
+        assert "campaign stands still" in caplog.text
+        Campaign.objects.update(resume_at=timezone.now() + timedelta(hours=9))  # tomorrow's allowance
+        assert not list(campaigns.unmoved())
+        Campaign.objects.update(outages=9)  # the provider is away
+        assert list(campaigns.unmoved()) == [campaign]
 
 
 # Limits

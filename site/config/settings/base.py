@@ -268,7 +268,6 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
 
 # The newsletter.
-NEWSLETTER_BATCH_SIZE = 100  # messages claimed at a time: what one unclear answer of a provider can leave in doubt
 NEWSLETTER_LEASE_SECONDS = 60  # after this a batch whose worker went silent is taken up by another
 NEWSLETTER_CONFIRM_DAYS = 14
 TICK_SECONDS = 10  # how often a worker looks for work that the queue forgot
