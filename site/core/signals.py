@@ -7,8 +7,9 @@ from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.models import Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
+from wagtail_localize.models import TranslationSource
 
-from . import frontend_cache, pagecache, search
+from . import frontend_cache, pagecache, search, translations
 from .images import CustomImage
 from .models import BasePage, Menu, SiteTexts, Topic
 from .sites import follow_site_url
@@ -47,6 +48,17 @@ def index_words(instance, **kwargs):
     """Let searches that are mistyped find the words of a published page."""
     if isinstance(instance, BasePage):
         search.remember_words(instance)
+
+
+def note_new_strings(instance, **kwargs):
+    """Have the strings of a changed original read again, so that its translations say what is left to do."""
+    key, locale_id = getattr(instance, "translation_key", None), getattr(instance, "locale_id", None)
+    if key and TranslationSource.objects.filter(object_id=key, locale_id=locale_id).exists():
+        translations.read_strings_again.enqueue(str(key), locale_id)
+
+
+published.connect(note_new_strings)
+post_save.connect(note_new_strings, sender=Topic)
 
 
 @receiver(post_delete)

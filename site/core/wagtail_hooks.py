@@ -13,7 +13,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import localmail
+from . import board, localmail
 from .models import Menu, SiteTexts, Topic
 
 
@@ -89,6 +89,8 @@ def mail_html(request, key):
 @hooks.register("register_admin_urls")
 def admin_urls():
     return [
+        path("translations/", board.board, name="translation_board"),
+        path("translations/publish/<int:page_id>/", board.publish, name="translation_publish"),
         path("mail/", mail_list, name="localmail_list"),
         path("mail/<str:key>/", mail_detail, name="localmail_detail"),
         path("mail/<str:key>/html/", mail_html, name="localmail_html"),
@@ -105,6 +107,18 @@ class LocalMailMenuItem(MenuItem):
 @hooks.register("register_admin_menu_item")
 def local_mail_menu_item():
     return LocalMailMenuItem(_("Outgoing mail"), reverse_lazy("localmail_list"), icon_name="mail", order=900)
+
+
+@hooks.register("register_admin_menu_item")
+def board_menu_item():
+    return MenuItem(
+        _("Translations"), reverse_lazy("translation_board"), icon_name="wagtail-localize-language", order=240
+    )
+
+
+@hooks.register("construct_homepage_panels")
+def add_board_panel(request, panels):
+    panels.append(board.BoardPanel())
 
 
 @hooks.register("insert_global_admin_css")
