@@ -9,9 +9,12 @@ import dns.resolver
 import requests
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.test import Client
-from django.utils.translation import get_language, override
+from django.test import RequestFactory
+from django.urls import Resolver404, resolve
+from django.utils.translation import get_language, get_language_from_path, override
 from django.utils.translation import gettext as _
+from wagtail.contrib.redirects.middleware import get_redirect
+from wagtail.models import Page
 
 SECONDS = 3
 GONE = {404, 410}
@@ -46,16 +49,26 @@ def is_own(url):
 
 
 def problem_of_own(url):
-    """What is wrong with a link to this site, by asking the site itself as a visitor would; empty if nothing is."""
+    """What is wrong with a link to this site, by where the site would route it; empty if nothing is."""
     path = unquote(urlsplit(url).path) or "/"
     if path.startswith(settings.MEDIA_URL):
         exists = default_storage.exists(path.removeprefix(settings.MEDIA_URL))
         return "" if exists else _("there is no such file")
+    return "" if _leads_somewhere(path) else _("the page is missing or not published")
+
+
+def _leads_somewhere(path):
+    """Whether a path of this site is a view, a published page, or redirected."""
     site = urlsplit(settings.SITE_URL)
-    visitor = Client(raise_request_exception=False, SERVER_NAME=site.hostname)
-    with override(get_language()):  # the visit leaves the language of its page behind
-        status = visitor.get(url.removeprefix(settings.SITE_URL) or "/", secure=site.scheme == "https").status_code
-    return "" if status < 400 else _("the page is missing or not published (%(status)s)") % {"status": status}
+    request = RequestFactory(SERVER_NAME=site.hostname).get(path, secure=site.scheme == "https")
+    with override(get_language_from_path(path) or get_language()):
+        try:
+            match = resolve(path)
+        except Resolver404:
+            return False
+        if match.url_name != "wagtail_serve":
+            return True
+        return bool(Page.route_for_request(request, match.args[0]) or get_redirect(request, path))
 
 
 def problem_of_other(url):

@@ -132,7 +132,7 @@ def test_the_dashboard_sums_it_up(staff_client, page_of):
 
 
 def test_with_three_thousand_pages_it_takes_as_few_queries(page_of, django_assert_max_num_queries, staff_client):
-    home = page_of("home")
+    home, kind = page_of("home"), page_of("about").content_type
     Page.objects.bulk_create(
         Page(
             title=f"Página {number}",
@@ -141,7 +141,7 @@ def test_with_three_thousand_pages_it_takes_as_few_queries(page_of, django_asser
             path=Page._get_path(home.path, home.depth + 1, 1000 + number),
             depth=home.depth + 1,
             locale=home.locale,
-            content_type=page_of("about").content_type,
+            content_type=kind,
             url_path=f"{home.url_path}pagina-{number}/",
         )
         for number in range(3000)

@@ -115,7 +115,7 @@ def test_an_empty_preheader_and_a_long_subject_are_warned_of(issue, reader):
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("/es/no-existe/", "missing or not published (404)"),
+        ("/es/no-existe/", "missing or not published"),
         ("pagina.html", "does not begin with https://"),
         ("javascript:alert(1)", "does not begin with https://"),
         ("http://testserver/media/no.pdf", "there is no such file"),

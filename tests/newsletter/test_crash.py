@@ -4,6 +4,7 @@ import time
 from collections import Counter
 
 import pytest
+from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
 from newsletter import campaigns
@@ -64,6 +65,7 @@ def test_a_killed_worker_leaves_nobody_out(server, workers, campaign):
     assert not Delivery.objects.exclude(state=Delivery.State.SENT).exists()
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="make test-services")
 @pytest.mark.parametrize("action", ["pause", "cancel"])
 def test_it_stops_within_two_seconds_and_goes_on_where_it_stood(server, workers, campaign, action):
     workers.start()
