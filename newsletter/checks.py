@@ -158,8 +158,8 @@ def _images_of(page):
 def _links(page, mail):
     """(Findings about links that lead nowhere, addresses on other sites)."""
     found, others = [], set()
-    for link in BeautifulSoup(mail.html, "html.parser").find_all("a"):
-        url = link.get("href", "")
+    texts = {link.get("href", ""): link.get_text() for link in BeautifulSoup(mail.html, "html.parser").find_all("a")}
+    for url, text in texts.items():
         if A_TOKEN in url or url.startswith(("mailto:", "tel:")):
             continue
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
@@ -170,9 +170,9 @@ def _links(page, mail):
             others.add(url)
             continue
         if problem:
-            text = _("%(language)s: the link “%(text)s” (%(url)s) is broken: %(problem)s.")
-            words = {"language": page.locale.get_display_name(), "text": link.get_text(), "url": url or "–"}
-            found.append(Finding(BLOCKS, text % (words | {"problem": problem}), _edit(page)))
+            words = {"language": page.locale.get_display_name(), "text": text, "url": url or "–", "problem": problem}
+            message = _("%(language)s: the link “%(text)s” (%(url)s) is broken: %(problem)s.")
+            found.append(Finding(BLOCKS, message % words, _edit(page)))
     return found, others
 
 
