@@ -13,6 +13,7 @@ from tests.workers import ROOT, environment
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.xdist_group("redis"),  # they empty it
     pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="needs Redis: make test-services"),
 ]
 AWAY = "redis://127.0.0.1:1/0"

@@ -17,6 +17,7 @@ from tests.workers import ROOT, Workers, by_smtp, wait_until
 
 pytestmark = [
     pytest.mark.django_db,
+    pytest.mark.xdist_group("redis"),  # they empty it
     pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="needs Redis: make test-services"),
 ]
 PEOPLE = 1500
