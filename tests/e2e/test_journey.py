@@ -21,6 +21,8 @@ def newest_mail(admin, site, subject):
         link = admin.get_by_role("link", name=subject).first
         if link.count():
             link.click()
+            admin.wait_for_url("**/admin/mail/*/")
+            admin.wait_for_load_state()
             return admin.locator("pre").inner_text()
         admin.wait_for_timeout(500)
     raise AssertionError(f"no mail called {subject!r} went out")
@@ -87,7 +89,7 @@ def test_from_joining_to_leaving(page, admin, site):
     assert html.get_by_text("Good news.").count()
     page.goto(link_in(text, "preferences"))
     page.select_option("select[name=language]", "pt-br")
-    page.locator("main form button").click()
+    page.locator("main form button").first.click()
     assert "Salvo." in page.locator("main [role=status]").inner_text()
 
     page.goto(link_in(newest_mail(admin, site, "Noviembre en la red"), "leave"))
