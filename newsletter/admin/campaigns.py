@@ -135,13 +135,22 @@ def campaign_start(request, page_id):
         return redirect("newsletter_issue_send", issue.pk)
     campaign = campaigns.campaign_for(issue, request.user)
     campaigns.decide(campaign, chosen["segment"], chosen["local_morning"])
+    try:
+        _begin(request, campaign, chosen)
+    except ValueError:  # unpublished since it was looked at
+        messages.error(request, _("The edition is not published in any language."))
+        return redirect("newsletter_issue_send", issue.pk)
+    return redirect("newsletter_campaign", campaign.pk)
+
+
+def _begin(request, campaign, chosen):
+    """Start a campaign, or put it down for later."""
     if chosen["when"] == "later":
         if campaigns.schedule(campaign, chosen["at"]):
             messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(chosen["at"])})
     elif campaigns.start(campaign):
         send_campaign.enqueue(campaign.pk)
         messages.success(request, _("The edition is on its way."))
-    return redirect("newsletter_campaign", campaign.pk)
 
 
 # Previews
