@@ -61,3 +61,13 @@ def test_uploaded_files_cannot_run_in_the_sites_origin(client, settings, tmp_pat
     response = client.get("/media/page.html")
     assert "sandbox" in response["Content-Security-Policy"]
     assert client.get("/media/../db.sqlite3").status_code in {400, 404}
+
+
+def test_the_admin_bears_clac_s_name(client, staff_client, django_user_model):
+    html = staff_client.get("/admin/").text
+    assert "- CLAC</title>" in html
+    assert "img/mark" in html
+    staff_client.logout()
+    html = client.get("/admin/login/", headers={"accept-language": "pt-br"}).text
+    assert "Sign in to Wagtail" not in html
+    assert "CLAC" in html
