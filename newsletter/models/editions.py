@@ -1,7 +1,7 @@
 """The newsletter as pages: its own page with the sign-up and the archive, and the editions."""
 
 from core.models import BasePage
-from core.widgets import GuidedInput
+from core.widgets import MailboxInput
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -64,9 +64,9 @@ class IssuePage(BasePage):
         *Page.content_panels,
         MultiFieldPanel(
             [
-                FieldPanel("subject", widget=GuidedInput(best=50)),
-                FieldPanel("subject_b", widget=GuidedInput(best=50)),
-                FieldPanel("preheader", widget=GuidedInput(best=90)),
+                FieldPanel("subject", widget=MailboxInput(best=50)),
+                FieldPanel("subject_b", widget=MailboxInput(best=50)),
+                FieldPanel("preheader", widget=MailboxInput(best=90)),
             ],
             heading=_("In the mailbox"),
         ),

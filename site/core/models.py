@@ -18,6 +18,7 @@ from .blocks import LinkStructValue
 from .images import CustomImage, CustomRendition  # noqa: F401
 from .limits import Use  # noqa: F401
 from .schedule import JobRun  # noqa: F401
+from .widgets import DescriptionInput
 
 TITLE_WEIGHT = 5  # a word in the title counts as much as so many in the text
 
@@ -57,7 +58,7 @@ class BasePage(Page):
             [
                 FieldPanel("slug"),
                 FieldPanel("seo_title"),
-                FieldPanel("search_description"),
+                FieldPanel("search_description", widget=DescriptionInput),
                 FieldPanel("share_image"),
             ],
             heading=_("For search engines and sharing"),

@@ -14,4 +14,4 @@ function guide(input) {
   show()
 }
 
-document.querySelectorAll("input[data-guide]").forEach(guide)
+document.querySelectorAll("[data-guide]").forEach(guide)

@@ -71,3 +71,10 @@ def test_the_admin_bears_clac_s_name(client, staff_client, django_user_model):
     html = client.get("/admin/login/", headers={"accept-language": "pt-br"}).text
     assert "Sign in to Wagtail" not in html
     assert "CLAC" in html
+
+
+def test_descriptions_and_subjects_say_how_long_they_may_be(staff_client, page_of):
+    html = staff_client.get(f"/admin/pages/{page_of('issue-welcome').pk}/edit/").text
+    assert 'data-guide="160"' in html
+    assert 'data-guide="50"' in html
+    assert "js/guide" in html
