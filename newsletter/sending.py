@@ -234,7 +234,7 @@ class Shift:
             words = next(verdict.words for verdict in verdicts if verdict.meaning == Meaning.HALT)
             campaigns.halt(self.campaign, Campaign.Problem.HALTED, words)
             self._stop()
-        elif meanings[Meaning.AWAY] and not meanings["sent"]:
+        elif meanings[Meaning.AWAY] and not meanings["sent"] and not self.is_stopped:  # once, not for each connection
             self._back_off([verdict for verdict in verdicts if verdict.meaning == Meaning.AWAY])
 
     def _count_refusals(self, number, verdicts):
