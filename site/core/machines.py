@@ -35,6 +35,7 @@ class PurgeListener(threading.Thread):
     def __init__(self, generation):
         super().__init__(name="purge-listener", daemon=True)
         self.generation = generation
+        self.own_name = _name()
         self.is_listening = threading.Event()
 
     def run(self):
@@ -53,5 +54,5 @@ class PurgeListener(threading.Thread):
             self.is_listening.set()
             while True:
                 message = channel.get_message(timeout=CHECK_SECONDS)
-                if message and message["data"].decode() != _name():
+                if message and message["data"].decode() != self.own_name:
                     self.generation.renew()

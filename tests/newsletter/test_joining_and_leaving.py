@@ -82,16 +82,6 @@ def test_joining_takes_the_link_and_the_button(client, join):
     assert "boletín de CLAC" in subscriber.consent_events.first().wording
 
 
-def test_the_answer_is_the_same_for_known_and_unknown_addresses(join, subscribe, client, stamp):
-    subscribe("active@example.org")
-    subscribe("left@example.org", state=State.UNSUBSCRIBED)
-    answers = set()
-    for email in ("active@example.org", "left@example.org", "new@example.org"):
-        response = client.post("/es/subscription/join/", {"email": email, "stamp": stamp})
-        answers.add((response.status_code, response.content, tuple(sorted(response.headers.items()))))
-    assert len(answers) == 1
-
-
 def test_someone_who_is_in_already_is_told_so_by_mail(join, subscribe):
     subscribe("rosa@example.org")
     join("rosa@example.org")

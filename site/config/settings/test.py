@@ -1,5 +1,7 @@
 """The test suite: SQLite in a file (so that real worker processes can join), or DATABASE_URL's PostgreSQL."""
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -22,6 +24,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 # Whatever a run writes besides the database goes to a folder of its own.
 VAR_DIR = Path(tempfile.mkdtemp(prefix="clac-test-"))
+atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
 MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "media")
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
 STORAGES["private"]["OPTIONS"]["location"] = VAR_DIR / "private"
