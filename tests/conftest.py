@@ -7,6 +7,7 @@ from core.texts import compile_texts
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.utils import translation
 from wagtail.models import Locale
 
 from newsletter.models import IssuePage, Subscriber
@@ -40,6 +41,12 @@ def _empty_caches():
     """What one test rendered is not another one's answer; numbers of pictures come again after a rollback."""
     pagecache.purge()
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _default_language():
+    """The language of one test's last request is not another test's."""
+    translation.activate(settings.LANGUAGE_CODE)
 
 
 @pytest.fixture
