@@ -9,7 +9,7 @@ from wagtail.models import Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
 from wagtail_localize.models import TranslationSource
 
-from . import frontend_cache, pagecache, search, translations
+from . import frontend_cache, pagecache, roles, search, translations
 from .images import CustomImage
 from .models import BasePage, Menu, SiteTexts, Topic
 from .sites import follow_site_url
@@ -59,6 +59,13 @@ def note_new_strings(instance, **kwargs):
 
 published.connect(note_new_strings)
 post_save.connect(note_new_strings, sender=Topic)
+
+
+@receiver(post_save)
+def grant_roles(sender, instance, created, raw=False, **kwargs):
+    """A new language's home page, or a newsletter's, is open to those whose work it is."""
+    if created and not raw and issubclass(sender, Page):
+        roles.grant(instance)
 
 
 @receiver(post_delete)

@@ -1,0 +1,29 @@
+"""The roles that a new site begins with, and the workflow between them (core/roles.py)."""
+
+from core import roles
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+
+
+def make_roles(apps, schema_editor):
+    # Django makes permissions after the last migration; these are needed now.
+    for config in apps.get_app_configs():
+        config.models_module = True
+        create_permissions(config, apps=apps, verbosity=0)
+        config.models_module = None
+    roles.install(apps.get_model)
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("home", "0001_initial"),
+        ("core", "0001_initial"),
+        ("newsletter", "0001_initial"),
+        ("wagtailadmin", "0006_formstate"),
+        ("wagtailcore", "0097_baselogentry_uuid_action_timestamp_indexes"),
+        ("wagtaildocs", "0014_alter_document_file_size"),
+        ("wagtailimages", "0027_image_description"),
+        ("wagtailredirects", "0008_add_verbose_name_plural"),
+        ("wagtail_localize", "0016_rename_page_revision_translationlog_revision"),
+    ]
+    operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]
