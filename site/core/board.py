@@ -15,10 +15,9 @@ from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 from wagtail.models import Page
-from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import Translation
 
-from . import translations
+from . import roles, translating, translations
 
 ROWS = 50
 LABELS = {
@@ -71,8 +70,7 @@ def board(request):
     """The board of pages, a few at a time, and of snippets and settings, which are few."""
     languages = translations.locales()
     form = FilterForm(request.GET, languages=languages)
-    explorable = PagePermissionPolicy().explorable_instances(request.user)
-    rows = translations.originals().filter(pk__in=explorable.values("pk"))
+    rows = translations.originals().filter(pk__in=translating.seen_by(request.user).values("pk"))
     rows = form.narrow(rows, languages) if form.is_valid() else rows
     page = Paginator(rows, ROWS).get_page(request.GET.get("p"))
     shown = _shown(languages, form)
@@ -105,7 +103,7 @@ def _shown(languages, form):
 
 def _actions(request, finder, row, cell):
     """A cell as it is shown: state, label, address to go to, and number of the page if it can be published at once."""
-    may_translate = request.user.has_perm("wagtail_localize.submit_translation")
+    may_translate = request.user.has_perm(roles.TRANSLATE)
     url, publish = "", None
     if cell.state == translations.MISSING:
         url = _submit_url(row) if may_translate else ""

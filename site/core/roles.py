@@ -7,14 +7,13 @@ not exist yet when the groups are made give the roles their rights when they are
 
 from dataclasses import dataclass, field
 
-from django.utils.translation import gettext_lazy as _
-
 EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newsletterpage"
 HOME_DEPTH = 2  # home pages of the languages stand right below the root
 FILES = ["add", "change", "choose"]
 EVERY_FILE_RIGHT = [*FILES, "delete"]
 TEXTS = [f"core.{action}_{model}" for model in ("menu", "sitetexts", "topic") for action in ("change", "view")]
-EVERY_TEXT_RIGHT = TEXTS + [
+EVERY_TEXT_RIGHT = [
+    *TEXTS,
     *(f"core.{action}_{model}" for model in ("menu", "sitetexts", "topic") for action in ("add", "delete")),
     "core.publish_menu",
     "core.publish_sitetexts",
@@ -75,14 +74,6 @@ TRANSLATORS = {
 }
 ROLES = [EDITOR, *TRANSLATORS.values(), PUBLISHER, NEWSLETTER_MANAGER, ADMINISTRATOR]
 WORKFLOW = "Revisar y publicar"
-
-DESCRIPTIONS = {
-    EDITOR.name: _("Writes pages in every language and hands them to a publisher."),
-    **{role.name: _("Translates into one language, and changes pages of that language only.") for role in TRANSLATORS.values()},
-    PUBLISHER.name: _("Looks through what others wrote and publishes it; keeps menus, topics and redirects."),
-    NEWSLETTER_MANAGER.name: _("Writes editions of the newsletter, sends them, looks after subscribers."),
-    ADMINISTRATOR.name: _("May do everything: people, roles and settings too."),
-}  # fmt: skip
 
 
 def install(get_model):

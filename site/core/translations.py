@@ -9,6 +9,8 @@ from django_tasks import task
 from wagtail.models import DraftStateMixin, Locale, Page, TranslatableMixin, get_translatable_models
 from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationSource
 
+from . import notices
+
 MISSING, DRAFT, BEHIND, PUBLISHED = "missing", "draft", "behind", "published"
 STATES = [MISSING, DRAFT, BEHIND, PUBLISHED]
 
@@ -19,6 +21,7 @@ def read_strings_again(key, locale_id):
     source = TranslationSource.objects.filter(object_id=key, locale_id=locale_id).first()
     if source:
         source.update_from_db()
+        notices.to_translate.enqueue(source.pk)
 
 
 @dataclass(frozen=True)

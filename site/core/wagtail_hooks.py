@@ -13,7 +13,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import board, localmail
+from . import board, localmail, together, translating  # noqa: F401 – their hooks
 from .models import Menu, SiteTexts, Topic
 
 

@@ -9,7 +9,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from core import i18n, seo
+from core import i18n, seo, together
 from core.furniture import menus
 from core.markup import absolute
 from core.models import PATTERNS
@@ -116,3 +116,9 @@ def letter(number):
 def is_current(entry, page):
     """Whether a MenuEntry leads to `page` or to the section that it stands in."""
     return bool(getattr(page, "pk", None)) and entry.depth > 2 and page.path.startswith(entry.path)
+
+
+@register.simple_tag(takes_context=True)
+def translations_to(context, action, page, destination=None):
+    """The translations of a page that may be deleted, unpublished or moved together with it by whoever is asked."""
+    return together.others(context["request"].user, page, action, destination or None)

@@ -1,0 +1,216 @@
+"""Translating in the admin: rights at both ends, missing parents, slugs, publishing, and what happens to translations."""
+
+import io
+
+import polib
+import pytest
+from core import roles
+from django.contrib.auth.models import Group
+from django.core import mail
+from django.urls import reverse
+from wagtail.models import Locale, Page
+from wagtail_localize.models import StringTranslation, Translation, TranslationSource
+
+from tests.people import person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def log_in(client, django_user_model):
+    """A browser with somebody of a role: `log_in(roles.EDITOR)`."""
+
+    def make(role):
+        client.force_login(person(role))
+        return client
+
+    return make
+
+
+def submit(client, page, *languages, **more):
+    locales = [Locale.objects.get(language_code=code).pk for code in languages]
+    url = reverse("wagtail_localize:submit_page_translation", args=[page.pk])
+    return client.post(url, {"locales": locales, **more})
+
+
+def translation_of(page, language):
+    return Translation.objects.get(source__object=page.translation_key, target_locale__language_code=language)
+
+
+def put(client, translation, path, value):
+    segment = translation.source.stringsegment_set.get(context__path=path)
+    url = reverse("wagtail_localize:edit_string_translation", args=[translation.pk, segment.pk])
+    return client.put(url, f"value={value}", content_type="application/x-www-form-urlencoded")
+
+
+def test_missing_parents_are_offered_and_translated_first(log_in, page_of, run_tasks):
+    page_of("about", "en").delete()
+    page = page_of("mission")
+    browser = log_in(roles.EDITOR)
+    url = reverse("wagtail_localize:submit_page_translation", args=[page.pk])
+    assert page_of("about").title in browser.get(url).text
+    assert "include_parents" in submit(browser, page, "en").context["form"].errors
+    assert not page.has_translation(Locale.objects.get(language_code="en"))
+    submit(browser, page, "en", include_parents="on")
+    about, mission = page_of("about", "en"), page_of("mission", "en")
+    assert mission.get_parent().pk == about.pk
+    assert (about.live, mission.live, about.alias_of_id) == (False, False, None)
+
+
+def test_a_translator_submits_only_into_the_own_language(log_in, page_of):
+    for language in ("en", "pt-br"):
+        page_of("mission", language).delete()
+    browser = log_in(roles.TRANSLATORS["en"])
+    form = browser.get(reverse("wagtail_localize:submit_page_translation", args=[page_of("mission").pk])).context[
+        "form"
+    ]
+    assert [locale.language_code for locale in form.fields["locales"].queryset] == ["en"]
+    assert submit(browser, page_of("mission"), "pt-br").context["form"].errors
+    assert submit(browser, page_of("mission"), "en").status_code == 302
+    assert page_of("mission", "en")
+
+
+def test_a_translator_changes_texts_of_the_own_language_only(log_in, page_of):
+    browser = log_in(roles.TRANSLATORS["en"])
+    page = page_of("mission")
+    assert put(browser, translation_of(page, "en"), "title", "Our mission").status_code in {200, 201}
+    assert put(browser, translation_of(page, "pt-br"), "title", "Nossa").status_code == 302
+    menu = translation_of(page_of("home"), "pt-br")
+    assert browser.get(reverse("wagtail_localize:download_pofile", args=[menu.pk])).status_code == 302
+
+
+def test_texts_of_the_site_are_changed_in_ones_own_language_only(log_in):
+    from core.models import Topic
+
+    browser = log_in(roles.TRANSLATORS["en"])
+    topics = {topic.locale.language_code: topic for topic in Topic.objects.filter(slug__gt="").order_by("pk")}
+    for language, may in (("en", True), ("pt-br", False), ("es", False)):
+        response = browser.get(reverse("wagtailsnippets_core_topic:edit", args=[topics[language].pk]))
+        assert (response.status_code == 200) is may, language
+
+
+def test_an_editor_sends_nothing_live(log_in, page_of):
+    browser = log_in(roles.EDITOR)
+    page = page_of("mission", "en")
+    browser.post(reverse("wagtailadmin_pages:edit", args=[page.pk]), {"action": "publish"})
+    source = TranslationSource.objects.get(object_id=page.translation_key)
+    browser.post(reverse("wagtail_localize:update_translations", args=[source.pk]), {"publish_translations": "on"})
+    page.refresh_from_db()
+    assert page.latest_revision_id == page_of("mission", "en").latest_revision_id
+
+
+def change(page, run_tasks):
+    page.introduction = "Una frase nueva que nadie tradujo todavía."
+    page.save_revision().publish()
+    run_tasks()
+
+
+def test_half_a_translation_is_not_published(log_in, page_of, run_tasks):
+    change(page_of("about"), run_tasks)
+    browser, page = log_in(roles.PUBLISHER), page_of("about", "en")
+    edit = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    before = page.latest_revision_id
+    response = browser.post(edit, {"action": "publish"}, follow=True)
+    assert "1" in str(next(iter(response.context["messages"])))
+    source = TranslationSource.objects.get(object_id=page.translation_key)
+    browser.post(reverse("wagtail_localize:update_translations", args=[source.pk]), {"publish_translations": "on"})
+    assert page_of("about", "en").latest_revision_id == before
+
+
+def test_translators_hear_of_work_and_publishers_of_what_is_ready(log_in, page_of, run_tasks):
+    english, portuguese = person(roles.TRANSLATORS["en"]), person(roles.TRANSLATORS["pt-br"], "pt-br")
+    publisher = person(roles.PUBLISHER, "en")
+    change(page_of("about"), run_tasks)
+    assert [(message.to, message.subject) for message in mail.outbox] == [
+        ([english.email], "Por traducir: “Who we are (contenido inicial)” (English)"),
+        ([portuguese.email], "Para traduzir: “Quem somos (conteúdo inicial)” (Português)"),
+    ]
+    assert "/admin/pages/" in mail.outbox[0].body
+    mail.outbox.clear()
+    translation = translation_of(page_of("about"), "en")
+    browser = log_in(roles.TRANSLATORS["en"])
+    put(browser, translation, "introduction", "A new sentence.")
+    run_tasks()
+    assert [(message.to, message.subject) for message in mail.outbox] == [
+        ([publisher.email], "Translated: “Who we are (starter content)” (English)")
+    ]
+
+
+def test_an_address_follows_the_translated_title(log_in, page_of):
+    page = page_of("mission")
+    translation = translation_of(page, "en")
+    StringTranslation.objects.filter(context__object=page.translation_key, locale__language_code="en").delete()
+    put(log_in(roles.TRANSLATORS["en"]), translation, "title", "Why we are here")
+    slug = StringTranslation.objects.get(
+        context__object=page.translation_key, context__path="slug", locale__language_code="en"
+    )
+    assert slug.data == "why-we-are-here"
+    translation.save_target(publish=False)
+    assert page_of("mission", "en").get_latest_revision_as_object().slug == "why-we-are-here"
+
+
+def test_a_po_file_goes_out_and_comes_back_without_loss(log_in, page_of):
+    page = page_of("about")
+    translation, browser = translation_of(page, "en"), log_in(roles.TRANSLATORS["en"])
+    before = [str(entry) for entry in translation.export_po()]
+    content = browser.get(reverse("wagtail_localize:download_pofile", args=[translation.pk])).content
+    assert len(polib.pofile(content.decode())) == len(before)
+    StringTranslation.objects.filter(context__object=page.translation_key, locale__language_code="en").delete()
+    upload = io.BytesIO(content)
+    upload.name = "about.po"
+    browser.post(reverse("wagtail_localize:upload_pofile", args=[translation.pk]), {"file": upload})
+    assert [str(entry) for entry in translation.export_po()] == before
+
+
+def test_a_link_inside_text_leads_to_the_translation(client, page_of):
+    page = page_of("about")
+    page.body = [("text", f'<p><a linktype="page" id="{page_of("mission").pk}">la misión</a></p>')]
+    page.save_revision().publish()
+    source, _created = TranslationSource.update_or_create_from_instance(page)
+    source.translations.get(target_locale__language_code="en").save_target()
+    assert f'href="{page_of("mission", "en").url}"' in client.get(page_of("about", "en").url).text
+
+
+@pytest.mark.parametrize("too", [True, False])
+def test_translations_are_deleted_too_if_asked(log_in, page_of, too):
+    page, english = page_of("mission"), page_of("mission", "en")
+    browser, url = log_in(roles.PUBLISHER), reverse("wagtailadmin_pages:delete", args=[page.pk])
+    assert english.title in browser.get(url).text
+    browser.post(url, {"with_translations": "on"} if too else {})
+    assert not Page.objects.filter(pk=page.pk).exists()
+    assert Page.objects.filter(pk=english.pk).exists() is not too
+
+
+@pytest.mark.parametrize("too", [True, False])
+def test_translations_are_unpublished_too_if_asked(log_in, page_of, too):
+    page = page_of("mission")
+    browser, url = log_in(roles.PUBLISHER), reverse("wagtailadmin_pages:unpublish", args=[page.pk])
+    assert page_of("mission", "en").title in browser.get(url).text
+    browser.post(url, {"with_translations": "on"} if too else {})
+    assert not page_of("mission").live
+    assert page_of("mission", "en").live is not too
+
+
+@pytest.mark.parametrize("too", [True, False])
+def test_translations_are_moved_too_if_asked(log_in, page_of, too):
+    page, english = page_of("mission"), page_of("mission", "en")
+    browser = log_in(roles.PUBLISHER)
+    url = reverse("wagtailadmin_pages:move_confirm", args=[page.pk, page_of("home").pk])
+    assert english.title in browser.get(url).text
+    browser.post(url, {"with_translations": "on"} if too else {})
+    assert page_of("mission").get_parent().pk == page_of("home").pk
+    assert page_of("mission", "en").get_parent().pk == (page_of("home", "en") if too else page_of("about", "en")).pk
+
+
+def test_a_page_is_neither_copied_nor_moved_to_where_one_may_not_write(log_in, page_of):
+    browser, page = log_in(roles.TRANSLATORS["en"]), page_of("mission", "en")
+    foreign = page_of("about", "pt-br")
+    data = {"new_title": "x", "new_slug": "copied", "new_parent_page": foreign.pk}
+    browser.post(reverse("wagtailadmin_pages:copy", args=[page.pk]), data)
+    assert not Page.objects.filter(slug="copied").exists()
+    browser.post(reverse("wagtailadmin_pages:move_confirm", args=[page.pk, foreign.pk]))
+    assert page_of("mission", "en").get_parent().pk == page_of("about", "en").pk
+
+
+def test_the_roles_are_there_from_the_beginning():
+    assert {role.name for role in roles.ROLES} == set(Group.objects.values_list("name", flat=True))
