@@ -261,9 +261,12 @@ def settle_unknown(campaign):
     return campaign.deliveries.filter(state=Mail.UNKNOWN).update(state=Mail.SENT)
 
 
+TAKES_NEWCOMERS = {State.SENT, State.SENDING}  # campaigns to which newcomers may be added
+
+
 def newcomers(campaign):
     """The Subscribers of a campaign's audience who joined since it started and have not got it."""
-    if campaign.state not in {State.SENT, State.SENDING}:
+    if campaign.state not in TAKES_NEWCOMERS:
         return audience().none()
     known = campaign.deliveries.filter(subscriber=OuterRef("pk"))
     return audience(campaign.segment).filter(~Exists(known), confirmed_at__gte=campaign.started_at)
@@ -273,6 +276,8 @@ def send_to_newcomers(campaign):
     """Send a campaign to its newcomers. Returns how many they are."""
     with transaction.atomic():
         locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if locked.state not in TAKES_NEWCOMERS:
+            return 0
         languages = list(locked.contents.filter(variant="").values_list("language", flat=True))
         number = _write_deliveries(locked, newcomers(locked), languages)
     if number:

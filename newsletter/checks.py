@@ -1,7 +1,6 @@
 """What is looked at before an edition is sent: what would be wrong blocks it, what may be meant is a warning."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ import dns.exception
 import dns.resolver
 from bs4 import BeautifulSoup
 from core import links
+from core.checks import BLOCKS, TELLS, WARNS, Finding
 from core.models import SiteTexts
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -25,22 +25,12 @@ from .audiences import size_by_mail_language
 from .campaigns import published_languages
 from .models import Campaign
 
-BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
 MOST_BYTES, MANY_BYTES = 102_000, 80_000  # Gmail cuts a mail off after the first; the second comes close
 HEAVY_PICTURE = 300_000  # bytes
 LONG_SUBJECT = 70  # letters
 RECENTLY = timedelta(days=2)
 AT_ONCE, MOST_LINKS = 10, 40  # links to other sites that are looked at
 A_TOKEN = "x" * 140  # about as long as the links to leave are
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that was found: how bad it is (BLOCKS, WARNS, TELLS), in words, and where it can be mended."""
-
-    level: str
-    text: str
-    url: str = ""
 
 
 def look_at(issue, segment=None, is_quick=False):
@@ -60,11 +50,6 @@ def look_at(issue, segment=None, is_quick=False):
     if not is_quick:
         found += _elsewhere(others)
     return sorted(found, key=lambda finding: [BLOCKS, WARNS, TELLS].index(finding.level))
-
-
-def blocks(findings):
-    """Whether one of the Findings stands in the way."""
-    return any(finding.level == BLOCKS for finding in findings)
 
 
 # The edition

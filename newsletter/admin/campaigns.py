@@ -2,6 +2,7 @@
 
 import csv
 
+from core.checks import blocks
 from core.i18n import in_language, site_time
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -57,7 +58,7 @@ def issue_send(request, page_id):
         "issue": issue,
         "translations": [(code, page, recipients.get(code)) for code, page in translations.items()],
         "findings": findings,
-        "is_blocked": checks.blocks(findings),
+        "is_blocked": blocks(findings),
         "test_form": test_form,
         "form": SendForm(initial=_initial(waiting)),
         "waiting": waiting,
@@ -107,7 +108,7 @@ def issue_confirm(request, page_id):
         "issue": issue,
         "form": form,
         "findings": findings,
-        "is_blocked": checks.blocks(findings),
+        "is_blocked": blocks(findings),
         "recipients": [(translations[code].locale, number) for code, number in recipients.items()],
         "total": sum(recipients.values()),
         "at": site_time(form.cleaned_data["at"]) if form.cleaned_data["when"] == "later" else "",
@@ -130,7 +131,7 @@ def campaign_start(request, page_id):
     if not form.is_valid():
         return _refuse(request, issue, form)
     chosen = form.cleaned_data
-    if checks.blocks(checks.look_at(issue, chosen["segment"], is_quick=True)):
+    if blocks(checks.look_at(issue, chosen["segment"], is_quick=True)):
         messages.error(request, _("It cannot be sent like this. See what was found."))
         return redirect("newsletter_issue_send", issue.pk)
     campaign = campaigns.campaign_for(issue, request.user)

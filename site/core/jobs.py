@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils.translation import gettext_lazy as _
 
-from . import limits
+from . import limits, mending  # noqa: F401 – its job
 from .schedule import every
 
 

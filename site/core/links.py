@@ -71,17 +71,21 @@ def _leads_somewhere(path):
         return bool(Page.route_for_request(request, match.args[0]) or get_redirect(request, path))
 
 
+def is_public(host):
+    """Whether all places of a host are on the public network. Raises OSError if there are none."""
+    return all(ipaddress.ip_address(place[4][0]).is_global for place in socket.getaddrinfo(host, None))
+
+
 def problem_of_other(url):
     """What is wrong with a link to another site; empty if nothing is, or nothing can be said now. Waits SECONDS at most.
 
     Only public addresses are asked: a link must not make this machine knock at doors of its own network.
     """
     try:
-        host = urlsplit(url).hostname or ""
-        places = {place[4][0] for place in socket.getaddrinfo(host, None)}
+        is_known = is_public(urlsplit(url).hostname or "")
     except (OSError, UnicodeError, ValueError):
         return _("the address does not exist")
-    if not all(ipaddress.ip_address(place).is_global for place in places):
+    if not is_known:
         return _("the address is not a public one")
     try:
         answer = requests.get(url, timeout=SECONDS, allow_redirects=False, stream=True, headers={"User-Agent": "CLAC"})

@@ -15,6 +15,7 @@ from wagtail_localize.fields import SynchronizedField, TranslatableField
 
 from . import search
 from .blocks import LinkStructValue
+from .checks import PageProblem  # noqa: F401
 from .images import CustomImage, CustomRendition  # noqa: F401
 from .limits import Use  # noqa: F401
 from .schedule import JobRun  # noqa: F401

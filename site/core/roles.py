@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newsletterpage"
 HOME_DEPTH = 2  # home pages of the languages stand right below the root
-FILES = ["add", "change", "choose"]
+OWN_FILES = ["add", "choose"]  # to add files means to look after those as well
+FILES = [*OWN_FILES, "change"]
 EVERY_FILE_RIGHT = [*FILES, "delete"]
 TEXTS = [f"core.{action}_{model}" for model in ("menu", "sitetexts", "topic") for action in ("change", "view")]
 EVERY_TEXT_RIGHT = [
@@ -59,7 +60,7 @@ PUBLISHER = Role(
     others=[TRANSLATE, *EVERY_TEXT_RIGHT, *REDIRECTS, *READ_MESSAGES],
 )
 NEWSLETTER_MANAGER = Role(
-    "Boletín", ["add", "change", "publish"], where=NEWSLETTER, files=FILES, others=[TRANSLATE, *SEND]
+    "Boletín", ["add", "change", "publish"], where=NEWSLETTER, files=OWN_FILES, others=[TRANSLATE, *SEND]
 )
 ADMINISTRATOR = Role(
     "Administración",
@@ -69,8 +70,8 @@ ADMINISTRATOR = Role(
     collections=["add", "change", "delete"],
 )
 TRANSLATORS = {
-    "en": Role("Traducción al inglés", ["add", "change"], LANGUAGE, FILES, [TRANSLATE, *TEXTS]),
-    "pt-br": Role("Traducción al portugués", ["add", "change"], LANGUAGE, FILES, [TRANSLATE, *TEXTS]),
+    "en": Role("Traducción al inglés", ["add", "change"], LANGUAGE, OWN_FILES, [TRANSLATE, *TEXTS]),
+    "pt-br": Role("Traducción al portugués", ["add", "change"], LANGUAGE, OWN_FILES, [TRANSLATE, *TEXTS]),
 }
 ROLES = [EDITOR, *TRANSLATORS.values(), PUBLISHER, NEWSLETTER_MANAGER, ADMINISTRATOR]
 WORKFLOW = "Revisar y publicar"

@@ -1,5 +1,6 @@
 """Moving, unpublishing and deleting a page together with its translations, for whoever says so when asked."""
 
+from django.core.exceptions import PermissionDenied
 from wagtail import hooks
 from wagtail.actions.delete_page import DeletePageAction
 from wagtail.actions.move_page import MovePageAction
@@ -29,6 +30,13 @@ def _place_for(other, destination):
 
 def _asked(request):
     return request.POST.get("with_translations") == "on"
+
+
+@hooks.register("before_move_page")
+def ask_for_the_right_to_move(request, page, destination):
+    """Wagtail asks only once the move is confirmed, and shows both pages to anybody before."""
+    if not page.permissions_for_user(request.user).can_move_to(destination):
+        raise PermissionDenied
 
 
 @hooks.register("after_delete_page")

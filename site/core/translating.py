@@ -17,11 +17,19 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail import hooks
+from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
 from wagtail.models import Locale, Page
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import StringSegment, StringTranslation, Translation
 from wagtail_localize.operations import translate_object
-from wagtail_localize.views import edit_translation, report, snippets_api, submit_translations, update_translations
+from wagtail_localize.views import (
+    convert,
+    edit_translation,
+    report,
+    snippets_api,
+    submit_translations,
+    update_translations,
+)
 
 from . import notices, roles
 
@@ -170,6 +178,21 @@ def _for_translators(view):
     return guarded
 
 
+def to_alias(request, page_id):
+    """Give up a translation for a copy of the original, which is live at once: for publishers."""
+    if not get_object_or_404(Page, pk=page_id).permissions_for_user(request.user).can_publish():
+        raise PermissionDenied
+    return convert.convert_to_alias(request, page_id)
+
+
+def upload(request, translation_id):
+    """Take in a PO file; say so if there is none."""
+    if request.method == "POST" and "file" not in request.FILES:
+        messages.error(request, _("Choose a PO file first."))
+        return redirect(get_valid_next_url_from_request(request) or "translation_board")
+    return edit_translation.upload_pofile(request, translation_id)
+
+
 def _strings(name):
     return in_own_language(getattr(edit_translation, name))
 
@@ -186,9 +209,10 @@ def guarded_urls():
         (f"{one}/strings/<int:string_segment_id>/edit/", _strings("edit_string_translation")),
         (f"{one}/overrides/<int:overridable_segment_id>/edit/", _strings("edit_override")),
         (f"{one}/pofile/download/", _strings("download_pofile")),
-        (f"{one}/pofile/upload/", _strings("upload_pofile")),
+        (f"{one}/pofile/upload/", in_own_language(upload)),
         (f"{one}/machine_translate/", _strings("machine_translate")),
         (f"{one}/disable/", _strings("stop_translation")),
+        ("page/<int:page_id>/convert_to_alias/", to_alias),
         ("reports/translations/", _for_translators(report.TranslationsReportView.as_view())),
         ("reports/translations/results/", _for_translators(report.TranslationsReportView.as_view(results_only=True))),
         (f"api/snippets/{snippet}/", _for_translators(snippets_api.SnippetViewSet.as_view({"get": "list"}))),

@@ -4,16 +4,17 @@ from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
-from django.urls import path, reverse_lazy
+from django.urls import path, reverse, reverse_lazy
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.auth import user_passes_test
 from wagtail.admin.menu import MenuItem
+from wagtail.admin.widgets import Button
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import board, localmail, together, translating  # noqa: F401 – their hooks
+from . import board, localmail, mending, together, translating  # noqa: F401 – their hooks
 from .models import Menu, SiteTexts, Topic
 
 
@@ -91,6 +92,10 @@ def admin_urls():
     return [
         path("translations/", board.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", board.publish, name="translation_publish"),
+        path("pages/<int:page_id>/checks/", mending.look_at_page, name="page_checks"),
+        path("pages/<int:page_id>/side-by-side/", mending.side_by_side, name="side_by_side"),
+        path("reports/problems/", mending.report, name="problems_report"),
+        path("reports/unused-images/", mending.unused_images, name="unused_images_report"),
         path("mail/", mail_list, name="localmail_list"),
         path("mail/<str:key>/", mail_detail, name="localmail_detail"),
         path("mail/<str:key>/html/", mail_html, name="localmail_html"),
@@ -114,6 +119,26 @@ def board_menu_item():
     return MenuItem(
         _("Translations"), reverse_lazy("translation_board"), icon_name="wagtail-localize-language", order=240
     )
+
+
+@hooks.register("register_reports_menu_item")
+def problems_menu_item():
+    return MenuItem(_("To be mended"), reverse_lazy("problems_report"), icon_name="warning", order=100)
+
+
+@hooks.register("register_reports_menu_item")
+def unused_images_menu_item():
+    return MenuItem(_("Unused images"), reverse_lazy("unused_images_report"), icon_name="image", order=110)
+
+
+@hooks.register("register_page_header_buttons")
+def page_buttons(page, user, view_name, next_url=None):
+    """“Checks” and “Side by side” in a page's menu."""
+    if page.depth > 1 and page.permissions_for_user(user).can_edit():
+        yield Button(_("Checks"), reverse("page_checks", args=[page.pk]), icon_name="check", priority=70)
+        yield Button(
+            _("Languages side by side"), reverse("side_by_side", args=[page.pk]), icon_name="desktop", priority=71
+        )
 
 
 @hooks.register("construct_homepage_panels")

@@ -296,3 +296,9 @@ def test_a_course_of_days_is_drawn_by_days(sent):
     course = reports.course(Campaign.objects.get(pk=sent.pk))
     assert len(course.names) == 3
     assert [sum(numbers) for _label, numbers in course.rows] == [3, 0, 5]
+
+
+def test_a_campaign_that_was_never_sent_has_no_newcomers(staff_client, issue):
+    campaign = Campaign.objects.create(issue=issue)
+    response = staff_client.post(reverse("newsletter_campaign_newcomers", args=[campaign.pk]), follow=True)
+    assert "not possible now" in response.text

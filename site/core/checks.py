@@ -1,0 +1,171 @@
+"""What is looked at before a page is published, and each night on all pages: what must not go out, and what could be better."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from bs4 import BeautifulSoup
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+from wagtail.fields import StreamField
+from wagtail.images.blocks import ImageBlock
+from wagtail.models import Locale
+
+from . import links
+
+BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
+# Words that say nothing about where a link leads (WCAG 2.4.4), in the site's languages.
+EMPTY_WORDS = {
+    "aquí", "acá", "haga clic aquí", "clic aquí", "leer más", "ver más", "más", "enlace", "este enlace",
+    "aqui", "clique aqui", "leia mais", "ler mais", "saiba mais", "mais", "link", "este link",
+    "here", "click here", "read more", "more", "this link", "this page",
+}  # fmt: skip
+KINDS = {
+    "alt": (BLOCKS, _("The picture “%(title)s” has no alternative text.")),
+    "no_target": (BLOCKS, _("The link “%(text)s” leads to a page or file that does not exist any more.")),
+    "own_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the page is missing or not published.")),
+    "other_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the other site says that the page is gone, or does not answer.")),
+    "link_text": (WARNS, _("The link “%(text)s” does not say where it leads. Name what is behind it.")),
+    "heading_order": (WARNS, _("The small heading “%(text)s” stands before any heading of the page. Begin with a heading block.")),
+    "empty_heading": (WARNS, _("There is an empty heading.")),
+    "description": (WARNS, _("The description is missing, which search engines and lists show.")),
+    "translation": (TELLS, _("The page is not translated into %(language)s.")),
+}  # fmt: skip
+
+LABELS = {
+    "alt": _("pictures without words"),
+    "no_target": _("links to nothing"),
+    "own_link": _("broken links within the site"),
+    "other_link": _("broken links to other sites"),
+    "link_text": _("links that say nothing"),
+    "heading_order": _("headings out of order"),
+    "empty_heading": _("empty headings"),
+    "description": _("missing descriptions"),
+    "translation": _("missing translations"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was found: how bad it is (BLOCKS, WARNS, TELLS), in words, and where it can be mended."""
+
+    level: str
+    text: str
+    url: str = ""
+
+
+def blocks(findings):
+    """Whether one of the Findings stands in the way."""
+    return any(finding.level == BLOCKS for finding in findings)
+
+
+def describe(kind, values, url=""):
+    """A Finding of one of KINDS, in the language of whoever reads it."""
+    level, text = KINDS[kind]
+    return Finding(level, str(text) % values, url)
+
+
+def look_at(page):
+    """The Findings about a page as it is given (a draft, too), the worst first."""
+    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    found = [describe(kind, values, url) for kind, values in problems(page)]
+    return sorted(found, key=lambda one: [BLOCKS, WARNS, TELLS].index(one.level))
+
+
+def problems(page):
+    """[(one of KINDS, its values)] about a page, without asking other sites."""
+    html = BeautifulSoup(_html(page), "html.parser")
+    found = [] if page.description.strip() else [("description", {})]
+    found += _pictures(page) + _links(html) + _headings(html)
+    there = {other.locale_id for other in page.get_translations(inclusive=True).live()}
+    missing = Locale.objects.exclude(pk__in=[*there, page.locale_id])
+    return found + [("translation", {"language": locale.get_display_name()}) for locale in missing]
+
+
+def other_links(page):
+    """{address on another site: text of the link} of a page."""
+    html = BeautifulSoup(_html(page), "html.parser")
+    found = {link["href"]: link.get_text(" ", strip=True) for link in html.find_all("a", href=True)}
+    return {
+        url: text for url, text in found.items() if urlsplit(url).scheme in {"http", "https"} and not links.is_own(url)
+    }
+
+
+def _streams(page):
+    return [getattr(page, field.name) for field in page._meta.get_fields() if isinstance(field, StreamField)]
+
+
+def _html(page):
+    with override(page.locale.language_code):
+        return "".join(str(stream.render_as_block({"page": page})) for stream in _streams(page))
+
+
+def _pictures(page):
+    images = [image for stream in _streams(page) for image in _images(stream.stream_block, stream)]
+    missing = [image for image in images if not image.decorative and not image.contextual_alt_text]
+    return [("alt", {"title": image.title}) for image in missing]
+
+
+def _images(block, value):
+    """The images in a value of a block, each with the words it has there."""
+    if isinstance(block, ImageBlock):
+        return [value] if value else []
+    if hasattr(value, "stream_block"):
+        return [image for child in value for image in _images(child.block, child.value)]
+    if hasattr(block, "child_blocks"):
+        return [image for name, child in block.child_blocks.items() for image in _images(child, value.get(name))]
+    if hasattr(block, "child_block"):
+        return [image for child in value or [] for image in _images(block.child_block, child)]
+    return []
+
+
+def _links(html):
+    found = []
+    for link in html.find_all("a"):
+        text, url = link.get_text(" ", strip=True), link.get("href", "")
+        if not url:
+            found.append(("no_target", {"text": text}))
+        elif _is_broken(url):
+            found.append(("own_link", {"text": text, "url": url}))
+        if re.sub(r"[^\w\s]", "", text).casefold().strip() in EMPTY_WORDS:
+            found.append(("link_text", {"text": text}))
+    return found
+
+
+def _is_broken(url):
+    is_own = url.startswith("/") or links.is_own(url)
+    return is_own and bool(links.problem_of_own(urljoin(f"{settings.SITE_URL}/", url)))
+
+
+def _headings(html):
+    found, above = [], 1
+    for heading in html.find_all(["h2", "h3", "h4"]):
+        level, text = int(heading.name[1]), heading.get_text(" ", strip=True)
+        if not text:
+            found.append(("empty_heading", {}))
+        elif level > above + 1:
+            found.append(("heading_order", {"text": text}))
+        above = level
+    return found
+
+
+class PageProblem(models.Model):
+    """Something about a published page that could be better, as it was last night."""
+
+    page = models.ForeignKey("wagtailcore.Page", on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=20, choices=LABELS.items())
+    values = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["page__path", "pk"]
+
+    def __str__(self):
+        return f"{self.page_id}: {self.kind}"
+
+    @property
+    def finding(self):
+        """The Finding, in the language of whoever reads it."""
+        return describe(self.kind, self.values)
