@@ -104,6 +104,12 @@ def add_growth_panel(request, panels):
         panels.append(growth.GrowthPanel())
 
 
+@hooks.register("construct_homepage_panels")
+def add_newsletter_panel(request, panels):
+    if request.user.has_perm("newsletter.view_campaign"):
+        panels.append(campaigns.NewsletterPanel())
+
+
 @hooks.register("register_log_actions")
 def register_log_actions(actions):
     """What the audit log keeps besides Wagtail's own."""

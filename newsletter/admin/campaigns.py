@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.auth import permission_required
+from wagtail.admin.ui.components import Component
 from wagtail.coreutils import get_content_languages
 
 from newsletter import campaigns, checks, mailing, previews, rendering, reports, sending
@@ -324,3 +325,21 @@ def _csv_lines(campaign):
     for email, language, state, sent_at, error in rows.iterator(2000):
         sent = sent_at.isoformat(timespec="seconds") if sent_at else ""
         yield writer.writerow([inert(str(x)) for x in (email or "", language, labels[state], sent, error)])
+
+
+class NewsletterPanel(Component):
+    """On the dashboard: the campaigns that wait for their time, and how the last one did."""
+
+    name = "newsletter"
+    order = 280
+    template_name = "newsletter/admin/newsletter_panel.html"
+
+    def get_context_data(self, parent_context):
+        waiting = (
+            Campaign.objects.filter(state=Campaign.State.SCHEDULED).select_related("issue").order_by("scheduled_at")
+        )
+        last = Campaign.objects.filter(started_at__isnull=False).select_related("issue").order_by("-started_at")[:1]
+        return {
+            "waiting": [(campaign, site_time(campaign.scheduled_at)) for campaign in waiting],
+            "last": next(iter(reports.summaries(last)), None),
+        }

@@ -37,10 +37,13 @@ class SegmentViewSet(ModelViewSet):
 @require_POST
 def count(request):
     """How many people the conditions of the form choose now; the rule is the one that sending uses."""
+    unfinished = JsonResponse({"text": str(_("Some conditions are not complete yet."))})
+    if "conditions-count" not in request.POST:
+        return unfinished
     form_class = EDITOR.bind_to_model(Segment).get_form_class()
     form = form_class(request.POST, instance=Segment(name="-"), for_user=request.user)
     if not form.is_valid() and set(form.errors) - {"name"}:
-        return JsonResponse({"text": str(_("Some conditions are not complete yet."))})
+        return unfinished
     segment = Segment(match=form.cleaned_data["match"], conditions=form.cleaned_data["conditions"])
     number = audiences.size(segment)
     return JsonResponse({"number": number, "text": ngettext("%(n)s person", "%(n)s people", number) % {"n": number}})

@@ -4,10 +4,14 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.management import call_command
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from . import limits, mending  # noqa: F401 – its job
+from .models import PageReadings
 from .schedule import every
+
+READINGS_KEPT = timedelta(days=400)
 
 
 @every(timedelta(minutes=1), _("publish and expire what is scheduled"))
@@ -27,3 +31,9 @@ def prune_tasks():
     """Delete the queue's rows of tasks that finished a week ago."""
     backend = "database" if settings.REDIS_URL else "default"
     call_command("prune_db_task_results", "--backend", backend, "--min-age-days", "7", verbosity=0)
+
+
+@every(timedelta(days=1), _("forget how often pages were read more than a year ago"))
+def forget_old_readings():
+    """Delete the readings that nobody compares with any more."""
+    return PageReadings.objects.filter(day__lt=timezone.localdate() - READINGS_KEPT).delete()[0]

@@ -126,6 +126,20 @@ class Topic(TranslatableMixin, models.Model):
         return self.name
 
 
+class PageReadings(models.Model):
+    """How often the page at an address was read on a day."""
+
+    path = models.CharField(max_length=255)
+    day = models.DateField(db_index=True)
+    number = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["path", "day"], name="readings_once_a_day")]
+
+    def __str__(self):
+        return f"{self.path} {self.day}: {self.number}"
+
+
 class SearchWord(models.Model):
     """A word that stands on some page: what a mistyped word of a search may have meant."""
 

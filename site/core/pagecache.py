@@ -25,7 +25,7 @@ from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_string
 
-from . import machines
+from . import machines, readings
 
 MAX_ENTRIES = 2000  # pages in a process's memory; the least recently used one makes room
 MAX_AGE_SECONDS = 3600
@@ -197,7 +197,10 @@ class PageCacheMiddleware:
         meta = request.META
         key = (meta.get("HTTP_HOST"), request.path_info, meta.get("QUERY_STRING", ""), request.scheme)
         page = self.cache.get(key)
-        return page.respond(request) if page else self.render(request, key)
+        response = page.respond(request) if page else self.render(request, key)
+        if response.status_code in (200, 304):
+            readings.note(request)
+        return response
 
     def is_cacheable(self, request):
         """Whether a request is an anonymous reader's for a page."""

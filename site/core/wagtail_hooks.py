@@ -14,7 +14,7 @@ from wagtail.admin.widgets import Button
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import board, localmail, mending, together, translating  # noqa: F401 – their hooks
+from . import board, dashboard, localmail, mending, together, translating  # noqa: F401 – their hooks
 from .models import Menu, SiteTexts, Topic
 
 
@@ -142,8 +142,8 @@ def page_buttons(page, user, view_name, next_url=None):
 
 
 @hooks.register("construct_homepage_panels")
-def add_board_panel(request, panels):
-    panels.append(board.BoardPanel())
+def add_panels(request, panels):
+    panels += [dashboard.ScheduledPanel(), board.BoardPanel(), dashboard.MostReadPanel()]
 
 
 @hooks.register("insert_global_admin_css")

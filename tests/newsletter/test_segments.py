@@ -157,3 +157,7 @@ def test_the_search_of_the_list_uses_it(staff_client, people):
     html = staff_client.get("/admin/subscribers/?q=caio").content.decode()
     assert "caio@example.org" in html
     assert "bob@example.org" not in html
+
+
+def test_a_count_without_conditions_is_not_an_error(staff_client):
+    assert "not complete" in staff_client.post(reverse("newsletter_segment_count")).json()["text"]
