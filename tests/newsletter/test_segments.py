@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from core.models import Topic
 from django.core import mail
+from django.urls import reverse
 from django.utils import timezone
 
 from newsletter import campaigns
