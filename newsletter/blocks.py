@@ -5,6 +5,7 @@ for the text part by <name>.txt beside it.
 """
 
 from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, TextBlock
+from core.samples import sample
 from django.core.exceptions import ValidationError
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -35,6 +36,8 @@ class GreetingBlock(blocks.StructBlock):
 
     class Meta:
         icon = "user"
+        description = _("The salutation, with the reader's name where it is known.")
+        preview_value = sample("greeting")
         label = _("Greeting")
         template = "newsletter/blocks/greeting.html"
 
@@ -79,6 +82,8 @@ class NewsListBlock(blocks.StructBlock):
 
     class Meta:
         icon = "doc-full"
+        description = _("News of the site: those you choose, or the latest ones.")
+        preview_value = sample("news")
         label = _("News")
         template = "newsletter/blocks/news.html"
         value_class = NewsListValue
@@ -99,6 +104,8 @@ class ColumnsBlock(blocks.StructBlock):
 
     class Meta:
         icon = "table"
+        description = _("Two or three columns, one below the other on phones.")
+        preview_value = sample("columns")
         label = _("Columns")
         template = "newsletter/blocks/columns.html"
 
@@ -108,6 +115,8 @@ class DividerBlock(blocks.StaticBlock):
 
     class Meta:
         icon = "minus"
+        description = _("A woven band between two parts.")
+        preview_value = sample("divider")
         label = _("Divider")
         template = "newsletter/blocks/divider.html"
         admin_text = _("A woven band. It has nothing to be filled in.")

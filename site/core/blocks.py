@@ -8,6 +8,7 @@ from wagtail import blocks
 from wagtail.images.blocks import ImageBlock
 
 from . import countries, embeds
+from .samples import sample
 
 RICH_TEXT = ["h3", "bold", "italic", "ol", "ul", "link", "document-link"]
 INLINE_TEXT = ["bold", "italic", "link"]
@@ -18,6 +19,8 @@ class HeadingBlock(blocks.CharBlock):
 
     class Meta:
         icon = "title"
+        description = _("Begins a new part of the page. Readers can jump to it.")
+        preview_value = sample("heading")
         label = _("Heading")
         template = "blocks/heading.html"
 
@@ -30,6 +33,8 @@ class TextBlock(blocks.RichTextBlock):
 
     class Meta:
         icon = "pilcrow"
+        description = _("Running text with bold, lists, links and small headings.")
+        preview_value = sample("text")
         label = _("Text")
         template = "blocks/text.html"
 
@@ -39,9 +44,10 @@ class StatementBlock(TextBlock):
 
     class Meta:
         icon = "openquote"
+        description = _("One strong sentence, set large. Use it once on a page.")
+        preview_value = sample("statement")
         label = _("Statement")
         template = "blocks/statement.html"
-        help_text = _("One strong sentence, set large. Use it once on a page.")
 
 
 class LinkStructValue(blocks.StructValue):
@@ -72,6 +78,8 @@ class ButtonBlock(blocks.StructBlock):
 
     class Meta:
         icon = "link"
+        description = _("A link that stands out, to a page or to another site.")
+        preview_value = sample("button")
         label = _("Button")
         template = "blocks/button.html"
         value_class = LinkStructValue
@@ -85,6 +93,8 @@ class PictureBlock(blocks.StructBlock):
 
     class Meta:
         icon = "image"
+        description = _("One picture with its alternative text and, if you like, a caption.")
+        preview_value = sample("picture")
         label = _("Picture")
         template = "blocks/picture.html"
 
@@ -97,6 +107,8 @@ class QuoteBlock(blocks.StructBlock):
 
     class Meta:
         icon = "openquote"
+        description = _("Somebody's words, and whose they are.")
+        preview_value = sample("quote")
         label = _("Quotation")
         template = "blocks/quote.html"
 
@@ -115,6 +127,8 @@ class PillarsBlock(blocks.StructBlock):
 
     class Meta:
         icon = "grip"
+        description = _("A few principles side by side, numbered in their order.")
+        preview_value = sample("pillars")
         label = _("Pillars")
         template = "blocks/pillars.html"
 
@@ -126,6 +140,8 @@ class GoalsBlock(blocks.StructBlock):
 
     class Meta:
         icon = "list-ol"
+        description = _("A numbered list of short goals.")
+        preview_value = sample("goals")
         label = _("Goals")
         template = "blocks/goals.html"
 
@@ -144,6 +160,8 @@ class TimelineBlock(blocks.StructBlock):
 
     class Meta:
         icon = "history"
+        description = _("A history, set like a path from moment to moment.")
+        preview_value = sample("timeline")
         label = _("Timeline")
         template = "blocks/timeline.html"
 
@@ -162,6 +180,8 @@ class FiguresBlock(blocks.StructBlock):
 
     class Meta:
         icon = "order"
+        description = _("Up to four large numbers that say something.")
+        preview_value = sample("figures")
         label = _("Figures")
         template = "blocks/figures.html"
 
@@ -180,6 +200,8 @@ class PartnersBlock(blocks.StructBlock):
 
     class Meta:
         icon = "group"
+        description = _("Partners and allies, lettered in their order.")
+        preview_value = sample("partners")
         label = _("Partners")
         template = "blocks/partners.html"
 
@@ -191,6 +213,8 @@ class GalleryBlock(blocks.StructBlock):
 
     class Meta:
         icon = "image"
+        description = _("Several pictures; each opens larger on a click.")
+        preview_value = sample("gallery")
         label = _("Gallery")
         template = "blocks/gallery.html"
 
@@ -226,6 +250,8 @@ class VideoBlock(blocks.StructBlock):
 
     class Meta:
         icon = "media"
+        description = _("A video from elsewhere. It loads only when a reader clicks on it.")
+        preview_value = sample("video")
         label = _("Video")
         template = "blocks/video.html"
         value_class = EmbedValue
@@ -264,6 +290,8 @@ class MapBlock(blocks.StructBlock):
 
     class Meta:
         icon = "globe"
+        description = _("The map of Latin America and the Caribbean, with the countries that you mark.")
+        preview_value = sample("map")
         label = _("Map")
         template = "blocks/map.html"
         value_class = MapValue

@@ -17,7 +17,7 @@ from wagtail.admin.ui.components import Component
 from wagtail.models import Page
 from wagtail_localize.models import Translation
 
-from . import roles, translating, translations
+from . import po, roles, translating, translations
 
 ROWS = 50
 LABELS = {
@@ -91,6 +91,8 @@ def board(request):
             for model in translations.snippet_models()
         ],
         "next": request.get_full_path(),
+        "po_out": po.OutForm(user=request.user),
+        "po_back": po.InForm(),
     }  # fmt: skip
     return render(request, "core/board.html", context)
 

@@ -4,6 +4,9 @@ wagtail-localize asks whether somebody may translate, but not whether the origin
 translation may stand where it goes. It makes aliases of missing parents without a word and publishes what is half translated.
 """
 
+import logging
+
+import requests
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -32,6 +35,8 @@ from wagtail_localize.views import (
 )
 
 from . import notices, roles
+
+logger = logging.getLogger(__name__)
 
 
 def missing_parents(page, locale):
@@ -193,6 +198,18 @@ def upload(request, translation_id):
     return edit_translation.upload_pofile(request, translation_id)
 
 
+def translate_by_machine(request, translation_id):
+    """Have a service translate what is left, as a draft; say so if it cannot."""
+    try:
+        return edit_translation.machine_translate(request, translation_id)
+    except (requests.RequestException, KeyError, ValueError) as error:
+        logger.warning("Machine translation failed: %s", error)
+        messages.error(
+            request, _("The translation service cannot be reached now. Nothing was changed; try again later.")
+        )
+        return redirect(get_valid_next_url_from_request(request) or "translation_board")
+
+
 def _strings(name):
     return in_own_language(getattr(edit_translation, name))
 
@@ -210,7 +227,7 @@ def guarded_urls():
         (f"{one}/overrides/<int:overridable_segment_id>/edit/", _strings("edit_override")),
         (f"{one}/pofile/download/", _strings("download_pofile")),
         (f"{one}/pofile/upload/", in_own_language(upload)),
-        (f"{one}/machine_translate/", _strings("machine_translate")),
+        (f"{one}/machine_translate/", in_own_language(translate_by_machine)),
         (f"{one}/disable/", _strings("stop_translation")),
         ("page/<int:page_id>/convert_to_alias/", to_alias),
         ("reports/translations/", _for_translators(report.TranslationsReportView.as_view())),

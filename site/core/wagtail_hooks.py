@@ -14,7 +14,7 @@ from wagtail.admin.widgets import Button
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import board, dashboard, localmail, mending, together, translating  # noqa: F401 – their hooks
+from . import board, dashboard, localmail, mending, po, together, translating  # noqa: F401 – their hooks
 from .models import Menu, SiteTexts, Topic
 
 
@@ -92,6 +92,8 @@ def admin_urls():
     return [
         path("translations/", board.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", board.publish, name="translation_publish"),
+        path("translations/po/out/", po.out, name="translation_po_out"),
+        path("translations/po/back/", po.back, name="translation_po_back"),
         path("pages/<int:page_id>/checks/", mending.look_at_page, name="page_checks"),
         path("pages/<int:page_id>/side-by-side/", mending.side_by_side, name="side_by_side"),
         path("reports/problems/", mending.report, name="problems_report"),

@@ -5,7 +5,11 @@ from core import countries, embeds
 from core.blocks import BodyBlock, GalleryBlock, MapBlock, PictureBlock, VideoBlock
 from core.images import CustomImage
 from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils.module_loading import import_string
 from django.utils.translation import override
+
+from home.models import ContentPage
 
 pytestmark = pytest.mark.django_db
 
@@ -101,3 +105,21 @@ def test_every_block_has_an_icon_and_a_label():
     for name, block in BodyBlock().child_blocks.items():
         assert block.meta.icon != "placeholder", name
         assert str(block.label), name
+
+
+@pytest.mark.parametrize("stream", ["core.blocks.BodyBlock", "newsletter.blocks.IssueBlock"])
+@pytest.mark.parametrize("language", ["es", "en", "pt-br"])
+def test_every_block_has_an_icon_a_description_and_a_preview(page_of, stream, language):
+    for name, block in import_string(stream)().child_blocks.items():
+        with override(language):
+            assert block.meta.icon != "placeholder", name
+            assert block.get_description(), name
+            assert block.is_previewable, name
+            assert len(block.render(block.get_preview_value(), {"page": page_of("issue-welcome")})) > 10, name
+
+
+def test_a_preview_looks_like_the_site(staff_client):
+    block = ContentPage._meta.get_field("body").stream_block.child_blocks["pillars"]
+    html = staff_client.get(reverse("wagtailadmin_block_preview"), {"id": block.definition_prefix}).text
+    assert "css/site.css" in html
+    assert '<ol class="pillars">' in html

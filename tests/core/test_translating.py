@@ -1,6 +1,11 @@
 """Translating in the admin: rights at both ends, missing parents, slugs, publishing, and what happens to translations."""
 
+import http.server
 import io
+import json
+import threading
+import zipfile
+from datetime import timedelta
 
 import polib
 import pytest
@@ -8,6 +13,7 @@ from core import roles
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 from wagtail.models import Locale, Page
 from wagtail_localize.models import StringTranslation, Translation, TranslationSource
 
@@ -214,3 +220,100 @@ def test_a_page_is_neither_copied_nor_moved_to_where_one_may_not_write(log_in, p
 
 def test_the_roles_are_there_from_the_beginning():
     assert {role.name for role in roles.ROLES} == set(Group.objects.values_list("name", flat=True))
+
+
+def archive(browser, **query):
+    response = browser.get(reverse("translation_po_out"), query)
+    with zipfile.ZipFile(io.BytesIO(response.content)) as found:
+        return {name: polib.pofile(found.read(name).decode()) for name in found.namelist()}
+
+
+def bring_back(browser, files):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as out:
+        for name, text in files.items():
+            out.writestr(name, text)
+    content.seek(0)
+    content.name = "back.zip"
+    return browser.post(reverse("translation_po_back"), {"file": content}, follow=True)
+
+
+def test_everything_that_changed_since_a_date_goes_out_and_comes_back(log_in, page_of, run_tasks):
+    browser, tomorrow = log_in(roles.TRANSLATORS["en"]), timezone.localdate() + timedelta(days=1)
+    TranslationSource.objects.update(last_updated_at=timezone.now() - timedelta(days=30))
+    change(page_of("about"), run_tasks)
+    assert archive(browser, language="en", since=str(tomorrow)) == {}
+    assert len(archive(browser, language="en")) > 10
+    ((name, po),) = archive(browser, language="en", since=str(timezone.localdate())).items()
+    po.find("Una frase nueva que nadie tradujo todavía.").msgstr = "A new sentence."
+    assert "1 archivo" in bring_back(browser, {name: str(po)}).text
+    translation = translation_of(page_of("about"), "en")
+    assert translation.get_progress()[0] == translation.get_progress()[1]
+    assert [str(entry) for entry in translation.export_po()] == [str(entry) for entry in po]
+    assert page_of("about", "en").introduction != "A new sentence."  # nothing is published by itself
+
+
+def test_po_files_of_other_languages_or_of_nobody_are_refused(log_in, page_of):
+    portuguese = str(translation_of(page_of("about"), "pt-br").export_po())
+    browser = log_in(roles.TRANSLATORS["en"])
+    assert archive(browser, language="en")
+    assert browser.get(reverse("translation_po_out"), {"language": "pt-br"}).status_code == 302
+    before = StringTranslation.objects.count()
+    bring_back(browser, {"a.po": portuguese.replace('msgstr "Quem somos"', 'msgstr "X"')})
+    bring_back(browser, {"a.po": "/etc/passwd"})
+    bring_back(browser, {"a.txt": "a"})
+    assert "no pertenece a ninguna" in bring_back(browser, {"a.po": 'msgid ""\nmsgstr ""\n'}).text
+    assert StringTranslation.objects.count() == before
+    assert not StringTranslation.objects.filter(data="X").exists()
+
+
+class Service(http.server.BaseHTTPRequestHandler):
+    """LibreTranslate's API: answers with capital letters."""
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.dumps({"translatedText": [text.upper() for text in asked["q"]]}).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def machine(settings):
+    """A translation service, and the settings that name it."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings.WAGTAILLOCALIZE_MACHINE_TRANSLATOR = {
+        "CLASS": "wagtail_localize.machine_translators.libretranslate.LibreTranslator",
+        "OPTIONS": {"LIBRETRANSLATE_URL": f"http://127.0.0.1:{server.server_port}", "API_KEY": "k"},
+    }
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_a_machine_translates_is_only_a_draft(log_in, page_of, run_tasks, machine):
+    change(page_of("about"), run_tasks)
+    translation, before = translation_of(page_of("about"), "en"), page_of("about", "en").introduction
+    url = reverse("wagtail_localize:machine_translate", args=[translation.pk])
+    log_in(roles.TRANSLATORS["en"]).post(url)
+    total, done = translation.get_progress()
+    assert total == done
+    assert StringTranslation.objects.filter(data="UNA FRASE NUEVA QUE NADIE TRADUJO TODAVÍA.").exists()
+    assert page_of("about", "en").introduction == before
+
+
+def test_a_service_that_is_away_is_said_and_nothing_changes(log_in, page_of, run_tasks, machine):
+    change(page_of("about"), run_tasks)
+    machine.shutdown()
+    machine.server_close()
+    url = reverse("wagtail_localize:machine_translate", args=[translation_of(page_of("about"), "en").pk])
+    assert "servicio de traducción" in log_in(roles.TRANSLATORS["en"]).post(url, follow=True).text
+
+
+def test_machine_translation_is_off_unless_it_is_set(log_in, page_of):
+    url = reverse("wagtail_localize:machine_translate", args=[translation_of(page_of("about"), "en").pk])
+    assert log_in(roles.TRANSLATORS["en"]).post(url).status_code == 404

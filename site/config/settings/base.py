@@ -134,6 +134,26 @@ LANGUAGES = WAGTAIL_CONTENT_LANGUAGES = [("es", "Español"), ("en", "English"), 
 WAGTAILADMIN_PERMITTED_LANGUAGES = LANGUAGES
 WAGTAIL_I18N_ENABLED = True
 WAGTAILLOCALIZE_SYNC_LIVE_STATUS_ON_TRANSLATE = False  # a translation is published when it is complete
+# Machine translation of what is left in a page, always as a draft: off, or one of these services with its keys.
+TRANSLATORS = {
+    "deepl": ("deepl.DeepLTranslator", {"AUTH_KEY": "DEEPL_AUTH_KEY"}),
+    "libretranslate": (
+        "libretranslate.LibreTranslator",
+        {"LIBRETRANSLATE_URL": "LIBRETRANSLATE_URL", "API_KEY": "LIBRETRANSLATE_API_KEY"},
+    ),
+    "google": (
+        "google.GoogleCloudTranslator",
+        {"PROJECT_ID": "GOOGLE_PROJECT_ID", "CREDENTIALS_PATH": "GOOGLE_CREDENTIALS_PATH"},
+    ),
+}
+if _translator := setting("str", "MACHINE_TRANSLATOR", default=""):
+    if _translator not in TRANSLATORS:
+        sys.exit(f"Setting MACHINE_TRANSLATOR: “{_translator}” is not known. Choose {', '.join(TRANSLATORS)}.")
+    _class, _keys = TRANSLATORS[_translator]
+    WAGTAILLOCALIZE_MACHINE_TRANSLATOR = {
+        "CLASS": f"wagtail_localize.machine_translators.{_class}",
+        "OPTIONS": {name: setting("str", key) for name, key in _keys.items()},
+    }
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = setting("str", "TIME_ZONE", default="America/El_Salvador")
