@@ -14,7 +14,7 @@ from wagtail.admin.widgets import Button
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import board, dashboard, localmail, mending, po, together, translating  # noqa: F401 – their hooks
+from . import board, dashboard, handbook, localmail, mending, po, together, translating  # noqa: F401 – their hooks
 from .models import Menu, SiteTexts, Topic
 
 
@@ -94,6 +94,8 @@ def admin_urls():
         path("translations/publish/<int:page_id>/", board.publish, name="translation_publish"),
         path("translations/po/out/", po.out, name="translation_po_out"),
         path("translations/po/back/", po.back, name="translation_po_back"),
+        path("handbook/", handbook.handbook, name="handbook"),
+        path("handbook/pictures/<slug:language>/<slug:name>.webp", handbook.picture, name="handbook_picture"),
         path("pages/<int:page_id>/checks/", mending.look_at_page, name="page_checks"),
         path("pages/<int:page_id>/side-by-side/", mending.side_by_side, name="side_by_side"),
         path("reports/problems/", mending.report, name="problems_report"),
@@ -121,6 +123,11 @@ def board_menu_item():
     return MenuItem(
         _("Translations"), reverse_lazy("translation_board"), icon_name="wagtail-localize-language", order=240
     )
+
+
+@hooks.register("register_help_menu_item")
+def handbook_menu_item():
+    return MenuItem(_("Handbook"), reverse_lazy("handbook"), icon_name="help", order=10)
 
 
 @hooks.register("register_reports_menu_item")

@@ -1,6 +1,7 @@
 """Settings that hold everywhere. What differs per place comes from the environment (docs/operators.md has the table)."""
 
 import sys
+import zoneinfo
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -156,6 +157,8 @@ if _translator := setting("str", "MACHINE_TRANSLATOR", default=""):
     }
 USE_I18N = True
 USE_TZ = True
+# Not the names that only this machine understands: browsers stumble over them.
+WAGTAIL_USER_TIME_ZONES = sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
 TIME_ZONE = setting("str", "TIME_ZONE", default="America/El_Salvador")
 LOCALE_PATHS = [BASE_DIR / "locale"]
 

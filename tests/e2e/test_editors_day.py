@@ -1,0 +1,143 @@
+"""An editor's day: log in, write, add an image, preview, publish, translate, correct, unpublish."""
+
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from tests.e2e.test_journey import add_block, page_number, wait_for
+
+pytestmark = pytest.mark.e2e
+PASSWORD = "cafe-miel-y-cacao-2026"
+
+
+@pytest.fixture
+def publisher(admin, browser, site):
+    """A browser window in which somebody has logged in whom the administrator has just made a publisher."""
+    admin.goto("/admin/users/new/")
+    for name, value in {
+        "username": "lucia",
+        "email": "lucia@example.org",
+        "first_name": "Lucía",
+        "last_name": "Paz",
+    }.items():
+        admin.fill(f"#id_{name}", value)
+    admin.fill("#id_password1", PASSWORD)
+    admin.fill("#id_password2", PASSWORD)
+    admin.get_by_role("tab", name="Roles").click()
+    admin.get_by_label("Publicación").check()
+    admin.get_by_role("button", name="Add user").click()
+    admin.get_by_text("created").first.wait_for()
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, base_url=site.url, locale="en")
+    page = context.new_page()
+    page.goto("/admin/login/")
+    page.fill("input[name=username]", "lucia")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_url("**/admin/")
+    yield page
+    context.close()
+
+
+def publish(desk):
+    desk.get_by_role("button", name="More actions").click()
+    desk.get_by_role("button", name="Publish").click()
+    desk.locator(".messages .success").filter(has_text="published").first.wait_for()
+
+
+def write(desk):
+    desk.goto(f"/admin/pages/add/news/articlepage/{page_number(desk, 'noticias')}/")
+    desk.fill("#id_title", "Un día en la cooperativa")
+    desk.fill("#id_introduction", "Lo que hacemos de la mañana a la noche.")
+    add_block(desk, "Text")
+    desk.locator(".public-DraftEditor-content").last.click()
+    desk.keyboard.type("Empezamos temprano.")
+
+
+def add_image(desk):
+    """Upload a picture in the chooser and say what is on it."""
+    picture = BytesIO()
+    Image.new("RGB", (1200, 800), "#7a4f00").save(picture, "JPEG")
+    add_block(desk, "Picture")
+    desk.get_by_role("button", name="Choose an image").last.click()
+    desk.get_by_role("tab", name="Upload").click()
+    desk.set_input_files(
+        "#id_image-chooser-upload-file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture.getvalue()}
+    )
+    desk.fill("#id_image-chooser-upload-title", "Patio de secado")
+    desk.locator(".modal [type=submit]").filter(visible=True).last.click()
+    alt = desk.locator("input[id$=-alt_text], textarea[id$=-alt_text]").last
+    alt.wait_for()
+    alt.fill("Café que se seca al sol en un patio")
+
+
+def translate(desk, number):
+    """Submit the article into English, translate every text and publish it."""
+    desk.goto(f"/admin/localize/submit/page/{number}/")
+    desk.get_by_label("English").check()
+    desk.locator("main form [type=submit]").last.click()
+    waiting = desk.get_by_role("button", name="Translate", exact=True).filter(visible=True)
+    for tab in ("Content", "Promote"):
+        desk.get_by_role("tab", name=tab).click()
+        while count := waiting.count():
+            waiting.first.click()
+            field = desk.locator("textarea:visible").first
+            source = field.locator("xpath=ancestor::li[1]").inner_text()
+            words = (
+                "a-day-at-the-cooperative"
+                if "un-dia" in source
+                else "A day at the cooperative"
+                if "Un día" in source
+                else "We begin early."
+            )
+            field.fill(words)
+            desk.get_by_role("button", name="Save", exact=True).filter(visible=True).first.click()
+            wait_for(desk, lambda count=count: waiting.count() < count)
+    desk.get_by_role("button", name="Publish in English").click()
+    desk.get_by_text("Published").first.wait_for()
+
+
+def test_an_editors_day(publisher, page):
+    desk = publisher
+    assert desk.get_by_role("link", name="Users").count() == 0  # nothing that is not theirs
+    write(desk)
+    add_image(desk)
+    desk.get_by_role("button", name="Toggle preview").click()
+    desk.frame_locator("#w-preview-iframe, .w-preview__frame iframe, iframe[title='Preview']").first.get_by_text(
+        "Empezamos temprano."
+    ).wait_for()
+    publish(desk)
+    spanish = "/es/noticias/un-dia-en-la-cooperativa/"
+    page.goto(spanish)
+    assert page.get_by_alt_text("Café que se seca al sol en un patio").count() == 1
+    number = page_number(desk, "un-dia-en-la-cooperativa")
+
+    translate(desk, number)
+    page.goto("/en/news/a-day-at-the-cooperative/")
+    assert page.locator("h1").inner_text() == "A day at the cooperative"
+
+    desk.goto(f"/admin/pages/{number}/edit/")
+    desk.fill("#id_introduction", "Lo que hacemos desde la mañana hasta la noche.")
+    publish(desk)
+    page.goto(spanish)
+    assert page.get_by_text("desde la mañana hasta la noche").count()
+    wait_for(
+        desk,
+        lambda: desk.goto("/admin/translations/?state=behind") and desk.get_by_text("Un día en la cooperativa").count(),
+        tries=30,
+    )
+
+    desk.goto(f"/admin/pages/{number}/unpublish/")
+    desk.locator("input[name=with_translations]").check()
+    desk.get_by_role("button", name="Yes, unpublish it").click()
+    desk.wait_for_url("**/admin/pages/*/")
+    for address in (spanish, "/en/news/a-day-at-the-cooperative/"):
+        assert page.goto(address).status == 404
+
+
+def test_the_handbook_opens_from_the_help_menu(admin):
+    admin.goto("/admin/handbook/")
+    assert admin.get_by_role("heading", name="Handbook for the communications team").count() == 1
+    for picture in admin.locator(".handbook img").all():
+        picture.scroll_into_view_if_needed()
+        wait_for(admin, lambda picture=picture: picture.evaluate("image => image.naturalWidth > 0"))
