@@ -32,6 +32,8 @@ def number_of(page, slug):
 
 def choose_language(page, language):
     page.goto("/admin/account/")
+    page.fill("input[name=name_email-first_name]", "Ana")
+    page.fill("input[name=name_email-last_name]", "Paz")
     page.select_option("select[name=locale-preferred_language]", language)
     with page.expect_navigation():
         page.locator("form button[type=submit]").last.click()
@@ -55,7 +57,9 @@ def main(base, user, password):
         page.fill("input[name=password]", password)
         page.locator("form button[type=submit]").click()
         page.wait_for_url("**/admin/")
-        news, mission, issue = (number_of(page, slug) for slug in ("noticias", "mision-vision-y-proposito", "conozca-a-clac"))
+        news, mission, issue = (
+            number_of(page, slug) for slug in ("noticias", "mision-vision-y-proposito", "conozca-a-clac")
+        )
         for language in LANGUAGES:
             choose_language(page, language)
             show(page, language, "dashboard", "/admin/")

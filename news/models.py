@@ -259,7 +259,7 @@ class ArticlePage(BasePage):
     def neighbours(self):
         """The public articles just before and just after this one (older, newer), or None."""
         others = ArticlePage.latest(self.locale_id).exclude(pk=self.pk)
-        place = (self.date, self.first_published_at, self.pk)
+        place = (self.date, self.first_published_at or timezone.now(), self.pk or 0)  # a preview may have neither
         older = others.filter(_before(*place)).first()
         newer = others.filter(~_before(*place)).last()
         return older, newer

@@ -134,6 +134,7 @@ LANGUAGE_CODE = "es"
 LANGUAGES = WAGTAIL_CONTENT_LANGUAGES = [("es", "Español"), ("en", "English"), ("pt-br", "Português")]
 WAGTAILADMIN_PERMITTED_LANGUAGES = LANGUAGES
 WAGTAIL_I18N_ENABLED = True
+WAGTAIL_ALLOW_UNICODE_SLUGS = False  # addresses that can be read aloud, typed and pasted: “dia”, not “d%C3%ADa”
 WAGTAILLOCALIZE_SYNC_LIVE_STATUS_ON_TRANSLATE = False  # a translation is published when it is complete
 # Machine translation of what is left in a page, always as a draft: off, or one of these services with its keys.
 TRANSLATORS = {
