@@ -44,7 +44,7 @@ def forgotten():
 
 def main():
     """Print the faults; exit status 1 if there are any."""
-    files = [*ROOT.glob("locale/*/LC_MESSAGES/*.po"), *(ROOT / name for name in STARTER)]
+    files = [*ROOT.glob("locale/**/LC_MESSAGES/*.po"), *(ROOT / name for name in STARTER)]
     faults = [fault for path in files for fault in faults_of(str(path))] + list(forgotten())
     print("\n".join(faults) or f"{len(files)} files of texts are complete")
     sys.exit(bool(faults))

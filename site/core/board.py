@@ -24,6 +24,7 @@ LABELS = {
     translations.MISSING: gettext_lazy("missing"),
     translations.DRAFT: gettext_lazy("draft"),
     translations.BEHIND: gettext_lazy("out of date"),
+    translations.READY: gettext_lazy("translated, to be published"),
     translations.PUBLISHED: gettext_lazy("published"),
 }
 may_see = permission_required("wagtailadmin.access_admin")
@@ -111,7 +112,8 @@ def _actions(request, finder, row, cell):
         url = _submit_url(row) if may_translate else ""
     else:
         url = finder.get_edit_url(cell.instance)
-        is_ready = cell.state == translations.DRAFT and not cell.left and not cell.is_original
+        is_complete = cell.state in {translations.DRAFT, translations.READY} and not cell.left
+        is_ready = is_complete and not cell.is_original
         if is_ready and isinstance(cell.instance, Page):
             publish = cell.instance.pk
     return {"state": cell.state, "label": LABELS[cell.state], "left": cell.left, "url": url, "publish": publish}

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django_tasks import task
 from wagtail.models import DraftStateMixin, Locale, Page, TranslatableMixin, get_translatable_models
-from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationSource
+from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationLog, TranslationSource
 
 from . import notices
 
-MISSING, DRAFT, BEHIND, PUBLISHED = "missing", "draft", "behind", "published"
-STATES = [MISSING, DRAFT, BEHIND, PUBLISHED]
+MISSING, DRAFT, BEHIND, READY, PUBLISHED = "missing", "draft", "behind", "ready", "published"
+STATES = [MISSING, DRAFT, BEHIND, READY, PUBLISHED]
 
 
 @task()
@@ -26,11 +26,13 @@ def read_strings_again(key, locale_id):
 
 @dataclass(frozen=True)
 class Cell:
-    """An original in one language: its `instance` there or None, how many strings are left to translate."""
+    """An original in one language: its `instance` there or None, how many strings are left to translate, and whether there
+    are translated strings that were not taken over into it yet."""
 
     instance: object
     left: int = 0
     is_original: bool = False
+    has_news: bool = False
 
     @property
     def state(self):
@@ -39,7 +41,7 @@ class Cell:
             return MISSING
         if not getattr(self.instance, "live", True):
             return DRAFT
-        return BEHIND if self.left else PUBLISHED
+        return BEHIND if self.left else READY if self.has_news else PUBLISHED
 
 
 def locales():
@@ -67,6 +69,16 @@ def left_to_translate():
     return StringSegment.objects.filter(~Exists(done), source=OuterRef("source")).order_by()
 
 
+def has_news():
+    """Whether strings of a Translation were translated after they were last taken over, for use inside a query on those."""
+    taken = TranslationLog.objects.filter(source=OuterRef(OuterRef("source")), locale=OuterRef("locale"))
+    newest = taken.order_by("-created_at").values("created_at")[:1]
+    strings = StringTranslation.objects.filter(
+        context__object=OuterRef("source__object"), locale=OuterRef("target_locale"), updated_at__gt=Subquery(newest)
+    )
+    return Exists(strings)
+
+
 def in_state(rows, locale, state):
     """Those of `originals()` that are in one of STATES in a locale."""
     there = rows.model.objects.filter(translation_key=OuterRef("translation_key"), locale=locale)
@@ -76,8 +88,10 @@ def in_state(rows, locale, state):
     if state == DRAFT:
         return rows.filter(Exists(there.filter(live=False))) if has_drafts else rows.none()
     behind = Exists(_translations(locale).filter(Exists(left_to_translate())))
+    news = Exists(_translations(locale).filter(has_news()))
     live = Exists(there.filter(live=True) if has_drafts else there)
-    return rows.filter(live, behind if state == BEHIND else ~behind)
+    wanted = {BEHIND: [behind], READY: [~behind, news], PUBLISHED: [~behind, ~news]}[state]
+    return rows.filter(live, *wanted)
 
 
 def _translations(locale):
@@ -97,16 +111,17 @@ def table(rows, languages):
     }
     segments = left_to_translate().values("source").annotate(n=Count("pk")).values("n")
     left = {
-        (key, locale_id): n or 0
-        for key, locale_id, n in Translation.objects.filter(source__object__in=keys, enabled=True)
-        .annotate(n=segments)
-        .values_list("source__object_id", "target_locale_id", "n")
+        (key, locale_id): (n or 0, news)
+        for key, locale_id, n, news in Translation.objects.filter(source__object__in=keys, enabled=True)
+        .annotate(n=segments, news=has_news())
+        .values_list("source__object_id", "target_locale_id", "n", "news")
     }
 
     def cell(row, locale):
         own = row.locale_id == locale.pk
         place = (row.translation_key, locale.pk)
-        return Cell(instances.get(place), 0 if own else left.get(place, 0), own)
+        strings, news = (0, False) if own else left.get(place, (0, False))
+        return Cell(instances.get(place), strings, own, news)
 
     return [(row, [cell(row, locale) for locale in languages]) for row in rows]
 

@@ -3,11 +3,12 @@
 import pytest
 from core import translations
 from core.models import Topic
-from core.translations import BEHIND, DRAFT, MISSING, PUBLISHED
+from core.translations import BEHIND, DRAFT, MISSING, PUBLISHED, READY
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from wagtail.models import Page
+from wagtail_localize.models import Translation
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,27 @@ def test_each_state_is_told_and_can_be_asked_for(page_of, run_tasks):
         assert [row.pk for row in translations.in_state(translations.originals(), english, state)] == [page.pk]
     number = translations.originals().count()
     assert translations.in_state(translations.originals(), english, PUBLISHED).count() == number - 3
+
+
+def test_what_is_translated_and_not_published_yet_is_told(
+    staff_client, page_of, run_tasks, django_capture_on_commit_callbacks
+):
+    original = page_of("about")
+    original.introduction = "Una frase nueva que nadie tradujo todavía."
+    original.save_revision().publish()
+    run_tasks()
+    english = page_of("about", "en")
+    translation = Translation.objects.get(source__object=original.translation_key, target_locale=english.locale)
+    po = translation.export_po()
+    po.find(original.introduction).msgstr = "A new sentence."
+    translation.import_po(po)
+    assert states(original) == {"es": PUBLISHED, "en": READY, "pt-br": BEHIND}
+    assert translations.in_state(translations.originals(), english.locale, READY).get().pk == original.pk
+    assert reverse("translation_publish", args=[english.pk]) in board(staff_client, state="ready").text
+    with django_capture_on_commit_callbacks(execute=True):
+        staff_client.post(reverse("translation_publish", args=[english.pk]))
+    assert page_of("about", "en").introduction == "A new sentence."
+    assert states(original)["en"] == PUBLISHED
 
 
 def test_it_says_how_many_strings_are_left(staff_client, page_of, run_tasks):

@@ -161,7 +161,7 @@ USE_TZ = True
 # Not the names that only this machine understands: browsers stumble over them.
 WAGTAIL_USER_TIME_ZONES = sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
 TIME_ZONE = setting("str", "TIME_ZONE", default="America/El_Salvador")
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "wagtail"]  # the second: what Wagtail lacks in es and pt_BR
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
