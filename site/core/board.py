@@ -135,8 +135,7 @@ def publish(request, page_id):
     translation = Translation.objects.filter(
         source__object=page.translation_key, target_locale=page.locale, enabled=True
     ).first()
-    total, done = translation.get_progress() if translation else (0, 0)
-    if not translation or done < total:
+    if not translation or translations.texts_left(translation):
         messages.error(request, _("“%(title)s” is not translated completely yet.") % {"title": page})
     else:
         try:

@@ -8,22 +8,21 @@ from wagtail.admin.mail import send_mail
 from wagtail.admin.utils import get_admin_base_url
 from wagtail.models import Page
 from wagtail.users.models import UserProfile
-from wagtail_localize.models import Translation, TranslationSource
+from wagtail_localize.models import Translation
 
 from . import roles
 
 
 @task()
-def to_translate(source_id):
-    """Tell the translators of each language how many texts of a published page wait for them."""
-    source = TranslationSource.objects.get(pk=source_id)
-    for translation in source.translations.filter(enabled=True).select_related("target_locale"):
-        page = translation.get_target_instance()
+def to_translate(translation_id):
+    """Tell the translators of a language how many texts of a published page wait for them."""
+    translation = Translation.objects.get(pk=translation_id)
+    page = translation.get_target_instance()
+    if isinstance(page, Page):
         total, done = translation.get_progress()
-        if isinstance(page, Page) and done < total:
-            people = roles.people_with("change", page).exclude(pk__in=roles.people_with("publish", page))
-            everywhere = roles.people_with("change", Page.get_first_root_node())
-            _tell(people.exclude(pk__in=everywhere), "to_translate", page, left=total - done)
+        everywhere = roles.people_with("change", Page.get_first_root_node())
+        people = roles.people_with("change", page).exclude(pk__in=everywhere)
+        _tell(people.exclude(pk__in=roles.people_with("publish", page)), "to_translate", page, left=total - done)
 
 
 @task()

@@ -35,6 +35,7 @@ from wagtail_localize.views import (
 )
 
 from . import notices, roles
+from .translations import texts_left
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +58,6 @@ def seen_by(user):
 def may_translate(user, locale):
     """Whether a language is among those that somebody may change."""
     return roles.languages_of(user).filter(pk=locale.pk).exists()
-
-
-def _left(translation):
-    total, done = translation.get_progress()
-    return total - done
 
 
 class SubmitForm(submit_translations.SubmitTranslationForm):
@@ -164,9 +160,9 @@ def in_own_language(view):
         translation = get_object_or_404(Translation, pk=translation_id)
         if not may_translate(request.user, translation.target_locale):
             raise PermissionDenied
-        before = _left(translation)
+        before = texts_left(translation)
         response = view(request, translation_id, **kwargs)
-        if before and request.method in {"POST", "PUT"} and not _left(translation):
+        if before and request.method in {"POST", "PUT"} and not texts_left(translation):
             notices.translation_ready.enqueue(translation.pk, request.user.pk)
         return response
 
@@ -264,7 +260,7 @@ def _refuse_half(request, instance):
     translation = Translation.objects.filter(
         source__object=instance.translation_key, target_locale=instance.locale, enabled=True
     ).first()
-    left = _left(translation) if translation else 0
+    left = texts_left(translation) if translation else 0
     if not left:
         return None
     messages.error(request, _("Not published: %(left)s texts still have to be translated.") % {"left": left})

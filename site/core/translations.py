@@ -17,11 +17,23 @@ STATES = [MISSING, DRAFT, BEHIND, READY, PUBLISHED]
 
 @task()
 def read_strings_again(key, locale_id):
-    """Take in the strings of an original that was published, so that its translations show what is left to do."""
+    """Take in the strings of an original that was published, so that its translations show what is left to do, and tell
+    the translators of each language that has more of it than before."""
     source = TranslationSource.objects.filter(object_id=key, locale_id=locale_id).first()
-    if source:
-        source.update_from_db()
-        notices.to_translate.enqueue(source.pk)
+    if not source:
+        return
+    rows = source.translations.filter(enabled=True)
+    before = {row.pk: texts_left(row) for row in rows}
+    source.update_from_db()
+    for row in rows:
+        if texts_left(row) > before[row.pk]:
+            notices.to_translate.enqueue(row.pk)
+
+
+def texts_left(translation):
+    """How many texts of a Translation are not translated."""
+    total, done = translation.get_progress()
+    return total - done
 
 
 @dataclass(frozen=True)
