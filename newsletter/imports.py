@@ -31,7 +31,7 @@ from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Supp
 logger = logging.getLogger(__name__)
 BATCH = 2000  # lines in one transaction
 LEASE_SECONDS = 120
-RACES = 5  # how often a batch is judged anew because somebody joined meanwhile
+RACES = 25  # how often a batch is judged anew because somebody joined meanwhile, each time after a longer pause
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
 
 
@@ -288,6 +288,7 @@ def _commit(job, lines, number, position, seen):
             # Somebody joined with one of these addresses just now: judged again, it is known.
             if attempt == RACES - 1:
                 raise
+            time.sleep(attempt / 100)
 
 
 def _keep_bad(job, lines):

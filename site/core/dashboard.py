@@ -18,7 +18,8 @@ class ScheduledPanel(Component):
     def get_context_data(self, parent_context):
         mine = PagePermissionPolicy().instances_user_has_permission_for(parent_context["request"].user, "change")
         waiting = Revision.page_revisions.filter(approved_go_live_at__gt=timezone.now())
-        pages = {str(page.pk): page for page in mine.filter(pk__in=waiting.values_list("object_id", flat=True))}
+        numbers = [int(revision.object_id) for revision in waiting]
+        pages = {str(page.pk): page for page in mine.filter(pk__in=numbers).select_related("locale")}
         rows = [
             (revision.approved_go_live_at, "publish", pages[revision.object_id])
             for revision in waiting
