@@ -12,15 +12,20 @@ PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
 STARTER = ["home/starter/en.po", "home/starter/pt_BR.po"]
 
 
+def placeholders(text):
+    return set(PLACEHOLDER.findall(text))
+
+
 def faults_of(path):
     """What is wrong with one .po file, a line each."""
     for entry in polib.pofile(path):
         texts = list(entry.msgstr_plural.values()) or [entry.msgstr]
+        wanted = [placeholders(original) for original in (entry.msgid, entry.msgid_plural) if original]
         if not all(texts):
             yield f"{path}: not translated: {entry.msgid!r}"
         elif entry.fuzzy:
             yield f"{path}: fuzzy: {entry.msgid!r}"
-        elif any(set(PLACEHOLDER.findall(text)) != set(PLACEHOLDER.findall(entry.msgid)) for text in texts):
+        elif any(placeholders(text) not in wanted for text in texts):
             yield f"{path}: other placeholders: {entry.msgid!r}"
 
 
