@@ -5,11 +5,17 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from tests.e2e.test_journey import add_block, page_number, wait_for
+from tests.e2e.test_journey import add_block, page_number, translate, wait_for
 
 pytestmark = pytest.mark.e2e
 USER = "lucia"
 PASSWORD = "cafe-miel-y-cacao-2026"
+
+ENGLISH = {
+    "un-dia-en-la-cooperativa": "a-day-at-the-cooperative",
+    "Un día en la cooperativa": "A day at the cooperative",
+    "": "We begin early.",  # whatever else
+}
 
 
 @pytest.fixture
@@ -72,32 +78,6 @@ def add_image(desk):
     alt.fill("Café que se seca al sol en un patio")
 
 
-def translate(desk, number):
-    """Submit the article into English, translate every text and publish it."""
-    desk.goto(f"/admin/localize/submit/page/{number}/")
-    desk.get_by_label("English").check()
-    desk.locator("main form [type=submit]").last.click()
-    waiting = desk.get_by_role("button", name="Translate", exact=True).filter(visible=True)
-    for tab in ("Content", "Promote"):
-        desk.get_by_role("tab", name=tab).click()
-        while count := waiting.count():
-            waiting.first.click()
-            field = desk.locator("textarea:visible").first
-            source = field.locator("xpath=ancestor::li[1]").inner_text()
-            words = (
-                "a-day-at-the-cooperative"
-                if "un-dia" in source
-                else "A day at the cooperative"
-                if "Un día" in source
-                else "We begin early."
-            )
-            field.fill(words)
-            desk.get_by_role("button", name="Save", exact=True).filter(visible=True).first.click()
-            wait_for(desk, lambda count=count: waiting.count() < count)
-    desk.get_by_role("button", name="Publish in English").click()
-    desk.get_by_text("Published").first.wait_for()
-
-
 def test_an_editors_day(publisher, page):
     desk = publisher
     assert desk.get_by_role("link", name="Users").count() == 0  # nothing that is not theirs
@@ -111,7 +91,7 @@ def test_an_editors_day(publisher, page):
     assert page.get_by_alt_text("Café que se seca al sol en un patio").count() == 1
     number = page_number(desk, "un-dia-en-la-cooperativa")
 
-    translate(desk, number)
+    translate(desk, number, ENGLISH)
     page.goto("/en/news/a-day-at-the-cooperative/")
     assert page.locator("h1").inner_text() == "A day at the cooperative"
 

@@ -80,7 +80,7 @@ def test_from_joining_to_leaving(page, admin, site):
     assert "Welcome" in page.locator("h1").inner_text()
 
     write_edition(admin)
-    translate_edition(admin)
+    translate(admin, page_number(admin, "noviembre-en-la-red"), ENGLISH)
     send_edition(admin)
 
     text = newest_mail(admin, site, "November in the network")
@@ -143,9 +143,9 @@ def add_block(admin, name):
     admin.get_by_role("option", name=name, exact=True).click()
 
 
-def translate_edition(admin):
-    """Submit the edition for translation, fill in every English string and publish it."""
-    admin.goto(f"/admin/localize/submit/page/{page_number(admin, 'noviembre-en-la-red')}/")
+def translate(admin, number, words):
+    """Submit a page for translation into English, fill in every text by `words` ({what stands in it: English}), publish it."""
+    admin.goto(f"/admin/localize/submit/page/{number}/")
     admin.get_by_label("English").check()
     admin.locator("main form [type=submit]").last.click()
     waiting = admin.get_by_role("button", name="Translate", exact=True).filter(visible=True)
@@ -155,7 +155,7 @@ def translate_edition(admin):
             waiting.first.click()
             field = admin.locator("textarea:visible").first
             source = field.locator("xpath=ancestor::li[1]").inner_text()
-            field.fill(next(english for spanish, english in ENGLISH.items() if spanish in source))
+            field.fill(next(english for spanish, english in words.items() if spanish in source))
             admin.get_by_role("button", name="Save", exact=True).filter(visible=True).first.click()
             wait_for(admin, lambda count=count: waiting.count() < count)
     admin.get_by_role("button", name="Publish in English").click()
