@@ -2,7 +2,7 @@
 
 .venv/bin/python bin/take_handbook_pictures.py http://127.0.0.1:8000 NAME PASSWORD
 
-The site should hold the starter content and nothing else; what the pictures need is made and left as a draft.
+The site should hold the starter content and nothing else. The account is called Ana Paz afterwards, and its language is Spanish.
 """
 
 import sys
