@@ -12,10 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.admin_url_finder import AdminURLFinder
-from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 from wagtail.models import Page
-from wagtail_localize.models import Translation
 
 from . import po, roles, translating, translations
 
@@ -27,7 +25,6 @@ LABELS = {
     translations.READY: gettext_lazy("translated, to be published"),
     translations.PUBLISHED: gettext_lazy("published"),
 }
-may_see = permission_required("wagtailadmin.access_admin")
 
 
 class FilterForm(forms.Form):
@@ -65,7 +62,6 @@ class FilterForm(forms.Form):
         return rows
 
 
-@may_see
 @require_safe
 def board(request):
     """The board of pages, a few at a time, and of snippets and settings, which are few."""
@@ -125,16 +121,13 @@ def _submit_url(row):
     return reverse("wagtail_localize:submit_snippet_translation", args=[*row._meta.label_lower.split("."), row.pk])
 
 
-@may_see
 @require_POST
 def publish(request, page_id):
     """Publish a translation in which nothing is left to do."""
     page = get_object_or_404(Page, pk=page_id)
     if not page.permissions_for_user(request.user).can_publish():
         raise PermissionDenied
-    translation = Translation.objects.filter(
-        source__object=page.translation_key, target_locale=page.locale, enabled=True
-    ).first()
+    translation = translations.translation_of(page)
     if not translation or translations.texts_left(translation):
         messages.error(request, _("“%(title)s” is not translated completely yet.") % {"title": page})
     else:

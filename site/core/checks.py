@@ -7,7 +7,6 @@ from urllib.parse import urljoin, urlsplit
 from bs4 import BeautifulSoup
 from django.conf import settings
 from django.db import models
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from wagtail.fields import StreamField
@@ -62,22 +61,28 @@ def blocks(findings):
     return any(finding.level == BLOCKS for finding in findings)
 
 
-def describe(kind, values, url=""):
+def describe(kind, values):
     """A Finding of one of KINDS, in the language of whoever reads it."""
     level, text = KINDS[kind]
-    return Finding(level, str(text) % values, url)
+    return Finding(level, str(text) % values)
 
 
 def look_at(page):
     """The Findings about a page as it is given (a draft, too), the worst first."""
-    url = reverse("wagtailadmin_pages:edit", args=[page.pk])
-    found = [describe(kind, values, url) for kind, values in problems(page)]
+    found = [describe(kind, values) for kind, values in problems(page)]
     return sorted(found, key=lambda one: [BLOCKS, WARNS, TELLS].index(one.level))
 
 
-def problems(page):
-    """[(one of KINDS, its values)] about a page, without asking other sites."""
-    html = BeautifulSoup(_html(page), "html.parser")
+def parsed(page):
+    """What the fields of a page render, as a BeautifulSoup."""
+    with override(page.locale.language_code):
+        html = "".join(str(stream.render_as_block({"page": page})) for stream in _streams(page))
+    return BeautifulSoup(html, "html.parser")
+
+
+def problems(page, html=None):
+    """[(one of KINDS, its values)] about a page, without asking other sites; `html` is what `parsed` gives, if it is there."""
+    html = html or parsed(page)
     found = [] if page.description.strip() else [("description", {})]
     found += _pictures(page) + _links(html) + _headings(html)
     there = {other.locale_id for other in page.get_translations(inclusive=True).live()}
@@ -85,9 +90,8 @@ def problems(page):
     return found + [("translation", {"language": locale.get_display_name()}) for locale in missing]
 
 
-def other_links(page):
-    """{address on another site: text of the link} of a page."""
-    html = BeautifulSoup(_html(page), "html.parser")
+def other_links(html):
+    """{address on another site: text of the link} of a page as `parsed`."""
     found = {link["href"]: link.get_text(" ", strip=True) for link in html.find_all("a", href=True)}
     return {
         url: text for url, text in found.items() if urlsplit(url).scheme in {"http", "https"} and not links.is_own(url)
@@ -96,11 +100,6 @@ def other_links(page):
 
 def _streams(page):
     return [getattr(page, field.name) for field in page._meta.get_fields() if isinstance(field, StreamField)]
-
-
-def _html(page):
-    with override(page.locale.language_code):
-        return "".join(str(stream.render_as_block({"page": page})) for stream in _streams(page))
 
 
 def _pictures(page):

@@ -82,10 +82,10 @@ def problem_of_other(url):
     Only public addresses are asked: a link must not make this machine knock at doors of its own network.
     """
     try:
-        is_known = is_public(urlsplit(url).hostname or "")
+        is_open = is_public(urlsplit(url).hostname or "")
     except (OSError, UnicodeError, ValueError):
         return _("the address does not exist")
-    if not is_known:
+    if not is_open:
         return _("the address is not a public one")
     try:
         answer = requests.get(url, timeout=SECONDS, allow_redirects=False, stream=True, headers={"User-Agent": "CLAC"})

@@ -15,7 +15,6 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
-from wagtail.admin.auth import permission_required
 from wagtail.models import Locale
 from wagtail_localize.models import Translation
 from wagtail_localize.views.edit_translation import user_can_edit_instance
@@ -23,7 +22,6 @@ from wagtail_localize.views.edit_translation import user_can_edit_instance
 from . import roles, translating
 
 MOST_BYTES = 20_000_000  # of an archive, and of what is in it
-may_use = permission_required(roles.TRANSLATE)
 
 
 class OutForm(forms.Form):
@@ -71,7 +69,7 @@ def _parsed(name, content):
         raise forms.ValidationError(_("“%(name)s” is not a PO file.") % {"name": name}) from None
 
 
-@may_use
+@translating.for_translators
 @require_safe
 def out(request):
     """An archive with a PO file of each text of a language that changed since a date."""
@@ -97,7 +95,7 @@ def _is_there(translation):
     return translation.source.object.get_instance_or_none(translation.target_locale) is not None
 
 
-@may_use
+@translating.for_translators
 @require_POST
 def back(request):
     """Take PO files in again: all of them or, if one is not for you or not a PO file, none."""

@@ -8,6 +8,7 @@ import atexit
 import logging
 import re
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -15,13 +16,14 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import F, Sum
 from django.utils import timezone
 
+from .roles import HOME_DEPTH
+
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 60
 PAGES = re.compile(r"/(?:es|en|pt-br)/[^.]*$")
 MACHINES = re.compile(
     r"bot|crawl|spider|slurp|preview|monitor|fetch|curl|wget|python|java|go-http|headless|lighthouse", re.I
 )
-HOME_DEPTH = 2
 _counts, _lock = Counter(), threading.Lock()
 
 
@@ -60,7 +62,7 @@ def start():
 
     def write():
         while True:
-            threading.Event().wait(FLUSH_SECONDS)
+            time.sleep(FLUSH_SECONDS)
             close_old_connections()
             flush()
 

@@ -20,6 +20,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail import hooks
+from wagtail.admin.auth import permission_required
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
 from wagtail.models import Locale, Page
 from wagtail.permission_policies.pages import PagePermissionPolicy
@@ -35,9 +36,10 @@ from wagtail_localize.views import (
 )
 
 from . import notices, roles
-from .translations import texts_left
+from .translations import texts_left, translation_of
 
 logger = logging.getLogger(__name__)
+for_translators = permission_required(roles.TRANSLATE)
 
 
 def missing_parents(page, locale):
@@ -170,15 +172,6 @@ def in_own_language(view):
     return guarded
 
 
-def _for_translators(view):
-    def guarded(request, *args, **kwargs):
-        if not request.user.has_perm(roles.TRANSLATE):
-            raise PermissionDenied
-        return view(request, *args, **kwargs)
-
-    return guarded
-
-
 def to_alias(request, page_id):
     """Give up a translation for a copy of the original, which is live at once: for publishers."""
     if not get_object_or_404(Page, pk=page_id).permissions_for_user(request.user).can_publish():
@@ -226,12 +219,12 @@ def guarded_urls():
         (f"{one}/machine_translate/", in_own_language(translate_by_machine)),
         (f"{one}/disable/", _strings("stop_translation")),
         ("page/<int:page_id>/convert_to_alias/", to_alias),
-        ("reports/translations/", _for_translators(report.TranslationsReportView.as_view())),
-        ("reports/translations/results/", _for_translators(report.TranslationsReportView.as_view(results_only=True))),
-        (f"api/snippets/{snippet}/", _for_translators(snippets_api.SnippetViewSet.as_view({"get": "list"}))),
+        ("reports/translations/", for_translators(report.TranslationsReportView.as_view())),
+        ("reports/translations/results/", for_translators(report.TranslationsReportView.as_view(results_only=True))),
+        (f"api/snippets/{snippet}/", for_translators(snippets_api.SnippetViewSet.as_view({"get": "list"}))),
         (
             f"api/snippets/{snippet}/<str:pk>/",
-            _for_translators(snippets_api.SnippetViewSet.as_view({"get": "retrieve"})),
+            for_translators(snippets_api.SnippetViewSet.as_view({"get": "retrieve"})),
         ),
     ]
     return [path(f"localize/{address}", view) for address, view in patterns]
@@ -257,9 +250,7 @@ def whole_translations(request, page):
 def _refuse_half(request, instance):
     if request.method != "POST" or request.POST.get("action") != "publish" or not hasattr(instance, "translation_key"):
         return None
-    translation = Translation.objects.filter(
-        source__object=instance.translation_key, target_locale=instance.locale, enabled=True
-    ).first()
+    translation = translation_of(instance)
     left = texts_left(translation) if translation else 0
     if not left:
         return None

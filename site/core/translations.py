@@ -30,6 +30,13 @@ def read_strings_again(key, locale_id):
             notices.to_translate.enqueue(row.pk)
 
 
+def translation_of(instance):
+    """The Translation whose target is `instance`, or None."""
+    return Translation.objects.filter(
+        source__object=instance.translation_key, target_locale=instance.locale, enabled=True
+    ).first()
+
+
 def texts_left(translation):
     """How many texts of a Translation are not translated."""
     total, done = translation.get_progress()
