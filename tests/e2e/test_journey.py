@@ -159,7 +159,7 @@ def translate(admin, number, words):
             admin.get_by_role("button", name="Save", exact=True).filter(visible=True).first.click()
             wait_for(admin, lambda count=count: waiting.count() < count)
     admin.get_by_role("button", name="Publish in English").click()
-    admin.get_by_text("Published").first.wait_for()
+    admin.locator(".messages .success").filter(has_text="Published").first.wait_for()
 
 
 def wait_for(admin, condition, tries=100):
