@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from core import privacy
+from core import goodbyes, privacy
 from django.conf import settings
 from django.dispatch import receiver
 from django.utils import timezone
@@ -26,6 +26,12 @@ def data_of(email, **kwargs):
 def erase(email, **kwargs):
     """Delete the messages from an address."""
     return ContactMessage.objects.filter(email__iexact=email).delete()[0]
+
+
+@receiver(goodbyes.held)
+def addresses(**kwargs):
+    """The addresses from which messages came."""
+    return [email.lower() for email in ContactMessage.objects.values_list("email", flat=True).distinct()]
 
 
 def forget_old_messages():

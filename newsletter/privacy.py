@@ -1,9 +1,10 @@
 """What the newsletter knows of an address, and its erasure: only a keyed hash is left, so that it is never mailed again."""
 
-from core import privacy
+from core import goodbyes, privacy
 from django.dispatch import receiver
 
-from .models import Delivery, ProviderEvent, SignUpRequest, Subscriber, Suppression
+from . import subscriptions
+from .models import ConsentEvent, Delivery, ProviderEvent, SignUpRequest, Subscriber, Suppression
 
 State = Subscriber.State
 
@@ -63,6 +64,24 @@ def erase(email, **kwargs):
         rows += 1
     Suppression.add(email, Suppression.Reason.ERASED)
     return rows
+
+
+@receiver(goodbyes.held)
+def held(**kwargs):
+    """The addresses of subscribers, and of those who are about to become one."""
+    return {
+        *Subscriber.objects.values_list("email", flat=True).iterator(10000),
+        *SignUpRequest.objects.values_list("email", flat=True),
+    }
+
+
+@receiver(goodbyes.again)
+def leave_again(kind, email, **kwargs):
+    """End the subscription that a restored backup brought back."""
+    if kind == goodbyes.LEFT:
+        SignUpRequest.objects.filter(email=email).delete()
+        for subscriber in Subscriber.objects.filter(email=email):
+            subscriptions.leave(subscriber, ConsentEvent.Way.RESTORED)
 
 
 def remove(subscribers):

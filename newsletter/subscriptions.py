@@ -4,7 +4,7 @@ import logging
 import time
 from datetime import timedelta
 
-from core import limits
+from core import goodbyes, limits
 from core.leases import claim
 from core.markup import absolute
 from core.models import Topic, default_language
@@ -267,6 +267,7 @@ def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
     row.new_email = ""
     row.save(update_fields=["state", "confirmation_round", "ended_at", "new_email"])
     _record(row, kind, way, origin, detail=detail[:250], campaign=campaign, **({"at": at} if at else {}))
+    goodbyes.note(goodbyes.LEFT, row.email)
     if kind == Kind.COMPLAINED:
         Suppression.add(row.email, Suppression.Reason.COMPLAINED)
     return True

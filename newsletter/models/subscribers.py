@@ -133,6 +133,7 @@ class ConsentEvent(models.Model):
         IMPORT = "import", _("import")
         PROVIDER = "provider", _("the e-mail provider")
         STAFF = "staff", _("staff")
+        RESTORED = "restored", _("restored backup")
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="consent_events")
     kind = models.CharField(_("what"), max_length=10, choices=Kind)

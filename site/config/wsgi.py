@@ -7,6 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 application = get_wsgi_application()
 
-from core import readings  # noqa: E402 – needs the apps
+from core import database, readings  # noqa: E402 – need the apps
 
+database.wait_for_database()
 readings.start()

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from . import limits, mending  # noqa: F401 – its job
+from . import backup, limits, mending  # noqa: F401 – its job
 from .models import PageReadings
 from .schedule import every
 
@@ -37,3 +37,10 @@ def prune_tasks():
 def forget_old_readings():
     """Delete the readings that nobody compares with any more."""
     return PageReadings.objects.filter(day__lt=timezone.localdate() - READINGS_KEPT).delete()[0]
+
+
+@every(timedelta(days=1), _("back up the database and the files"))
+def back_up():
+    """Make a backup in BACKUP_DIR."""
+    if settings.BACKUP_KEEP:
+        return backup.make().name

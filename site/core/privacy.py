@@ -4,7 +4,9 @@ Each app answers the two signals for its own tables, so that core need not know 
 """
 
 from django.db import transaction
-from django.dispatch import Signal
+from django.dispatch import Signal, receiver
+
+from . import goodbyes
 
 # Sent with `email`, a normalised address; receivers return a dictionary of what they hold, ready for JSON.
 asked_for = Signal()
@@ -21,4 +23,12 @@ def data_of(email):
 @transaction.atomic
 def erase(email):
     """Erase all that is held of a normalised address, in all apps or in none. Returns the number of rows."""
+    goodbyes.note(goodbyes.ERASED, email)
     return sum(number or 0 for _receiver, number in erased.send(sender=None, email=email))
+
+
+@receiver(goodbyes.again)
+def erase_again(kind, email, **kwargs):
+    """Erase what a restored backup brought back."""
+    if kind == goodbyes.ERASED:
+        erase(email)

@@ -326,6 +326,11 @@ RETENTION_DAYS = {
     "import_files": setting("int", "RETENTION_IMPORT_FILES_DAYS", default=30),
 }
 
+# Backups, one a day: where they and the list of goodbyes lie, how many are kept (0: none are made), and the key of age.
+BACKUP_DIR = setting("str", "BACKUP_DIR", default=str(VAR_DIR / "backups"))
+BACKUP_KEEP = setting("int", "BACKUP_KEEP", default=14)
+BACKUP_KEY = setting("str", "BACKUP_KEY", default="")
+
 # Messages of the e-mail provider; none are taken before their secret (“user:password”) or signature key is set.
 WEBHOOK_SECRET = setting("str", "WEBHOOK_SECRET", default="")
 if WEBHOOK_SECRET:

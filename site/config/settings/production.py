@@ -1,9 +1,24 @@
-"""The real thing: what `make run` and every server use."""
+"""The real thing: what `make run` and every server use. It refuses to start with what would leave the site open."""
+
+import sys
 
 from .base import *  # noqa: F403
-from .base import setting
+from .base import ALLOWED_HOSTS, setting
+
+SECRET_KEY_LENGTH = 50  # characters; what Django itself generates
 
 DEBUG = False
+for _name in ("DEBUG", "DJANGO_DEBUG"):
+    if setting("str", _name, default="").lower() not in {"", "0", "no", "false", "off"}:
+        sys.exit(f"Setting {_name}: not in production; `make dev` debugs. Take it away. See docs/operators.md.")
+
 SECRET_KEY = setting("str", "SECRET_KEY")
+if len(SECRET_KEY) < SECRET_KEY_LENGTH or len(set(SECRET_KEY)) < 5:
+    sys.exit(
+        f"Setting SECRET_KEY: too easy to guess; it takes {SECRET_KEY_LENGTH} random characters. See docs/operators.md."
+    )
 # Older keys: links in mails already sent go on working after SECRET_KEY changes.
 SECRET_KEY_FALLBACKS = setting("list", "SECRET_KEY_FALLBACKS", default=[])
+
+if any(host.startswith((".", "*")) for host in ALLOWED_HOSTS):
+    sys.exit("Setting ALLOWED_HOSTS: name each host; “*” and “.example.org” stand for any. See docs/operators.md.")

@@ -29,6 +29,7 @@ MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "me
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
 STORAGES["private"]["OPTIONS"]["location"] = VAR_DIR / "private"
 STATIC_ROOT = VAR_DIR
+BACKUP_DIR, BACKUP_KEEP = str(VAR_DIR / "backups"), 0
 NEWSLETTER_LEASE_SECONDS = 3
 TICK_SECONDS = 0.5
 LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}

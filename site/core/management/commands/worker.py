@@ -6,6 +6,7 @@ from django.utils.crypto import get_random_string
 from django_tasks import DEFAULT_TASK_BACKEND_ALIAS
 from django_tasks_db.management.commands.db_worker import Worker
 
+from core.database import wait_for_database
 from core.work import Ticker
 
 
@@ -13,6 +14,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args, **options):
+        wait_for_database()
         Ticker().start()
         if settings.REDIS_URL:
             from core.queue import run_worker  # needs the settings that only REDIS_URL brings

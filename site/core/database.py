@@ -1,0 +1,24 @@
+"""Is the database there? Asked once when a process starts; later, a database that goes away is an answer 503, not an end."""
+
+import sys
+import time
+
+from django.db import DatabaseError, connection
+
+PATIENCE_SECONDS = 10  # a database that starts at the same time is given so long
+
+
+def wait_for_database(patience=PATIENCE_SECONDS):
+    """Return once the database answers; after `patience` seconds end the process with one line that names the setting."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            connection.ensure_connection()
+        except DatabaseError as error:
+            if time.monotonic() > until:
+                reason = " ".join(str(error).split())
+                sys.exit(f"Setting DATABASE_URL: the database does not answer ({reason}). See docs/operators.md.")
+            time.sleep(0.5)
+        else:
+            connection.close()
+            return

@@ -1,0 +1,30 @@
+"""Write a backup of the database and the files into BACKUP_DIR, and read it back. The site may go on running."""
+
+import pyrage
+from django.core.management import CommandError
+from django.core.management.base import BaseCommand
+
+from core import backup
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--new-key", action="store_true", help="print a new key for BACKUP_KEY, and do nothing else"
+        )
+
+    def handle(self, *args, new_key, **options):
+        if new_key:
+            self.stdout.write(str(pyrage.x25519.Identity.generate()))
+            return
+        try:
+            path = backup.make(say=self._say)
+        except backup.BackupError as error:
+            raise CommandError(f"No backup was made. {error}") from error
+        self._say(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")
+
+    def _say(self, text):
+        self.stdout.write(f"clac: {text}")
+        self.stdout.flush()

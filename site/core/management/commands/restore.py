@@ -1,0 +1,35 @@
+"""Restore a backup: its database and its files, and what readers asked for since it was made (erasures, farewells)."""
+
+from pathlib import Path
+
+from django.core.management import CommandError
+from django.core.management.base import BaseCommand
+
+from core import backup
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", type=Path, nargs="?", help="the backup; without it, the newest in BACKUP_DIR")
+        parser.add_argument("--replace", action="store_true", help="also in the place of a site that has pages")
+
+    def handle(self, *args, file, replace, **options):
+        if file is None and not (file := next(iter(backup.backups()), None)):
+            raise CommandError("There is no backup in BACKUP_DIR; name the file.")
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        if not (replace or backup.is_empty()):
+            raise CommandError(
+                "This site has pages, and they would be lost. Make a backup first, stop web and worker, and add --replace."
+            )
+        try:
+            number = backup.restore(file, say=self._say)
+        except backup.BackupError as error:
+            raise CommandError(f"{file} was not restored. {error}") from error
+        self._say(f"{file} is restored; {number} erasures and farewells since were done again")
+
+    def _say(self, text):
+        self.stdout.write(f"clac: {text}")
+        self.stdout.flush()

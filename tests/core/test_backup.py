@@ -1,0 +1,171 @@
+"""Backups, on real databases and in real processes: what was saved comes back, what was erased since does not."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pyrage
+import pytest
+from core import backup, privacy
+from core.images import CustomImage
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+from wagtail.images.tests.utils import get_test_image_file
+from wagtail.models import Page
+
+from newsletter import subscriptions
+from newsletter.models import Campaign, ConsentEvent, Delivery
+from tests.committed import _django_db_helper  # noqa: F401
+from tests.workers import ROOT, environment
+
+pytestmark = pytest.mark.django_db
+LOOK = """
+import json, pathlib
+from django.conf import settings
+from newsletter.models import *
+from wagtail.models import Page
+print(json.dumps({
+    "pages": Page.objects.count(),
+    "deliveries": list(Delivery.objects.values_list("subscriber__email", "state")),
+    "states": dict(Subscriber.objects.values_list("email", "state")),
+    "pictures": sorted(str(p.relative_to(settings.MEDIA_ROOT)) for p in pathlib.Path(settings.MEDIA_ROOT).rglob("*.*")),
+}))
+"""
+
+
+@pytest.fixture(autouse=True)
+def backups(settings, tmp_path):
+    """A folder of this test's own for backups, of which one is kept."""
+    settings.BACKUP_DIR, settings.BACKUP_KEEP = str(tmp_path / "backups"), 2
+    settings.VAR_DIR = tmp_path
+    return tmp_path / "backups"
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Run `manage.py` in an empty place: another database, other folders."""
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{tmp_path / 'elsewhere.sqlite3'}"
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS elsewhere")
+            cursor.execute("CREATE DATABASE elsewhere")
+        url = environment()["DATABASE_URL"].rpartition("/")[0] + "/elsewhere"
+    env = environment(DATABASE_URL=url, TEST_MEDIA_ROOT=str(tmp_path / "elsewhere"))
+
+    def run(*arguments, **more):
+        command = [sys.executable, ROOT / "manage.py", *map(str, arguments)]
+        return subprocess.run(command, env={**env, **more}, cwd=ROOT, capture_output=True, text=True)
+
+    return run
+
+
+def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_does_not(elsewhere, issue, subscribe):
+    rosa, luis, ana = (subscribe(f"{name}@example.org") for name in ("rosa", "luis", "ana"))
+    campaign = Campaign.objects.create(issue=issue)
+    Delivery.objects.create(campaign=campaign, subscriber=ana, state=Delivery.State.DELIVERED)
+    picture = CustomImage.objects.create(title="Harvest", file=get_test_image_file(filename="harvest.png"))
+    try:
+        path = backup.make()
+        privacy.erase(rosa.email)
+        subscriptions.leave(luis, ConsentEvent.Way.FORM)
+        answer = elsewhere("restore", path)
+        assert answer.returncode == 0, answer.stderr
+        assert "2 erasures and farewells since were done again" in answer.stdout
+        found = json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)
+        assert found["pages"] == Page.objects.count()
+        assert found["deliveries"] == [["ana@example.org", "delivered"]]
+        assert found["states"] == {"ana@example.org": "active", "luis@example.org": "unsubscribed"}
+        assert picture.file.name in found["pictures"]
+        assert len(found["pictures"]) == len(
+            [path for path in Path(settings.MEDIA_ROOT).rglob("*.*") if path.is_file()]
+        )
+    finally:
+        picture.delete()
+
+
+def test_a_list_of_goodbyes_names_nobody(backups, subscribe):
+    privacy.erase(subscribe("rosa@example.org").email)
+    (file,) = backups.glob("goodbyes-*.log")
+    assert "rosa" not in file.read_text()
+    assert oct(file.stat().st_mode)[-3:] == "600"
+
+
+def test_a_site_with_pages_is_not_overwritten_unasked():
+    with pytest.raises(CommandError, match="--replace"):
+        call_command("restore", backup.make())
+
+
+def test_backups_are_private_and_the_oldest_make_way(backups, monkeypatch):
+    for second in range(3):
+        monkeypatch.setattr(backup, "NAME", f"clac-2027-01-0{second}T00-00-00Z.tar")
+        path = backup.make()
+    assert [path.name[5:15] for path in backup.backups()] == ["2027-01-02", "2027-01-01"]
+    assert oct(path.stat().st_mode)[-3:] == "600"
+
+
+def test_with_a_key_nobody_reads_a_backup_without_it(settings, subscribe, elsewhere):
+    subscribe("rosa@example.org")
+    settings.BACKUP_KEY = str(pyrage.x25519.Identity.generate())
+    path = backup.make()
+    assert path.name.endswith(".tar.age")
+    assert path.read_bytes().startswith(b"age-encryption.org/v1")
+    assert b"rosa@example.org" not in path.read_bytes()
+    assert "set BACKUP_KEY" in elsewhere("restore", path).stderr
+    other = str(pyrage.x25519.Identity.generate())
+    assert "another key, or damaged" in elsewhere("restore", path, BACKUP_KEY=other).stderr
+    assert elsewhere("restore", path, BACKUP_KEY=settings.BACKUP_KEY).returncode == 0
+
+
+def test_a_wrong_key_is_said_at_once(settings, backups):
+    settings.BACKUP_KEY = "secret"
+    with pytest.raises(CommandError, match=r"Setting BACKUP_KEY.*--new-key"):
+        call_command("backup")
+    assert not list(backups.iterdir())
+
+
+@pytest.mark.parametrize("harm", ["a bit", "the end", "everything"])
+def test_a_damaged_backup_is_refused_and_nothing_is_changed(harm, elsewhere):
+    path = backup.make()
+    raw = bytearray(path.read_bytes())
+    if harm == "a bit":
+        with tarfile.open(path) as archive:
+            name = backup.DATABASE[connection.vendor]
+            raw[archive.getmember(name).offset_data + 5000] ^= 1
+    path.write_bytes({"a bit": raw, "the end": raw[: len(raw) // 2], "everything": b"not a backup"}[harm])
+    answer = elsewhere("restore", path)
+    assert answer.returncode == 1
+    assert "was not restored" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_full_disk_leaves_the_older_backups_and_no_half_one(backups, tmp_path):
+    older = backup.make()
+    env = environment(VAR_DIR=str(tmp_path), TEST_MEDIA_ROOT=str(settings.MEDIA_ROOT))
+    code = (
+        "from django.conf import settings; from core import backup; from django.core.management import call_command;"
+        f"settings.BACKUP_DIR = {str(backups)!r}; settings.BACKUP_KEEP = 2; settings.VAR_DIR = backup.Path({str(tmp_path)!r});"
+        "call_command('backup')"
+    )
+
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    command = [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", code]
+    answer = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, preexec_fn=little_room)
+    assert answer.returncode != 0
+    assert "No backup was made" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert [path.name for path in backups.iterdir()] == [older.name]
+
+
+def test_the_missing_program_is_named(monkeypatch):
+    if connection.vendor == "postgresql":
+        monkeypatch.setitem(os.environ, "PATH", "/nowhere")
+        with pytest.raises(backup.BackupError, match="postgresql-client"):
+            backup.make()
