@@ -10,6 +10,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
+from structlog.contextvars import bound_contextvars
 
 from . import bounces, campaigns, database, events, imports, retention, sending, subscriptions, tracking
 from .models import Campaign, Click, ProviderEvent, SignUpRequest, SubscriberImport
@@ -27,12 +28,13 @@ def process_sign_ups():
 @task(priority=-10)
 def send_campaign(campaign_id):
     """Send a campaign for a while. As long as there is enough for another worker, one more task waits for it to join in."""
-    campaign = Campaign.objects.get(pk=campaign_id)
-    is_for_several = sending.is_for_several(campaign)
-    if is_for_several:
-        send_campaign.enqueue(campaign_id)
-    if sending.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
-        send_campaign.enqueue(campaign_id)
+    with bound_contextvars(campaign_id=campaign_id):
+        campaign = Campaign.objects.get(pk=campaign_id)
+        is_for_several = sending.is_for_several(campaign)
+        if is_for_several:
+            send_campaign.enqueue(campaign_id)
+        if sending.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
+            send_campaign.enqueue(campaign_id)
 
 
 @task(priority=40)

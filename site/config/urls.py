@@ -1,6 +1,7 @@
 """Every address of the project."""
 
 from core import views
+from core.metrics import metrics
 from core.seo import PageSitemap, robots
 from core.share import share_picture
 from django.conf import settings
@@ -25,6 +26,7 @@ urlpatterns = [
     path("t/<str:token>/<int:number>/", tracking.follow, name="newsletter_follow"),
     path("t/<str:token>/o.gif", tracking.opened, name="newsletter_opened"),
     path("healthz", views.healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("readyz", views.readyz, name="readyz"),
     path("sw.js", views.service_worker, name="service_worker"),
     path("robots.txt", robots, name="robots"),

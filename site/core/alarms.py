@@ -12,12 +12,13 @@ from . import limits
 logger = logging.getLogger(__name__)
 
 
-def raise_alarm(kind, text):
-    """Tell the operators `text`; `kind` is a short name under which repetitions are held back."""
+def raise_alarm(kind, text, at_once=False):
+    """Tell the operators `text`; `kind` is a short name under which repetitions are held back. A worker mails it,
+    unless `at_once`."""
     if limits.take(f"alarm {kind}", (1, timedelta(hours=1))):
         logger.error("Alarm (%s): %s", kind, text)
         if settings.ALARM_EMAILS:
-            mail_alarm.enqueue(kind, text)
+            (mail_alarm.call if at_once else mail_alarm.enqueue)(kind, text)
 
 
 @task()

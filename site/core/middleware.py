@@ -44,7 +44,7 @@ class SecurityHeadersMiddleware(CSPMiddleware):
 class LanguageMiddleware(LocaleMiddleware):
     """Django's, except that what has no language in its address (admin, media, …) is not looked for under one."""
 
-    UNPREFIXED = ("/admin/", "/documents/", "/media/", "/share/", "/static/", "/t/", "/webhooks/")
+    UNPREFIXED = ("/admin/", "/documents/", "/media/", "/metrics", "/share/", "/static/", "/t/", "/webhooks/")
 
     def process_request(self, request):
         super().process_request(request)

@@ -18,6 +18,7 @@ from .blocks import LinkStructValue
 from .checks import PageProblem  # noqa: F401
 from .images import CustomImage, CustomRendition  # noqa: F401
 from .limits import Use  # noqa: F401
+from .operations import WorkerSeen  # noqa: F401
 from .schedule import JobRun  # noqa: F401
 from .widgets import DescriptionInput
 

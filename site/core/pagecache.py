@@ -197,6 +197,7 @@ class PageCacheMiddleware:
         meta = request.META
         key = (meta.get("HTTP_HOST"), request.path_info, meta.get("QUERY_STRING", ""), request.scheme)
         page = self.cache.get(key)
+        request.cache = "hit" if page else "miss"
         response = page.respond(request) if page else self.render(request, key)
         if response.status_code in (200, 304):
             readings.note(request)

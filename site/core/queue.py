@@ -4,6 +4,7 @@ While Redis is away, tasks are kept in the database, and given to it when it is 
 """
 
 import logging
+from datetime import UTC
 from functools import partial
 
 import django_rq
@@ -76,6 +77,22 @@ class Worker(SimpleWorker):
 def run_worker():
     """Work on what is in Redis until SIGTERM or SIGINT; the task in hand is finished."""
     django_rq.get_worker(*QUEUES, worker_class=Worker, job_class=Job).work(logging_level="WARNING")
+
+
+def waiting():
+    """(how many tasks wait in Redis, since when the oldest does or None). Without Redis, (0, None)."""
+    try:
+        number, since = 0, []
+        for name in QUEUES:
+            queue = django_rq.get_queue(name)
+            number += queue.count
+            if first := next(iter(queue.get_jobs(0, 1)), None):
+                since.append(
+                    first.enqueued_at.replace(tzinfo=UTC) if first.enqueued_at.tzinfo is None else first.enqueued_at
+                )
+        return number, min(since, default=None)
+    except RedisError:
+        return 0, None
 
 
 @receiver(tick)

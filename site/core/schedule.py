@@ -15,6 +15,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
+from structlog.contextvars import bound_contextvars
 
 from .work import tick
 
@@ -77,6 +78,11 @@ def queue_due_jobs(**kwargs):
 @task(priority=10)
 def run_job(name):
     """Run a job and keep what came of it."""
+    with bound_contextvars(job=name):
+        _run(name)
+
+
+def _run(name):
     job, started = JOBS[name], timezone.now()
     JobRun.objects.filter(name=name).update(started_at=started)
     try:

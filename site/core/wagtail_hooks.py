@@ -14,7 +14,7 @@ from wagtail.admin.widgets import Button
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import board, dashboard, handbook, localmail, mending, po, together, translating  # noqa: F401 – their hooks
+from . import board, dashboard, handbook, localmail, mending, operations, po, together, translating  # noqa: F401 – their hooks
 from .models import Menu, SiteTexts, Topic
 
 
@@ -94,6 +94,8 @@ def admin_urls():
         path("translations/publish/<int:page_id>/", board.publish, name="translation_publish"),
         path("translations/po/out/", po.out, name="translation_po_out"),
         path("translations/po/back/", po.back, name="translation_po_back"),
+        path("operations/", operations.page, name="operations"),
+        path("operations/run/<slug:name>/", operations.run_now, name="operations_run"),
         path("handbook/", handbook.handbook, name="handbook"),
         path("handbook/pictures/<slug:language>/<slug:name>.webp", handbook.picture, name="handbook_picture"),
         path("pages/<int:page_id>/checks/", mending.look_at_page, name="page_checks"),
@@ -104,6 +106,17 @@ def admin_urls():
         path("mail/<str:key>/", mail_detail, name="localmail_detail"),
         path("mail/<str:key>/html/", mail_html, name="localmail_html"),
     ]
+
+
+class PermittedMenuItem(MenuItem):
+    """Shown to who has a permission."""
+
+    def __init__(self, *arguments, permission, **options):
+        self.permission = permission
+        super().__init__(*arguments, **options)
+
+    def is_shown(self, request):
+        return request.user.has_perm(self.permission)
 
 
 class LocalMailMenuItem(MenuItem):
@@ -148,6 +161,18 @@ def page_buttons(page, user, view_name, next_url=None):
         yield Button(
             _("Languages side by side"), reverse("side_by_side", args=[page.pk]), icon_name="desktop", priority=71
         )
+
+
+@hooks.register("register_reports_menu_item")
+def operations_menu_item():
+    return PermittedMenuItem(
+        _("Operations"), reverse_lazy("operations"), permission="auth.change_user", icon_name="cogs", order=120
+    )
+
+
+@hooks.register("register_log_actions")
+def log_actions(actions):
+    actions.register_action("clac.job_run", _("Run a job now"), _("Asked for the job to run now"))
 
 
 @hooks.register("construct_homepage_panels")

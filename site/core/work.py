@@ -4,8 +4,9 @@ import logging
 import threading
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.dispatch import Signal
+from django.utils import timezone
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +24,22 @@ def send_tick():
 class Ticker(threading.Thread):
     """Ticks beside the worker's own loop, so also during a long task; it dies with the worker."""
 
-    def __init__(self):
+    def __init__(self, is_worker=False):
         super().__init__(name="ticker", daemon=True)
         self.stopping = threading.Event()
+        self.is_worker, self.started_at = is_worker, timezone.now()
 
     def run(self):
         while not self.stopping.wait(settings.TICK_SECONDS):
             close_old_connections()
+            if self.is_worker:
+                self._beat()
             send_tick()
+
+    def _beat(self):
+        from .operations import say_that_we_work
+
+        try:
+            say_that_we_work(self.started_at)
+        except DatabaseError as error:
+            logger.warning("The worker could not say that it is at work: %s", error)

@@ -1,10 +1,12 @@
 """Settings that hold everywhere. What differs per place comes from the environment (docs/operators.md has the table)."""
 
+import logging
 import sys
 import zoneinfo
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from core import logs
 from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
 
@@ -56,6 +58,7 @@ INSTALLED_APPS = [
     "django_filters",
     "anymail",
     "csp",
+    "django_structlog",
     "django_tasks_db",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
@@ -70,7 +73,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.metrics.MetricsMiddleware",
     "core.pagecache.PageCacheMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
     "core.clients.ClientAddressMiddleware",
     "core.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -374,11 +379,14 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"newsletter": {"level": "INFO"}, "core": {"level": "INFO"}},
-}
+# Logs, figures and errors. What is a person's stays out of them (core/logs.py).
+LOGGING = logs.configure(as_json=setting("bool", "LOG_JSON", default=False))
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = BEHIND_PROXY
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+METRICS_TOKEN = setting("str", "METRICS_TOKEN", default="")
+if SENTRY_DSN := setting("str", "SENTRY_DSN", default=""):
+    import sentry_sdk
+
+    sentry_sdk.init(SENTRY_DSN, before_send=logs.blank_report, send_default_pii=False, max_request_body_size="never")

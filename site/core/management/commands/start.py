@@ -1,12 +1,10 @@
 """Prepare the site and run it: database, starter content, static files, web server and worker, until Ctrl-C."""
 
-import hashlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -15,8 +13,6 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.utils.crypto import get_random_string
-
-from core.texts import compile_texts
 
 STOP_SECONDS = 40  # a worker finishes the shift that it has in hand
 LOGIN_FILE = settings.VAR_DIR / "admin-login.txt"
@@ -31,7 +27,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, port, dev, **options):
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
-        self._prepare(dev)
+        call_command("prepare", dev=dev, stdout=self.stdout)
+        self.login = self._admin_login()
         self.processes = {}
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
@@ -50,34 +47,7 @@ class Command(BaseCommand):
     def _interrupt(number, frame):
         raise KeyboardInterrupt
 
-    # Preparing
-
-    def _prepare(self, dev):
-        self._say("compiling the texts …")
-        compile_texts()
-        self._say("preparing the database …")
-        call_command("migrate", verbosity=0, interactive=False)
-        self._say("loading the starter content …")
-        try:
-            call_command("load_starter_content", stdout=self.stdout)
-        except CommandError as error:
-            self._say(str(error))
-        if not dev:
-            self._collect_static()
-        self.login = self._admin_login()
-
-    def _collect_static(self):
-        """Hash and compress the static files, unless neither they nor the packages changed since the last time."""
-        state = hashlib.sha256((settings.BASE_DIR / "requirements.txt").read_bytes())
-        for folder in settings.STATICFILES_DIRS:
-            for file in sorted(Path(folder).rglob("*")):
-                state.update(f"{file}:{file.stat().st_mtime_ns}".encode())
-        stamp = settings.VAR_DIR / "static.stamp"
-        if stamp.exists() and stamp.read_text() == state.hexdigest():
-            return
-        self._say("compressing the static files (about half a minute, only once) …")
-        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
-        stamp.write_text(state.hexdigest())
+    # Signing in
 
     def _admin_login(self):
         """Make an administrator with a random password, if there is none; return (name, password) or None."""

@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         wait_for_database()
-        Ticker().start()
+        Ticker(is_worker=True).start()
         if settings.REDIS_URL:
             from core.queue import run_worker  # needs the settings that only REDIS_URL brings
 

@@ -1,0 +1,67 @@
+"""What operators should know of the newsletter: the provider, campaigns in hand, messages of the provider that wait."""
+
+from datetime import timedelta
+
+from core import operations
+from core.operations import Fact
+from django.conf import settings
+from django.db.models import Count, Min
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from .models import Campaign, Delivery, ProviderEvent
+
+WEBHOOK_SLOW_SECONDS = 600
+
+
+def _webhook_lag():
+    """How many seconds the oldest message of the provider has waited."""
+    waiting = ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)
+    oldest = waiting.aggregate(oldest=Min("received_at"))["oldest"]
+    return (timezone.now() - oldest).total_seconds() if oldest else 0
+
+
+def _in_hand():
+    """The campaigns that are not done yet."""
+    return Campaign.objects.filter(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
+
+
+@receiver(operations.facts)
+def facts(**kwargs):
+    """The provider's state as campaigns met it, what is being sent, and how far behind its messages we are."""
+    campaigns = list(_in_hand().select_related("issue"))
+    waiting = [campaign for campaign in campaigns if campaign.is_waiting]
+    paused = [campaign for campaign in campaigns if campaign.problem]
+    lag = _webhook_lag()
+    titles = ", ".join(campaign.issue.title for campaign in campaigns)
+    sending = ngettext("%(number)s campaign in hand", "%(number)s campaigns in hand", len(campaigns))
+    troubles = [str(campaign.get_problem_display()) for campaign in paused]
+    if waiting:
+        troubles.append(gettext("does not answer; it is tried again by itself"))
+    provider = f"{settings.EMAIL_PROVIDER}{': ' if troubles else ''}{' '.join(troubles)}"
+    return [
+        Fact(_("E-mail provider"), provider, not troubles, _("Open the campaign: it says what to do.")),
+        Fact(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
+        Fact(
+            _("Messages of the provider"),
+            gettext("the oldest waits since %(time)s") % {"time": timesince(timezone.now() - timedelta(seconds=lag))}
+            if lag
+            else gettext("none waits"),
+            lag < WEBHOOK_SLOW_SECONDS,
+            _("Look whether the workers run; start another one if they cannot keep up."),
+        ),
+    ]
+
+
+@receiver(operations.measured)
+def measured(**kwargs):
+    """Deliveries of the campaigns in hand by their state, and the webhooks' lag."""
+    rows = Delivery.objects.filter(campaign__in=_in_hand()).values_list("state").annotate(number=Count("pk"))
+    states = dict.fromkeys(Delivery.State.values, 0) | dict(rows)
+    return [
+        ("deliveries", "Mails of the campaigns in hand", "state", states),
+        ("webhook_lag_seconds", "How long the oldest message of the provider has waited", "", {"": _webhook_lag()}),
+    ]
