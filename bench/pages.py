@@ -67,7 +67,7 @@ def main():
     if not shutil.which("wrk"):
         sys.exit("bench: wrk is missing (Debian's package wrk).")
     folder = tempfile.mkdtemp(prefix="clac-bench-")
-    environment = {"VAR_DIR": folder, "SECRET_KEY": "bench", "SITE_URL": "http://127.0.0.1"}
+    environment = {"VAR_DIR": folder, "SECRET_KEY": "only-for-the-benchmarks-" * 3, "SITE_URL": "http://127.0.0.1"}
     for command in ("compile_texts", "migrate", "load_starter_content", "collectstatic --noinput"):
         manage = [sys.executable, "manage.py", *command.split(), "--verbosity", "0"]
         subprocess.run(manage, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)

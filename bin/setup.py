@@ -2,8 +2,9 @@
 """Prepare a bare clone: Python environment and generated secrets. Standard library only, and readable by old Pythons,
 so that it can say in one clear line what is missing.
 
-usage: setup.py [--dev] [--serve PORT]
+usage: setup.py [--dev] [--packages] [--serve PORT]
   --dev         also install what tests and lint need
+  --packages    only the packages: a server keeps its data and its settings elsewhere (docs/deploying.md)
   --serve PORT  check first that PORT is free
 """
 
@@ -101,6 +102,8 @@ def write_secrets():
 
 def main(arguments):
     check_python()
+    if "--packages" in arguments:
+        return install(False)
     check_folder()
     if "--serve" in arguments:
         check_port(arguments[arguments.index("--serve") + 1])

@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import hmac
-import ipaddress
 import re
 import unicodedata
 
@@ -130,22 +129,3 @@ def hashes(address):
     """The keyed hashes of a normalised address: under the current key first, then under each older one."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [hmac.new(f"suppression:{key}".encode(), address.encode(), hashlib.sha256).hexdigest() for key in keys]
-
-
-def truncated_origin(request):
-    """The visitor's network, as it is kept with consent: an IPv4 address without its last byte, an IPv6 address as its /48."""
-    return _network(request, 24, 48)
-
-
-def origin(request):
-    """The visitor's place, as it is counted for limits: an IPv4 address, or the /64 that an IPv6 household has."""
-    return _network(request, 32, 64)
-
-
-def _network(request, bits, bits_of_six):
-    try:
-        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return ""
-    address = getattr(address, "ipv4_mapped", None) or address
-    return str(ipaddress.ip_network((address, bits if address.version == 4 else bits_of_six), strict=False))

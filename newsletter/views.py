@@ -5,6 +5,7 @@ from functools import wraps
 
 from core import limits, privacy
 from core.alarms import raise_alarm
+from core.clients import origin, truncated_origin
 from core.forms import same_origin
 from core.views import forbidden
 from django.conf import settings
@@ -16,7 +17,6 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from . import subscriptions, tokens
-from .addresses import origin, truncated_origin
 from .forms import CONSENT_VERSION, CONSENT_WORDING, NewAddressForm, PreferencesForm, SignUpForm
 from .models import ConsentEvent, SignUpRequest
 from .tasks import process_sign_ups

@@ -7,4 +7,6 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self):
-        from . import jobs, signals  # noqa: F401
+        from . import jobs, nonces, signals  # noqa: F401
+
+        nonces.mark_choosers()

@@ -5,12 +5,12 @@ import time
 
 from django.db import DatabaseError, connection
 
-PATIENCE_SECONDS = 10  # a database that starts at the same time is given so long
+PATIENCE_SECONDS = 5  # a database that starts at the same time is given so long
 
 
-def wait_for_database(patience=PATIENCE_SECONDS):
-    """Return once the database answers; after `patience` seconds end the process with one line that names the setting."""
-    until = time.monotonic() + patience
+def wait_for_database():
+    """Return once the database answers; after PATIENCE_SECONDS end the process with one line that names the setting."""
+    until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             connection.ensure_connection()

@@ -24,17 +24,21 @@ class Use(models.Model):
         return f"{self.key[:8]}, {self.at:%H:%M:%S}"
 
 
+def _name(key):
+    return hmac.new(settings.SECRET_KEY.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def take(key, *limits):
     """Count one more use of `key`, if each of `limits`, pairs of (number, period), allows it; return whether it does.
 
     Two callers at once, in whichever processes, never get more together than the limit.
     """
-    digest = hmac.new(settings.SECRET_KEY.encode(), key.encode(), hashlib.sha256).digest()
-    name, now = digest.hex()[:32], timezone.now()
+    name, now = _name(key), timezone.now()
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], "big", signed=True)])
+                number = int.from_bytes(bytes.fromhex(name)[:8], "big", signed=True)
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
         for number, period in limits:
             if Use.objects.filter(key=name, at__gt=now - period).count() >= number:
                 return False
@@ -45,3 +49,8 @@ def take(key, *limits):
 def forget_old():
     """Delete what no limit looks at any more."""
     Use.objects.filter(at__lt=timezone.now() - KEPT).delete()
+
+
+def forget(key):
+    """Forget the uses of `key`: what was limited went well."""
+    Use.objects.filter(key=_name(key)).delete()

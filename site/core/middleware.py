@@ -1,20 +1,28 @@
 """Headers that every response carries, and the language of a request."""
 
+from csp.constants import NONCE
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http.request import split_domain_port
 from django.middleware.locale import LocaleMiddleware
 
+from . import nonces
+from .embeds import FRAME_HOSTS
 from .furniture import site
 
-# Wagtail's admin still has inline scripts and styles of its own.
+# Wagtail's admin has inline scripts, marked with a nonce (core/nonces.py), and its editor writes style
+# elements of its own.
 ADMIN_POLICY = {
-    "default-src": ["'self'"],
-    "script-src": ["'self'", "'unsafe-inline'"],
+    "default-src": ["'none'"],
+    "script-src": ["'self'", NONCE],
     "style-src": ["'self'", "'unsafe-inline'"],
     "img-src": ["'self'", "data:", "blob:"],
     "font-src": ["'self'", "data:"],
-    "base-uri": ["'self'"],
+    "connect-src": ["'self'"],
+    "frame-src": ["'self'", *FRAME_HOSTS],
+    "manifest-src": ["'self'"],
+    "worker-src": ["'self'"],
+    "base-uri": ["'none'"],
     "form-action": ["'self'"],
     "frame-ancestors": ["'self'"],
     "object-src": ["'none'"],
@@ -31,6 +39,10 @@ class SecurityHeadersMiddleware(CSPMiddleware):
         if request.path_info.startswith("/admin/") or settings.SESSION_COOKIE_NAME in request.COOKIES:
             parts.config = ADMIN_POLICY if not report_only else None
         return parts
+
+    def process_request(self, request):
+        super().process_request(request)
+        nonces.remember(request)
 
     def process_response(self, request, response):
         response = super().process_response(request, response)

@@ -20,6 +20,7 @@ from .images import CustomImage, CustomRendition  # noqa: F401
 from .limits import Use  # noqa: F401
 from .operations import WorkerSeen  # noqa: F401
 from .schedule import JobRun  # noqa: F401
+from .signin import RecoveryCode  # noqa: F401
 from .widgets import DescriptionInput
 
 TITLE_WEIGHT = 5  # a word in the title counts as much as so many in the text

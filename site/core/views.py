@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -20,6 +20,7 @@ from wagtail.models import Page
 
 from . import search as search_module
 from .furniture import locales, public
+from .storage import serve_stored
 
 
 @require_safe
@@ -90,9 +91,12 @@ def server_error(request):
 
 def media(request, path):
     """A file of MEDIA_ROOT, in a sandbox of its own so that nothing uploaded runs in the site's origin."""
-    if not hasattr(default_storage, "location") or path.startswith("documents/"):
+    if path.startswith("documents/"):
         raise Http404  # documents go through Wagtail's view, which looks at their privacy
-    response = serve(request, path, document_root=settings.MEDIA_ROOT)
+    if isinstance(default_storage, FileSystemStorage):
+        response = serve(request, path, document_root=settings.MEDIA_ROOT)
+    else:
+        response = serve_stored(path)
     response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     if isinstance(response, FileResponse):
         # Wagtail names renditions after their content's hash and originals never change in place.

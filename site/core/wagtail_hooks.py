@@ -14,7 +14,7 @@ from wagtail.admin.widgets import Button
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from . import board, dashboard, handbook, localmail, mending, operations, po, together, translating  # noqa: F401 – their hooks
+from . import board, dashboard, handbook, localmail, mending, operations, po, signin, together, translating  # noqa: F401 – their hooks
 from .models import Menu, SiteTexts, Topic
 
 
@@ -94,6 +94,11 @@ def admin_urls():
         path("translations/publish/<int:page_id>/", board.publish, name="translation_publish"),
         path("translations/po/out/", po.out, name="translation_po_out"),
         path("translations/po/back/", po.back, name="translation_po_back"),
+        path("sign-in/", signin.manage, name="signin_manage"),
+        path("sign-in/code/", signin.ask, name="signin_ask"),
+        path("sign-in/set-up/", signin.set_up, name="signin_set_up"),
+        path("sign-in/change/<slug:what>/", signin.change, name="signin_change"),
+        path("sign-in/reset/<int:user_id>/", signin.reset, name="signin_reset"),
         path("operations/", operations.page, name="operations"),
         path("operations/run/<slug:name>/", operations.run_now, name="operations_run"),
         path("handbook/", handbook.handbook, name="handbook"),
@@ -172,7 +177,36 @@ def operations_menu_item():
 
 @hooks.register("register_log_actions")
 def log_actions(actions):
-    actions.register_action("clac.job_run", _("Run a job now"), _("Asked for the job to run now"))
+    """What the site history shows besides Wagtail's own: sign-ins and changes of how somebody signs in."""
+    for name, label, text in [
+        ("job_run", _("Run a job now"), _("Asked for the job to run now")),
+        ("sign_in", _("Sign in"), _("Signed in")),
+        ("sign_out", _("Sign out"), _("Signed out")),
+        ("sign_in_failed", _("Sign in"), _("Could not sign in: wrong password")),
+        ("second_step_failed", _("Second step"), _("Wrong code at the second step")),
+        ("second_step_set_up", _("Second step"), _("Connected an app")),
+        ("second_step_removed", _("Second step"), _("Disconnected the app")),
+        ("second_step_reset", _("Second step"), _("App and recovery codes were reset")),
+        ("recovery_codes", _("Recovery codes"), _("Made new recovery codes")),
+        ("sessions_ended", _("Sessions"), _("Ended all other sessions")),
+    ]:
+        actions.register_action(f"clac.{name}", label, text)
+
+
+@hooks.register("register_account_menu_item")
+def account_menu_item(request):
+    return {
+        "url": reverse("signin_manage"),
+        "label": _("Signing in"),
+        "help_text": _("Your app for the second step, recovery codes, and where you are signed in."),
+    }
+
+
+@hooks.register("register_user_listing_buttons")
+def user_buttons(user, request_user):
+    """“Reset signing in” for administrators."""
+    if request_user.has_perm("auth.change_user"):
+        yield Button(_("Reset signing in"), reverse("signin_reset", args=[user.pk]), icon_name="lock-open", priority=90)
 
 
 @hooks.register("construct_homepage_panels")

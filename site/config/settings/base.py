@@ -58,8 +58,11 @@ INSTALLED_APPS = [
     "django_filters",
     "anymail",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "django_structlog",
     "django_tasks_db",
+    "django.forms",
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -88,9 +91,13 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "core.signin.SignInMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "wagtail.contrib.redirects.middleware.RedirectMiddleware",
 ]
+
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets, too, come through core.nonces
 
 WEB_PROCESSES = setting("int", "WEB_PROCESSES", default=2)
 ROOT_URLCONF = "config.urls"
@@ -99,8 +106,9 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [("django.template.loaders.cached.Loader", ["core.nonces.Loader"])],
+            "builtins": ["core.nonces"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -113,6 +121,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": setting("dj_db_url", "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+if not DATABASES["default"]["ENGINE"].endswith(("sqlite3", "postgresql")):
+    sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators.md.")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE).
     DATABASES["default"]["OPTIONS"] = {
@@ -123,16 +133,19 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Signing in to the admin (core/signin.py). Long passwords rather than odd ones, none that everybody tries first.
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "wagtailadmin_login"
+WAGTAILADMIN_USER_LOGIN_FORM = "core.signin.LoginForm"
+WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "core.signin.PasswordResetForm"
+PASSWORD_RESET_TIMEOUT = 3600
+TWO_FACTOR_REQUIRED = setting("bool", "TWO_FACTOR_REQUIRED", default=HTTPS)
+OTP_TOTP_ISSUER = "CLAC"
+SESSION_COOKIE_AGE = 12 * 3600
 
 # Languages: the same for pages, interface and admin.
 LANGUAGE_CODE = "es"
@@ -187,6 +200,21 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+# Pictures, documents and lists in S3, where several machines serve pages. The bucket stays closed: what may be seen goes
+# out through the site, with its headers and its rules.
+if S3_BUCKET := setting("str", "S3_BUCKET", default=""):
+    _s3 = {
+        "bucket_name": S3_BUCKET,
+        "endpoint_url": setting("str", "S3_ENDPOINT", default="") or None,
+        "region_name": setting("str", "S3_REGION", default="") or None,
+        "access_key": setting("str", "S3_ACCESS_KEY"),
+        "secret_key": setting("str", "S3_SECRET_KEY"),
+        "default_acl": None,
+        "file_overwrite": False,
+    }
+    STORAGES["default"] = {"BACKEND": "core.storage.MediaInS3", "OPTIONS": {**_s3, "location": "media"}}
+    STORAGES["private"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**_s3, "location": "private"}}
 
 WAGTAIL_SITE_NAME = "CLAC"
 # The admin, too, contacts no third party.
@@ -352,7 +380,7 @@ BOUNCE_IMAP_PASSWORD = setting("str", "BOUNCE_IMAP_PASSWORD", default="")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "SAMEORIGIN"
+X_FRAME_OPTIONS = "DENY"  # browsers that know frame-ancestors go by that: previews are frames of our own
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 63072000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS

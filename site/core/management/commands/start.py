@@ -68,20 +68,10 @@ class Command(BaseCommand):
 
     def _run(self, port, dev):
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-        if dev:
-            web = [*manage, "runserver", f"127.0.0.1:{port}"]
-        else:
-            web = [
-                *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)),
-                *("--workers", str(settings.WEB_PROCESSES), "--blocking-threads", "2", "--log-level", "warning"),
-                "config.wsgi:application",
-            ]
-        path = os.pathsep.join([str(settings.BASE_DIR / "site"), str(settings.BASE_DIR)])
+        web = [*manage, "runserver", f"127.0.0.1:{port}"] if dev else [*manage, "web", "--port", str(port)]
         for name, command in {"web server": web, "worker": [*manage, "worker"]}.items():
             # A session of their own: Ctrl-C reaches only this process, which then stops them in good order.
-            self.processes[name] = subprocess.Popen(
-                command, cwd=settings.BASE_DIR, env={**os.environ, "PYTHONPATH": path}, start_new_session=True
-            )
+            self.processes[name] = subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)
         self._wait_for(f"http://127.0.0.1:{port}/healthz")
         self._announce(port)
         while True:

@@ -1,0 +1,111 @@
+"""Production refuses to start with what would leave the site open, in one line that names the setting."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GOOD = {
+    "DJANGO_SETTINGS_MODULE": "config.settings.production",
+    "SECRET_KEY": "T7cTJ5hX0dDyzD7mIqk3nYt6cX8sVw2rLp9aQe4uGf1oKb5jHx",
+    "SITE_URL": "https://clac.example",
+}
+
+
+def manage(tmp_path, *arguments, **more):
+    env = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, **more}
+    command = [sys.executable, ROOT / "manage.py", *arguments]
+    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_the_deployment_check_has_nothing_to_say(tmp_path):
+    answer = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING")
+    assert answer.returncode == 0, answer.stderr
+    assert "no issues (0 silenced)" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "a" * 60),
+        ("DEBUG", "yes"),
+        ("DJANGO_DEBUG", "1"),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "www.clac.example,.clac.example"),
+        ("SITE_URL", "clac.example"),
+        ("WEB_PROCESSES", "many"),
+        ("DATABASE_URL", "oracle://somewhere/clac"),
+        ("EMAIL_PROVIDER", "carrier-pigeon"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, setting, value):
+    answer = manage(tmp_path, "check", **{setting: value})
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"Setting {setting}: ")
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert "docs/operators.md" in answer.stderr or "Choose" in answer.stderr
+    assert setting != "SECRET_KEY" or not value or f"{value} " not in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["worker", "scheduler", "prepare"])
+def test_a_database_that_does_not_answer_stops_the_start_and_keeps_its_password(tmp_path, command):
+    url = "postgres://clac:hunter2hunter2@127.0.0.1:9/clac"
+    answer = manage(tmp_path, command, DATABASE_URL=url)
+    assert answer.returncode == 1
+    line = answer.stderr.strip().splitlines()[-1]
+    assert line.startswith("Setting DATABASE_URL: the database does not answer")
+    assert "hunter2" not in answer.stderr + answer.stdout
+    assert "Traceback" not in answer.stderr
+
+
+def test_the_web_server_does_not_start_without_a_database_either(tmp_path):
+    url = "postgres://clac@127.0.0.1:9/clac"
+    env = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, "DATABASE_URL": url}
+    code = f"import sys; sys.path[:0] = ['{ROOT}/site', '{ROOT}']; import config.wsgi"
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 1
+    assert "Setting DATABASE_URL" in answer.stderr
+
+
+def names_in_settings():
+    """Every name that the settings read from the environment."""
+    text = (ROOT / "site/config/settings/base.py").read_text() + (
+        ROOT / "site/config/settings/production.py"
+    ).read_text()
+    names = set(re.findall(r'setting\(\s*"\w+",\s*"([A-Z][A-Z0-9_]+)"', text)) | {"VAR_DIR"}
+    return names
+
+
+def test_every_setting_is_in_the_table():
+    table = (ROOT / "docs/operators.md").read_text()
+    missing = [
+        name
+        for name in names_in_settings()
+        if not re.search(rf"`{name}`", table) and not name.startswith(("RETENTION_", "TEST_"))
+    ]
+    assert not missing
+
+
+def test_the_example_file_holds_only_settings_that_exist():
+    example = (ROOT / "deploy/env.example").read_text()
+    known = names_in_settings() | {"POSTMARK_SERVER_TOKEN"}
+    assert set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.M)) <= known
+
+
+def test_the_example_file_starts_a_site_once_its_secret_is_set(tmp_path):
+    lines = (ROOT / "deploy/env.example").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]", line))
+    given |= {"SECRET_KEY": GOOD["SECRET_KEY"], "VAR_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/db"}
+    answer = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **given)
+    assert answer.returncode == 0, answer.stderr

@@ -1,0 +1,67 @@
+"""The files of deploy/ as their own programs read them: systemd, nginx, the shell. Skipped where those are not installed."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.stack import nginx_config
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("*.service"))
+
+
+def needs(program):
+    return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed")
+
+
+@pytest.fixture
+def units(tmp_path):
+    """The units, with this checkout in the place of /srv/clac."""
+    folder = tmp_path / "systemd"
+    shutil.copytree(DEPLOY / "systemd", folder)
+    for path in folder.rglob("*.*"):
+        if path.is_file():
+            path.write_text(path.read_text().replace("/srv/clac", str(ROOT)))
+    return folder
+
+
+def analyze(folder, *arguments):
+    env = {"SYSTEMD_UNIT_PATH": f"{folder}:", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(["systemd-analyze", *arguments], env=env, capture_output=True, text=True)
+
+
+@needs("systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_units(units):
+    answer = analyze(units, "verify", *[units / name.replace("@", "@1") for name in UNITS if "@" not in name])
+    assert answer.returncode == 0, answer.stderr
+    assert not answer.stderr
+
+
+@needs("systemd-analyze")
+@pytest.mark.parametrize("name", UNITS)
+def test_each_unit_is_in_a_sandbox(units, name):
+    answer = analyze(units, "security", "--offline=true", "--threshold=20", units / name)
+    assert answer.returncode == 0, answer.stdout[-300:]  # 20: at most 2.0 of 10 in systemd's own measure
+
+
+@needs("nginx")
+def test_nginx_takes_its_configuration(tmp_path):
+    path = nginx_config(tmp_path, web=9, port=10, purge=11)
+    answer = subprocess.run(["nginx", "-t", "-c", path, "-p", tmp_path], capture_output=True, text=True)
+    assert "test is successful" in answer.stderr, answer.stderr
+    assert "[warn]" not in answer.stderr
+
+
+def test_the_shell_takes_the_installer_and_each_step_is_in_the_document():
+    script = DEPLOY / "server.sh"
+    subprocess.run(["bash", "-n", script], check=True)
+    steps = re.search(r"\n  ([a-z |]+)\) \"\$@\"", script.read_text())[1].split(" | ")
+    document = (ROOT / "docs/deploying.md").read_text()
+    assert all(f"deploy/server.sh {step}" in document for step in steps)
+
+
+def test_the_container_file_and_the_installer_need_the_same_python():
+    assert re.search(r"^FROM .*debian:12", (DEPLOY / "Containerfile").read_text(), re.M)
