@@ -3,11 +3,21 @@
 What is not named here stays in front for at most ten minutes (`s-maxage` in core/pagecache.py).
 """
 
+import logging
+from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
+
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import override
+from wagtail.contrib.frontend_cache.backends import HTTPBackend
+from wagtail.contrib.frontend_cache.backends.http import PurgeRequest
 from wagtail.contrib.frontend_cache.utils import PurgeBatch
 from wagtail.models import Page
+
+logger = logging.getLogger(__name__)
+PURGE_SECONDS = 5
 
 
 def _addresses(page):
@@ -53,3 +63,22 @@ def purge_pages(pages):
     for page in pages.iterator(500):
         batch.add_urls(_addresses(page))
     batch.purge()
+
+
+class ProxyBackend(HTTPBackend):
+    """A caching proxy of our own: PURGE for the copy in each encoding; that it holds none is no error."""
+
+    ENCODINGS = ("br", "gzip", "identity")
+
+    def purge(self, url):
+        parts = urlsplit(url)
+        address = urlunsplit([self.cache_scheme, self.cache_netloc, parts.path, parts.query, ""])
+        for encoding in self.ENCODINGS:
+            request = PurgeRequest(address, headers={"Host": parts.netloc, "Accept-Encoding": encoding})
+            try:
+                urlopen(request, timeout=PURGE_SECONDS).close()  # noqa: S310
+            except HTTPError as error:
+                if error.code not in {404, 412}:
+                    logger.error("The proxy did not purge %s: %s", url, error)
+            except OSError as error:
+                logger.error("The proxy did not purge %s: %s", url, error)

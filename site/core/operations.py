@@ -119,14 +119,15 @@ def _queue_fact():
 
 def _worker_fact():
     names = ", ".join(workers().values_list("name", flat=True))
-    return Fact(_("Workers"), names or gettext("none"), bool(names), _("Start one: systemctl start clac-worker"))
+    return Fact(_("Workers"), names or gettext("none"), bool(names), _("Start one: systemctl start clac-worker@1"))
 
 
 def _backup_fact():
     if not settings.BACKUP_KEEP:
         return Fact(_("Last backup"), gettext("switched off (BACKUP_KEEP is 0)"), False, _("Make backups another way."))
     made = last_backup()
-    where = f" ({settings.BACKUP_DIR}{'' if settings.BACKUP_KEY else gettext(', not encrypted')})"
+    kind = gettext("encrypted") if settings.BACKUP_KEY else gettext("not encrypted")
+    where = f" ({settings.BACKUP_DIR}, {kind})"
     is_well = bool(made) and timezone.now() - made < BACKUP_OLD
     return Fact(_("Last backup"), _ago(made) + where, is_well, _("Run manage.py backup and read what it says."))
 

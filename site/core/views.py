@@ -1,5 +1,6 @@
 """Views that belong to the site itself: the root, errors, media, health."""
 
+import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -7,7 +8,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.paginator import Paginator
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -83,10 +84,18 @@ def bad_request(request, exception=None):
         return render(None, "500.html", {"bad_request": True}, status=400)
 
 
+RETRY_SECONDS = 30
+
+
 def server_error(request):
-    """500 in the reader's language; asks neither the database nor the page tree for anything."""
+    """500 in the reader's language, or 503 where only the database is away; asks it for nothing itself."""
+    is_away = isinstance(sys.exception(), (OperationalError, InterfaceError))
     with translation.override(_language_of(request)):
-        return render(None, "500.html", status=500)
+        response = render(None, "500.html", {"is_away": is_away}, status=503 if is_away else 500)
+    response["Cache-Control"] = "no-store"
+    if is_away:
+        response["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def media(request, path):

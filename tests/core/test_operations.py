@@ -42,7 +42,7 @@ def test_the_page_shows_every_job_and_says_what_to_do(staff_client, settings):
     for label in labels:
         assert label in text
     assert "OperationalError: gone" in text
-    assert "systemctl start clac-worker" in text  # none runs
+    assert "systemctl start clac-worker@1" in text  # none runs
     assert "manage.py backup" in text  # none was made
 
 

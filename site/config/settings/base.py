@@ -32,7 +32,8 @@ _site = urlsplit(SITE_URL)
 if _site.scheme not in {"http", "https"} or not _site.hostname:
     sys.exit(f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators.md.")
 HTTPS = _site.scheme == "https"
-ALLOWED_HOSTS = [_site.hostname, *setting("list", "ALLOWED_HOSTS", default=[])]
+# Loopback, for what watches over the site from the same machine.
+ALLOWED_HOSTS = [_site.hostname, "127.0.0.1", *setting("list", "ALLOWED_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 
 INSTALLED_APPS = [
@@ -247,9 +248,7 @@ if FRONTEND_CACHE == "cloudflare":
         }
     }
 elif FRONTEND_CACHE:
-    WAGTAILFRONTENDCACHE = {
-        "default": {"BACKEND": "wagtail.contrib.frontend_cache.backends.HTTPBackend", "LOCATION": FRONTEND_CACHE}
-    }
+    WAGTAILFRONTENDCACHE = {"default": {"BACKEND": "core.frontend_cache.ProxyBackend", "LOCATION": FRONTEND_CACHE}}
 else:
     WAGTAILFRONTENDCACHE = {}
 

@@ -1,0 +1,307 @@
+"""The site as it stands on a server: through nginx, with its cache, on PostgreSQL and Redis (`make test-stack`)."""
+
+import os
+import re
+import shlex
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.stack import UNTRUSTED, Stack
+
+pytestmark = pytest.mark.stack
+PAGES = [
+    "/es/",
+    "/en/about-us/",
+    "/pt-br/",
+    "/es/noticias/",
+    "/en/nothing-here/",
+    "/documents/999/x.pdf",
+    "/admin/login/",
+]
+SECURITY_HEADERS = {
+    "Content-Security-Policy": r"default-src 'none'",
+    "Strict-Transport-Security": r"max-age=63072000; includeSubDomains; preload",
+    "X-Content-Type-Options": r"nosniff",
+    "Referrer-Policy": r".+",
+    "Cross-Origin-Resource-Policy": r"same-origin",
+    "Cross-Origin-Opener-Policy": r"same-origin",
+    "Permissions-Policy": r"camera=\(\)",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with Stack(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+
+
+@pytest.fixture(autouse=True)
+def _everything_runs(stack):
+    """Whatever a test stopped runs again."""
+    yield
+    for name, is_there in SERVICES.items():
+        if not is_there():
+            start(name)
+    if "web" not in stack.processes:
+        stack.start_web()
+    stack.wait_for(f"{stack.direct}/readyz")
+
+
+def fresh(stack, path):
+    """The state of nginx's cache for a path: an answer's, as the log tells it."""
+    return stack.ask(f"{stack.url}{path}", accept_encoding="br")
+
+
+# Services
+
+
+def pg(action):
+    command = shlex.split(os.environ["TEST_POSTGRES"])
+    if action == "stop":
+        command = [word for word in command if word != "-w"]
+        subprocess.run([*command, "-m", "immediate", "stop"], check=True, capture_output=True)
+    else:
+        subprocess.run([*command, "start"], check=True, capture_output=True)
+
+
+def redis(action):
+    if action == "stop":
+        os.kill(int(Path(os.environ["TEST_REDIS_PID"]).read_text()), 15)
+        time.sleep(0.5)
+    else:
+        subprocess.run(shlex.split(os.environ["TEST_REDIS"]), check=True, capture_output=True)
+
+
+def answers(url):
+    host, port = re.search(r"([\d.]+):(\d+)", url).groups()
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+SERVICES = {
+    "postgresql": lambda: answers(os.environ["DATABASE_URL"]),
+    "redis": lambda: answers(os.environ["TEST_REDIS_URL"]),
+}
+
+
+def stop(name):
+    (pg if name == "postgresql" else redis)("stop")
+
+
+def start(name):
+    (pg if name == "postgresql" else redis)("start")
+
+
+def sign_up(stack, email, url=None):
+    """Join as a browser does; returns the status of the answer."""
+    html = stack.ask(f"{stack.direct}/es/subscription/join/", host="localhost", x_forwarded_proto="https")[2].decode()
+    stamp = re.search(r'name="stamp" value="([^"]+)"', html)
+    return post(stack, email, stamp[1] if stamp else "", url)
+
+
+def post(stack, email, stamp, url=None):
+    time.sleep(2.1)  # nobody fills in a form faster
+    data = urlencode({"email": email, "stamp": stamp}).encode()
+    return stack.ask(f"{url or stack.url}/es/subscription/join/", data, origin=stack.url, sec_fetch_site="same-origin")
+
+
+# Headers
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_answer_carries_the_headers(stack, path):
+    _status, headers, _body = stack.ask(f"{stack.url}{path}")
+    for name, value in SECURITY_HEADERS.items():
+        assert re.search(value, headers[name] or ""), (path, name)
+    assert "nginx/" not in headers["Server"]
+
+
+def test_files_carry_them_too(stack):
+    html = stack.ask(f"{stack.url}/es/noticias/")[2].decode()
+    paths = [re.search(rf'["\s](/{kind}/[^"\s]+)', html)[1] for kind in ("static", "media")]
+    for path in paths:
+        _status, headers, _body = stack.ask(f"{stack.url}{path}")
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin", path
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Strict-Transport-Security"], path
+        assert "immutable" in headers["Cache-Control"], path
+
+
+def test_old_tls_is_refused(stack):
+    for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.minimum_version = context.maximum_version = version
+        with socket.create_connection(("127.0.0.1", stack.port)) as plain, pytest.raises((ssl.SSLError, OSError)):
+            context.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_another_name_gets_no_answer(stack):
+    with socket.create_connection(("127.0.0.1", stack.port)) as plain, pytest.raises((ssl.SSLError, OSError)):
+        UNTRUSTED.wrap_socket(plain, server_hostname="evil.example")
+
+
+# The cache
+
+
+def log_lines(stack, path):
+    time.sleep(5.5)  # nginx writes its log every five seconds
+    return [line for line in (stack.folder / "clac.log").read_text().splitlines() if f'"path":"{path}"' in line]
+
+
+def test_a_page_is_kept_and_purged_when_it_changes(stack):
+    first, again = fresh(stack, "/es/quienes-somos/"), fresh(stack, "/es/quienes-somos/")
+    assert first[2] == again[2]
+    stack.manage(
+        "shell", "--no-imports", "-c",
+        "from wagtail.models import Page; page = Page.objects.get(slug='quienes-somos').specific;"
+        "page.title = 'Quiénes somos hoy'; page.save_revision().publish()",
+    )  # fmt: skip
+    until = time.monotonic() + 20
+    for encoding in ("br", "gzip", "identity"):
+        while True:
+            stack_answer = stack.ask(f"{stack.direct}/es/quienes-somos/", host="localhost", x_forwarded_proto="https")
+            shown = stack.ask(f"{stack.url}/es/quienes-somos/", accept_encoding=encoding)
+            if encoding != "identity":
+                if (
+                    shown[1]["ETag"] != first[1]["ETag"]
+                    and shown[1]["ETag"].split("-")[0].strip('"') in stack_answer[1]["ETag"]
+                ):
+                    break
+            elif "Quiénes somos hoy" in shown[2].decode():
+                break
+            assert time.monotonic() < until, encoding
+            time.sleep(0.2)
+    hits = [line for line in log_lines(stack, "/es/quienes-somos/") if '"cache":"HIT"' in line]
+    assert hits
+
+
+def test_the_log_knows_neither_who_asks_nor_the_keys_in_links(stack):
+    token = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567ABCD"
+    stack.ask(f"{stack.url}/es/subscription/leave/{token}/?c=3", user_agent="Rosa's phone")
+    time.sleep(5.5)
+    log = (stack.folder / "clac.log").read_text()
+    assert "/es/subscription/leave/…" in log
+    assert token not in log
+    assert "127.0.0.1" not in log
+    assert "Rosa" not in log
+    web = (stack.folder / "web.log").read_text()
+    assert token not in web
+    number = re.search(r'"request_id":"(\w+)","method":"GET","path":"/es/subscription/leave/', log)[1]
+    assert number in web  # one number through both
+
+
+def test_readers_are_served_while_the_application_is_down(stack):
+    for path in ("/es/", "/en/"):
+        assert fresh(stack, path)[0] == 200
+    assert stack.stop("web") == 0
+    assert fresh(stack, "/es/")[0] == 200
+    status, headers, body = stack.ask(f"{stack.url}/es/subscription/join/?new")
+    assert status == 503
+    assert "Volvemos enseguida" in body.decode()
+    assert headers["Retry-After"] == "30"
+    for name, value in SECURITY_HEADERS.items():
+        assert re.search(value, headers[name] or ""), name
+
+
+# Outages
+
+
+def test_with_the_database_gone_readers_read_and_sign_ups_are_told(stack):
+    html = stack.ask(f"{stack.direct}/es/", host="localhost", x_forwarded_proto="https")[2].decode()
+    stamp = re.search(r'name="stamp" value="([^"]+)"', html)[1]
+    stop("postgresql")
+    for path in ("/es/", "/es/"):
+        assert stack.ask(f"{stack.direct}{path}", host="localhost", x_forwarded_proto="https")[0] == 200
+        assert fresh(stack, path)[0] == 200
+    status, headers, body = post(stack, "rosa@example.org", stamp, stack.url)
+    assert status == 503
+    assert "Volvemos enseguida" in body.decode()
+    assert headers["Retry-After"] == "30"
+    assert stack.status(f"{stack.direct}/healthz") == 200
+    assert stack.status(f"{stack.direct}/readyz") == 503
+    start("postgresql")
+    stack.wait_for(f"{stack.direct}/readyz")
+    assert sign_up(stack, "rosa@example.org")[0] == 200
+
+
+def test_with_redis_gone_everything_goes_on(stack):
+    stop("redis")
+    assert fresh(stack, "/es/")[0] == 200
+    assert sign_up(stack, "luis@example.org")[0] == 200
+    assert stack.status(f"{stack.direct}/readyz") == 200
+    start("redis")
+    until = time.monotonic() + 60
+    while not any("luis@example.org" in path.read_text() for path in (stack.folder / "var/mail").glob("*.eml")):
+        assert time.monotonic() < until, "the mail to confirm never came"
+        time.sleep(0.5)
+
+
+# Stopping and updating
+
+
+def test_a_reload_of_the_web_server_loses_no_request(stack):
+    statuses, stopping = [], threading.Event()
+
+    def ask():
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            statuses.append(stack.status(f"{stack.url}/es/buscar/?q=cafe&n={number}"))
+
+    readers = [threading.Thread(target=ask) for _number in range(4)]
+    for reader in readers:
+        reader.start()
+    time.sleep(1)
+    stack.processes["web"].send_signal(1)  # SIGHUP, as systemctl reload
+    time.sleep(8)
+    stopping.set()
+    for reader in readers:
+        reader.join()
+    assert len(statuses) > 50
+    assert set(statuses) == {200}
+
+
+def test_slow_clients_do_not_starve_others(stack):
+    slow = []
+    for _number in range(100):
+        plain = socket.create_connection(("127.0.0.1", stack.port))
+        tls = UNTRUSTED.wrap_socket(plain, server_hostname="localhost")
+        tls.sendall(b"POST /es/subscription/join/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nemail=")
+        slow.append(tls)
+    started = time.monotonic()
+    for number in range(10):
+        assert stack.status(f"{stack.url}/es/buscar/?q=miel&n={number}") == 200
+    assert time.monotonic() - started < 10
+    for each in slow:
+        each.close()
+
+
+def test_a_stampede_after_a_purge_renders_each_page_once(stack):
+    stack.manage("shell", "--no-imports", "-c", "from core import pagecache; pagecache.purge()")
+    before = misses(stack)
+    started = threading.Barrier(40)
+
+    def ask():
+        started.wait()
+        assert stack.status(f"{stack.url}/pt-br/quem-somos/") == 200
+
+    readers = [threading.Thread(target=ask) for _number in range(40)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert misses(stack) - before <= 1
+
+
+def misses(stack):
+    """How many pages the application rendered, as its log tells."""
+    lines = (stack.folder / "web.log").read_text().splitlines()
+    return sum("GET /pt-br/quem-somos/" in line and "request_finished" in line for line in lines)
