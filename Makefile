@@ -5,7 +5,7 @@ VENV = .venv/bin
 PO_LANGUAGES = es en pt_BR
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help run dev test test-services test-e2e bench chaos lint pins messages env-dev
+.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint pins messages env-dev
 
 help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,12 @@ test-services: env-dev  ## the same with PostgreSQL, Redis and Dovecot, which it
 test-e2e: env-dev  ## the whole journey in headless Chromium
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium >/dev/null; }
 	@$(VENV)/python -m pytest -m e2e -n 0
+
+test-stack: env-dev  ## the site as it stands on a server: nginx, PostgreSQL, Redis, worker; the journey once through all of it
+	@{ command -v nginx && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so && command -v systemd-analyze; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx libnginx-mod-http-cache-purge systemd >/dev/null; }
+	@$(VENV)/python -m pytest -n 0 tests/test_deploy.py
+	@bin/with-services.sh $(VENV)/python -m pytest -m stack -n 0 tests/test_stack.py
+	@E2E_STACK=1 bin/with-services.sh $(VENV)/python -m pytest -m e2e -n 0 tests/e2e/test_journey.py
 
 chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (about ten minutes)
 	@DURABLE=1 bin/with-services.sh $(VENV)/python -m pytest -m chaos -n 0 -s tests/chaos

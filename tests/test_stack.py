@@ -124,7 +124,7 @@ def test_every_answer_carries_the_headers(stack, path):
 
 
 def test_files_carry_them_too(stack):
-    html = stack.ask(f"{stack.url}/es/noticias/")[2].decode()
+    html = stack.ask(f"{stack.url}/es/noticias/se-establece-clac/")[2].decode()
     paths = [re.search(rf'["\s](/{kind}/[^"\s]+)', html)[1] for kind in ("static", "media")]
     for path in paths:
         _status, headers, _body = stack.ask(f"{stack.url}{path}")

@@ -15,6 +15,8 @@ import pytest
 from django_otp.oath import totp
 from playwright.sync_api import sync_playwright
 
+from tests.stack import Stack
+
 ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox",
@@ -24,16 +26,29 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--ignore-certificate-errors",  # a test's nginx has a certificate of its own; this counts for service workers, too
 ]
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """A running site: its address and the administrator's name and password, as it prints them."""
+    """A running site: its address and the administrator's name and password. With E2E_STACK=1, as it stands on a server."""
+    run = as_on_a_server if os.environ.get("E2E_STACK") else as_made_by_make_run
+    yield from run(tmp_path_factory.mktemp("site"))
+
+
+def as_on_a_server(folder):
+    password = "only for the browser tests"
+    with Stack(folder) as stack:
+        made = ("createsuperuser", "--noinput", "--username", "admin", "--email", "admin@example.org")
+        stack.manage(*made, DJANGO_SUPERUSER_PASSWORD=password)
+        yield SimpleNamespace(url=stack.url, name="admin", password=password, var=folder / "var")
+
+
+def as_made_by_make_run(folder):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("var")
     environment = {
         **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
         "VAR_DIR": str(folder),

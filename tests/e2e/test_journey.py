@@ -29,7 +29,7 @@ def newest_mail(admin, site, subject):
 
 
 def link_in(text, part):
-    return re.search(rf"http://127\.0\.0\.1:\d+(/\S+/{part}/\S+)", text)[1]
+    return re.search(rf"https?://[\w.]+:\d+(/\S+/{part}/\S+)", text)[1]
 
 
 def join(page, admin, site, home, email, subject):
