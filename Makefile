@@ -40,11 +40,12 @@ chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (ab
 	@DURABLE=1 bin/with-services.sh $(VENV)/python -m pytest -m chaos -n 0 -s tests/chaos
 
 bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in the same run (docs/performance.md)
-	@{ command -v wrk && command -v smtp-sink; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk postfix >/dev/null; }
+	@{ command -v wrk && command -v smtp-sink && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk postfix nginx libnginx-mod-http-cache-purge >/dev/null; }
 	@$(VENV)/python -m bench.pages
 	@$(VENV)/python -m bench.joining
 	@bin/with-services.sh $(VENV)/python -m bench.subscribers
 	@bin/with-services.sh $(VENV)/python -m bench.sending
+	@bin/with-services.sh $(VENV)/python -m bench.load
 
 lint: env-dev  ## ruff, templates, migrations, messages
 	@$(VENV)/ruff check .

@@ -5,7 +5,7 @@ from datetime import timedelta
 from core.alarms import raise_alarm
 from core.leases import free
 from core.schedule import every
-from core.work import tick
+from core.work import is_left_after, tick
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,14 +15,15 @@ from structlog.contextvars import bound_contextvars
 from . import bounces, campaigns, database, events, imports, retention, sending, subscriptions, tracking
 from .models import Campaign, Click, ProviderEvent, SignUpRequest, SubscriberImport
 
+TURN_SECONDS = 5  # of what arrives all the time
 SHIFT_SECONDS = 20  # a campaign makes way for other work this often
 
 
 @task(priority=50)
 def process_sign_ups():
     """Answer the sign-ups that wait."""
-    while subscriptions.process_requests():
-        pass
+    if is_left_after(TURN_SECONDS, subscriptions.process_requests):
+        process_sign_ups.enqueue()
 
 
 @task(priority=-10)
@@ -40,8 +41,8 @@ def send_campaign(campaign_id):
 @task(priority=40)
 def process_provider_events():
     """Act on what the provider said."""
-    while events.process():
-        pass
+    if is_left_after(TURN_SECONDS, events.process):
+        process_provider_events.enqueue()
 
 
 @task(priority=-20)

@@ -7,6 +7,7 @@ from core import limits, privacy
 from core.alarms import raise_alarm
 from core.clients import origin, truncated_origin
 from core.forms import same_origin
+from core.leases import wake
 from core.views import forbidden
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
@@ -72,7 +73,7 @@ def join(request):
         wording_version=CONSENT_VERSION,
         origin=truncated_origin(request),
     )
-    process_sign_ups.enqueue()
+    wake(process_sign_ups, SignUpRequest.objects.all())
     return redirect("newsletter_thanks")
 
 
@@ -156,7 +157,7 @@ def _ask_for_new_address(request, subscriber, form):
     if not _may_ask(request):
         return "too many"
     subscriptions.ask_for_new_address(subscriber, form.cleaned_data["email"], truncated_origin(request))
-    process_sign_ups.enqueue()
+    wake(process_sign_ups, SignUpRequest.objects.all())
     return "asked"
 
 

@@ -4,6 +4,7 @@ import logging
 from importlib import import_module
 
 from anymail.exceptions import AnymailConfigurationError, AnymailWebhookValidationFailure
+from core.leases import wake
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse, HttpResponseBadRequest
@@ -11,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from . import events
+from .models import ProviderEvent
 from .tasks import process_provider_events
 
 logger = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ def webhook(request, provider):
         logger.warning("Webhook of %s: malformed call (%s)", provider, type(error).__name__)
         return HttpResponseBadRequest("malformed\n", content_type="text/plain")
     # Inbound mail and the like has no recipient of ours; only what became of sent mail is kept.
-    kept = [events.keep(provider, event) for event in found if hasattr(event, "recipient")]
-    if any(kept):
-        process_provider_events.enqueue()
+    kept = sum(events.keep(provider, event) for event in found if hasattr(event, "recipient"))
+    if kept:
+        wake(process_provider_events, ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING), kept)
     return HttpResponse()

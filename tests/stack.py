@@ -52,6 +52,11 @@ def nginx_config(folder, web, port, purge):
     }.items():
         assert old in site, old
         site = site.replace(old, new)
+    # For comparison in bench/load.py.
+    site = site.replace(
+        "    location / {\n        limit_req",
+        f"    location = /a-file-for-comparison {{ alias {folder}/file; }}\n    location / {{\n        limit_req",
+    )
     site = re.sub(r"^\s*listen \[::\]:.*$\n", "", site, flags=re.M)
     temporary = "".join(
         f"    {kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -60,7 +65,7 @@ def nginx_config(folder, web, port, purge):
     path.write_text(
         f"load_module /usr/lib/nginx/modules/ngx_http_cache_purge_module.so;\npid {folder}/nginx.pid;\n"
         f"{'user root;' if os.getuid() == 0 else ''}\nworker_processes 2;\nerror_log {folder}/error.log;\n"
-        f"events {{ worker_connections 2048; }}\nhttp {{\n    include /etc/nginx/mime.types;\n{temporary}{site}}}\n"
+        f"events {{ worker_connections 2048; }}\nhttp {{\n    include /etc/nginx/mime.types;\n    sendfile on;\n    tcp_nopush on;\n{temporary}{site}}}\n"
     )
     return path
 

@@ -18,7 +18,7 @@ from tests.stack import UNTRUSTED, Stack
 pytestmark = pytest.mark.stack
 PAGES = [
     "/es/",
-    "/en/about-us/",
+    "/en/who-we-are/",
     "/pt-br/",
     "/es/noticias/",
     "/en/nothing-here/",

@@ -22,6 +22,16 @@ def free(queryset):
     return queryset.filter(Q(lease_until=None) | Q(lease_until__lte=timezone.now()))
 
 
+def wake(task, rows, new=1):
+    """Queue a task that works on free `rows` until none is left, of which `new` were just made (and committed).
+
+    Where others waited before them the task is queued already: a flood of rows is no flood of tasks, behind which all
+    other work would wait. The tick wakes what was lost.
+    """
+    if len(free(rows).values_list("pk")[: new + 1]) <= new:
+        task.enqueue()
+
+
 def claim_keys(queryset, limit, seconds, **changes):
     """Claim at most `limit` free rows of `queryset` for `seconds` and return their primary keys, in order.
 

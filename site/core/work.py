@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
@@ -19,6 +20,18 @@ def send_tick():
     for receiver, result in tick.send_robust(sender=None):
         if isinstance(result, Exception):
             logger.error("Tick %s failed: %r", getattr(receiver, "__name__", receiver), result)
+
+
+def is_left_after(seconds, step):
+    """Do `step` again and again, for some seconds at most; returns whether there may be more to do.
+
+    What arrives without end would otherwise keep a worker for ever, and everything else waiting.
+    """
+    until = time.monotonic() + seconds
+    while step():
+        if time.monotonic() > until:
+            return True
+    return False
 
 
 class Ticker(threading.Thread):

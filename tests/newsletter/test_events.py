@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from django.conf import settings as django_settings
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -405,3 +406,16 @@ def test_a_call_is_answered_before_the_work_is_done(delivery, call):
     assert fresh(delivery).state == State.SENT
     assert ProviderEvent.objects.get().state == ProviderEvent.State.WAITING
     assert time.perf_counter() - started < 5
+
+
+def test_a_flood_of_messages_queues_one_task_so_that_other_work_has_its_turn(delivery, call, run_tasks):
+    for number in range(20):
+        event = json.dumps(
+            {"event": "delivered", "email": ADDRESS, "message-id": f"<flood-{number}>", "ts_epoch": NOW * 1000}
+        )
+        assert call("brevo", event.encode(), "application/json", {}).status_code == 200
+    queued = DBTaskResult.objects.filter(task_path__endswith="process_provider_events")
+    assert queued.count() == 1
+    run_tasks()
+    assert call("brevo", *brevo("delivered", str(delivery.pk))).status_code == 200
+    assert queued.count() == 2
