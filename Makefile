@@ -5,7 +5,7 @@ VENV = .venv/bin
 PO_LANGUAGES = es en pt_BR
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint pins messages env-dev
+.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint audit upgrade pins messages env-dev
 
 help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,13 @@ lint: env-dev  ## ruff, templates, migrations, messages
 
 messages: env-dev  ## bring locale/*.po up to date with the code (needs GNU gettext)
 	@$(VENV)/python manage.py makemessages $(PO_LANGUAGES:%=-l %) --no-obsolete --no-wrap -e html,txt,py,mjml --ignore '.venv/*' --ignore 'var/*' --ignore 'tests/*' --ignore 'bin/*' --settings config.settings.test
+
+audit: env-dev  ## known holes in what is installed (needs the index of holes: api.osv.dev or pypi.org)
+	@$(VENV)/pip-audit --requirement requirements.txt --require-hashes --disable-pip --progress-spinner off
+
+upgrade: pins  ## refresh the pins and run everything
+	@$(MAKE) audit || echo "clac: the index of holes could not be asked, or has something to say"
+	@.ci/run
 
 pins: env-dev  ## compile requirements*.txt with hashes
 	@$(VENV)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt

@@ -11,6 +11,7 @@ import hashlib
 import imaplib
 import logging
 import re
+import ssl
 from email.utils import parsedate_to_datetime
 
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
@@ -92,13 +93,20 @@ def _date(message):
         return None
 
 
+def _connect():
+    """A connection to the mailbox; with TLS, to nobody else's."""
+    place = (settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT)
+    if settings.BOUNCE_IMAP_TLS:
+        return imaplib.IMAP4_SSL(*place, ssl_context=ssl.create_default_context(), timeout=TIMEOUT_SECONDS)
+    return imaplib.IMAP4(*place, timeout=TIMEOUT_SECONDS)
+
+
 def poll():
     """Read the mailbox: keep what is about mails of ours, delete it there; leave the rest unread. Returns what was done."""
     if not settings.BOUNCE_IMAP_HOST:
         return None
-    connect = imaplib.IMAP4_SSL if settings.BOUNCE_IMAP_TLS else imaplib.IMAP4
     kept = others = 0
-    with connect(settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT, timeout=TIMEOUT_SECONDS) as mailbox:
+    with _connect() as mailbox:
         mailbox.login(settings.BOUNCE_IMAP_USER, settings.BOUNCE_IMAP_PASSWORD)
         mailbox.select("INBOX")
         _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "UNFLAGGED")

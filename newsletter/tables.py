@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import openpyxl
 from core.search import fold
+from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -86,7 +87,11 @@ def is_xlsx(file):
 def inspect(file):
     """The Table that an open binary file holds, with its first lines. Raises ValidationError with a message for the editor."""
     try:
-        table = Table([]) if is_xlsx(file) else _inspect_csv(file)
+        if is_xlsx(file):
+            check_archive(file, "xl/workbook.xml")
+            table = Table([])
+        else:
+            table = _inspect_csv(file)
         with rows(file, table.encoding, table.delimiter) as lines:
             table.headings = [cell.strip() for cell in next(lines, [])]
             for _number, cells in zip(range(5), lines, strict=False):

@@ -7,7 +7,7 @@ from anymail.exceptions import AnymailConfigurationError, AnymailWebhookValidati
 from core.leases import wake
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -57,6 +57,8 @@ def webhook(request, provider):
     """
     if provider != settings.EMAIL_PROVIDER or provider not in VIEWS or not is_protected(provider):
         raise Http404
+    if settings.HTTPS and not request.is_secure():
+        return HttpResponseForbidden("https only\n", content_type="text/plain")
     view = getattr(import_module(f"anymail.webhooks.{provider}"), VIEWS[provider])()
     if request.method == "HEAD":  # some providers look first whether anyone is there
         return HttpResponse()

@@ -25,7 +25,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def nginx_config(folder, web, port, purge):
+def nginx_config(folder, web, port, purge, plain=None):
     """Write a whole nginx configuration around deploy/nginx/clac.conf, with the ports and folders of a test; returns its path.
 
     Nothing else of the file is changed.
@@ -48,7 +48,7 @@ def nginx_config(folder, web, port, purge):
         "server_name example.org": "server_name localhost",
         "https://example.org": f"https://localhost:{port}",
         "listen 443": f"listen 127.0.0.1:{port}",
-        "listen 80": f"listen 127.0.0.1:{free_port()}",
+        "listen 80": f"listen 127.0.0.1:{plain or free_port()}",
     }.items():
         assert old in site, old
         site = site.replace(old, new)
@@ -78,7 +78,7 @@ class Stack:
 
     def __init__(self, folder, **settings):
         self.folder = Path(folder)
-        self.port, self.web_port, self.purge_port = free_port(), free_port(), free_port()
+        self.port, self.web_port, self.purge_port, self.plain_port = (free_port() for _number in range(4))
         self.url, self.direct = f"https://localhost:{self.port}", f"http://127.0.0.1:{self.web_port}"
         self.environment = {
             **os.environ,
@@ -150,7 +150,7 @@ class Stack:
 
     def __enter__(self):
         self.manage("prepare")
-        config = nginx_config(self.folder, self.web_port, self.port, self.purge_port)
+        config = nginx_config(self.folder, self.web_port, self.port, self.purge_port, self.plain_port)
         self.start("nginx", "nginx", "-c", config, "-p", self.folder, "-g", "daemon off;")
         self.start_web()
         self.start_worker()

@@ -143,6 +143,102 @@ def test_old_tls_is_refused(stack):
             context.wrap_socket(plain, server_hostname="localhost")
 
 
+def test_weak_ciphers_are_refused(stack):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA:AES256-SHA:AES128-SHA256")
+    with socket.create_connection(("127.0.0.1", stack.port)) as plain, pytest.raises((ssl.SSLError, OSError)):
+        context.wrap_socket(plain, server_hostname="localhost")
+
+
+def over_tls(stack, raw):
+    """The first kilobytes of the answer to raw bytes."""
+    with socket.create_connection(("127.0.0.1", stack.port)) as plain:
+        tls = UNTRUSTED.wrap_socket(plain, server_hostname="localhost")
+        tls.settimeout(10)
+        tls.sendall(raw)
+        answer = b""
+        while block := tls.recv(4096):
+            answer += block
+        return answer
+
+
+def test_readers_who_come_over_http_are_sent_to_https_and_machines_are_told(stack):
+    for path, expected in (("/es/", b" 301 "), ("/webhooks/brevo/", b" 403 "), ("/metrics", b" 403 ")):
+        with socket.create_connection(("127.0.0.1", stack.plain_port)) as plain:
+            plain.sendall(f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".encode())
+            answer = plain.recv(4096)
+        assert expected in answer, path
+        assert b"evil" not in answer
+        assert expected != b" 301 " or f"Location: {stack.url}/es/".encode() in answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        b"Transfer-Encoding: x",
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Content-Length: -1",
+    ],
+)
+def test_a_request_with_two_ends_is_refused_or_read_one_way(stack, head):
+    smuggled = b"0\r\n\r\nGET /smuggled-path/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answer = over_tls(
+        stack, b"POST /es/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + head + b"\r\n\r\n" + smuggled
+    )
+    assert answer.count(b"HTTP/1.1 ") <= 1
+    assert "smuggled-path" not in (stack.folder / "web.log").read_text()
+
+
+def test_trace_and_listings_and_the_sources_are_not_there(stack):
+    assert (
+        b" 405 "
+        in over_tls(stack, b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").split(b"\r\n")[0]
+    )
+    for path in (
+        "/static/",
+        "/media/",
+        "/media/images/",
+        "/.git/config",
+        "/.env",
+        "/manage.py",
+        "/static/../manage.py",
+        "/requirements.txt",
+        "/metrics",
+    ):
+        assert stack.status(f"{stack.url}{path}") in {302, 400, 403, 404}, path
+        assert b"git" not in stack.ask(f"{stack.url}{path}")[2][:200] or "git" not in path
+
+
+def test_who_forges_an_address_is_still_who_they_are(stack):
+    """The limit of the log-in counts the connection's address, whatever the headers say."""
+    page = f"{stack.url}/admin/login/"
+    for number in range(12):
+        _status, headers, body = stack.ask(page)
+        token = re.search(r'csrfmiddlewaretoken" value="([^"]+)"', body.decode())[1]
+        cookie = headers["Set-Cookie"].partition(";")[0]
+        data = urlencode({"username": "nobody", "password": "x", "csrfmiddlewaretoken": token}).encode()
+        forged = {
+            "x_forwarded_for": f"198.51.100.{number}",
+            "x_real_ip": "198.51.100.9",
+            "cookie": cookie,
+            "referer": page,
+            "accept_language": "en",
+        }
+        answer = stack.ask(page, data, **forged)[2].decode()
+    assert "Too many attempts" in answer
+    assert cookie.startswith("__Host-")
+
+
+def test_the_application_listens_on_loopback_only(stack):
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    port = f"{stack.web_port:04X}"
+    assert {line.split()[1] for line in lines if line.split()[1].endswith(f":{port}")} == {f"0100007F:{port}"}
+
+
 def test_another_name_gets_no_answer(stack):
     with socket.create_connection(("127.0.0.1", stack.port)) as plain, pytest.raises((ssl.SSLError, OSError)):
         UNTRUSTED.wrap_socket(plain, server_hostname="evil.example")

@@ -2,13 +2,14 @@
 
 from core import views
 from core.metrics import metrics
-from core.seo import PageSitemap, robots
+from core.seo import PageSitemap, robots, security
 from core.share import share_picture
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.sitemaps.views import sitemap
 from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
+from django.views.generic import RedirectView
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls
@@ -29,12 +30,19 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("readyz", views.readyz, name="readyz"),
     path("sw.js", views.service_worker, name="service_worker"),
+    path(".well-known/security.txt", security, name="security_txt"),
     path("robots.txt", robots, name="robots"),
-    path("sitemap.xml", sitemap, {"sitemaps": {"pages": PageSitemap}}, name="django.contrib.sitemaps.views.sitemap"),
+    path(
+        "sitemap.xml",
+        sitemap,
+        {"sitemaps": {"pages": PageSitemap}, "content_type": "application/xml; charset=utf-8"},
+        name="django.contrib.sitemaps.views.sitemap",
+    ),
 ]
 urlpatterns += i18n_patterns(
     path(_("search/"), views.search, name="search"),
     path("subscription/", include("newsletter.urls")),
+    path("_util/login/", RedirectView.as_view(pattern_name="wagtailadmin_login")),  # one way to sign in, not two
     path("", include("news.urls")),
     path("", include("home.urls")),
     path("", include(wagtail_urls)),

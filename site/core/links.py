@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import dns.exception
 import dns.resolver
-import requests
+import urllib3
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.test import RequestFactory
@@ -71,9 +71,31 @@ def _leads_somewhere(path):
         return bool(Page.route_for_request(request, match.args[0]) or get_redirect(request, path))
 
 
-def is_public(host):
-    """Whether all places of a host are on the public network. Raises OSError if there are none."""
-    return all(ipaddress.ip_address(place[4][0]).is_global for place in socket.getaddrinfo(host, None))
+def public_place(host):
+    """The IP address of a host, or None if any of its addresses is not on the public network. Raises OSError if it has none."""
+    places = [place[4][0] for place in socket.getaddrinfo(host, None)]
+    return places[0] if all(ipaddress.ip_address(place).is_global for place in places) else None
+
+
+def ask(url, place):
+    """The status of a GET for `url`, asked of the IP address `place` and no other: a name may lead elsewhere a moment later.
+
+    Redirects are not followed. Raises urllib3's HTTPError.
+    """
+    parts = urlsplit(url)
+    options = {"timeout": SECONDS, "retries": False}
+    if parts.scheme == "https":
+        names = {"server_hostname": parts.hostname, "assert_hostname": parts.hostname}
+        pool = urllib3.HTTPSConnectionPool(place, parts.port or 443, **options, **names)
+    else:
+        pool = urllib3.HTTPConnectionPool(place, parts.port or 80, **options)
+    path = parts.path or "/"
+    headers = {"User-Agent": "CLAC", "Host": parts.netloc.rpartition("@")[2]}
+    with pool:
+        target = urllib3.util.Url(path=path, query=parts.query or None).url
+        answer = pool.request("GET", target, headers=headers, redirect=False, preload_content=False)
+        answer.release_conn()
+        return answer.status
 
 
 def problem_of_other(url):
@@ -82,14 +104,13 @@ def problem_of_other(url):
     Only public addresses are asked: a link must not make this machine knock at doors of its own network.
     """
     try:
-        is_open = is_public(urlsplit(url).hostname or "")
+        place = public_place(urlsplit(url).hostname or "")
     except (OSError, UnicodeError, ValueError):
         return _("the address does not exist")
-    if not is_open:
+    if not place:
         return _("the address is not a public one")
     try:
-        answer = requests.get(url, timeout=SECONDS, allow_redirects=False, stream=True, headers={"User-Agent": "CLAC"})
-        answer.close()
-    except requests.RequestException:
+        status = ask(url, place)
+    except (urllib3.exceptions.HTTPError, ValueError):
         return _("the site does not answer")
-    return _("the page is gone (%(status)s)") % {"status": answer.status_code} if answer.status_code in GONE else ""
+    return _("the page is gone (%(status)s)") % {"status": status} if status in GONE else ""

@@ -47,13 +47,13 @@ def _blanked(value):
     return value
 
 
+# What every line goes through; blank_event comes after all that adds to it.
 SHARED = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso"),
     structlog.processors.format_exc_info,
-    blank_event,
 ]
 
 
@@ -62,7 +62,7 @@ def configure(as_json):
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *SHARED[:-2],
+            *SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -71,8 +71,8 @@ def configure(as_json):
     end = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     line = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *SHARED[-2:], end],
-        "foreign_pre_chain": [*SHARED[:-2], structlog.stdlib.ExtraAdder(allow=["campaign_id"])],
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, blank_event, end],
+        "foreign_pre_chain": [*SHARED, structlog.stdlib.ExtraAdder(allow=["campaign_id"])],
     }
     return {
         "version": 1,

@@ -1,11 +1,15 @@
 """What search engines read: robots.txt, sitemap.xml with the translations of each page, and schema.org data."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.sitemaps import Sitemap
 from django.http import HttpResponse
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import get_language
+from django.views.decorators.http import require_safe
 from wagtail.models import Page, Site
 
 from .furniture import site_texts
@@ -111,3 +115,16 @@ def breadcrumb_list(crumbs):
         for number, (title, path) in enumerate(crumbs, 1)
     ]
     return {"@type": "BreadcrumbList", "itemListElement": items}
+
+
+SECURITY_TXT_DAYS = 180
+
+
+@require_safe
+def security(request):
+    """Where to report a hole in the site (RFC 9116)."""
+    texts = site_texts(settings.LANGUAGE_CODE)
+    contact = f"mailto:{texts.contact_email}" if texts and texts.contact_email else f"{settings.SITE_URL}/"
+    expires = (timezone.now() + timedelta(days=SECURITY_TXT_DAYS)).strftime("%Y-%m-%dT00:00:00Z")
+    lines = [f"Contact: {contact}", f"Expires: {expires}", "Preferred-Languages: es, en, pt"]
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")

@@ -65,7 +65,7 @@ RECENT, RECENT_WHILE_TYPING = timedelta(minutes=10), timedelta(hours=1)
 RECENT_ONLY = {"wagtailadmin_account", "signin_manage", "signin_set_up", "signin_reset"}
 
 RECOVERY_CODES = 10
-RECOVERY_BYTES = 15  # 120 bits, so that a plain hash protects them
+RECOVERY_BYTES = 20  # 160 bits, so that a plain hash protects them
 OPEN = {"wagtailadmin_login", "wagtailadmin_logout", "wagtailadmin_javascript_catalog", "wagtailadmin_sprite"}
 HALF_OPEN = {*OPEN, "signin_ask", "signin_set_up"}
 
@@ -102,6 +102,10 @@ class LoginForm(wagtail_forms.LoginForm):
 class PasswordResetForm(wagtail_forms.PasswordResetForm):
     """Asks for the mail with which a password is set anew; says the same whoever asks, and mails a few times an hour."""
 
+    def get_users(self, email):
+        """Those who may sign in under an address; also who has no password yet."""
+        return get_user_model().objects.filter(email__iexact=email, is_active=True)
+
     def save(self, **options):
         if limits.take(f"reset {self.cleaned_data['email'].lower()}", RESETS_BY_ADDRESS) and limits.take(
             f"reset from {origin(options.get('request'))}", RESETS_BY_ORIGIN
@@ -115,6 +119,17 @@ def _write(person, action, by=None, request=None):
     person = get_user_model().objects.get(pk=person.pk)
     data = {"network": truncated_origin(request)} if request else {}
     log(instance=person, action=f"clac.{action}", user=person if by and by.pk == person.pk else by, data=data)
+
+
+def invite(user, request):
+    """Mail a new User the link with which they choose their password."""
+    form = PasswordResetForm({"email": user.email})
+    if user.email and form.is_valid():
+        super(PasswordResetForm, form).save(
+            request=request,
+            email_template_name="wagtailadmin/account/password_reset/email.txt",
+            subject_template_name="wagtailadmin/account/password_reset/email_subject.txt",
+        )
 
 
 @receiver(user_logged_in)
@@ -160,7 +175,21 @@ class SignInMiddleware:
             self._end_if_old(request)
             if request.user.is_authenticated and (answer := self._check(request)):
                 return answer
-        return self.get_response(request)
+        user = request.user
+        response = self.get_response(request)
+        if request.path_info.startswith("/admin/"):
+            self._note_denial(request, user, response)
+            if request.path_info == reverse("wagtailadmin_logout") and request.method == "POST":
+                response["Clear-Site-Data"] = '"cache", "storage"'
+        return response
+
+    @staticmethod
+    def _note_denial(request, user, response):
+        """Write down that somebody may not do what they tried; Wagtail then answers 403 or sends them to the dashboard."""
+        is_sent_home = response.status_code == 302 and response["Location"] == reverse("wagtailadmin_home")
+        is_signing_in = request.path_info.startswith((reverse("wagtailadmin_login"), reverse("signin_manage")))
+        if user.is_authenticated and (response.status_code == 403 or (is_sent_home and not is_signing_in)):
+            logger.warning("Denied to user %s: %s %s", user.pk, request.method, request.path_info)
 
     def _end_if_old(self, request):
         session, now = request.session, timezone.now()

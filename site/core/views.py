@@ -106,7 +106,9 @@ def media(request, path):
         response = serve(request, path, document_root=settings.MEDIA_ROOT)
     else:
         response = serve_stored(path)
-    response["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    response["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; sandbox"
+    )
     if isinstance(response, FileResponse):
         # Wagtail names renditions after their content's hash and originals never change in place.
         response["Cache-Control"] = "public, max-age=31536000, immutable"

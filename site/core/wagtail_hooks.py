@@ -8,6 +8,7 @@ from django.urls import path, reverse, reverse_lazy
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
+from wagtail.admin import messages
 from wagtail.admin.auth import user_passes_test
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.widgets import Button
@@ -191,6 +192,12 @@ def log_actions(actions):
         ("sessions_ended", _("Sessions"), _("Ended all other sessions")),
     ]:
         actions.register_action(f"clac.{name}", label, text)
+
+
+@hooks.register("after_create_user")
+def invite(request, user):
+    signin.invite(user, request)
+    messages.success(request, _("%(name)s gets a mail with a link to choose a password.") % {"name": user})
 
 
 @hooks.register("register_account_menu_item")

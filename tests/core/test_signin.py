@@ -307,7 +307,9 @@ def test_an_administrator_lets_somebody_start_over(client, ana, app, staff_clien
 @pytest.fixture
 def staff_client_named(django_user_model):
     def make(name):
-        return Client_of(django_user_model.objects.create_superuser(name, f"{name}@example.org", PASSWORD))
+        user = django_user_model.objects.create_superuser(name, f"{name}@example.org", PASSWORD)
+        UserProfile.objects.create(user=user, preferred_language="en")
+        return Client_of(user)
 
     return make
 

@@ -1,9 +1,10 @@
 """The real thing: what `make run` and every server use. It refuses to start with what would leave the site open."""
 
 import sys
+from urllib.parse import urlsplit
 
 from .base import *  # noqa: F403
-from .base import ALLOWED_HOSTS, setting
+from .base import ALLOWED_HOSTS, DATABASES, EMAIL_PROVIDER, REDIS_URL, setting
 
 SECRET_KEY_LENGTH = 50  # characters; what Django itself generates
 
@@ -22,3 +23,20 @@ SECRET_KEY_FALLBACKS = setting("list", "SECRET_KEY_FALLBACKS", default=[])
 
 if any(host.startswith((".", "*")) for host in ALLOWED_HOSTS):
     sys.exit("Setting ALLOWED_HOSTS: name each host; “*” and “.example.org” stand for any. See docs/operators.md.")
+
+
+def _refuse_plain(name, address, is_encrypted):
+    """Stop the start if what goes to another machine is not encrypted on the way."""
+    host = urlsplit(address).hostname
+    if host and host not in {"localhost", "127.0.0.1", "::1"} and not is_encrypted:
+        sys.exit(f"Setting {name}: what leaves this machine has to be encrypted on the way. See docs/operators.md.")
+
+
+_refuse_plain(
+    "DATABASE_URL",
+    f"//{DATABASES['default'].get('HOST') or ''}" if "/" not in (DATABASES["default"].get("HOST") or "/") else "",
+    DATABASES["default"].get("OPTIONS", {}).get("sslmode") in {"require", "verify-ca", "verify-full"},
+)
+_refuse_plain("REDIS_URL", REDIS_URL, REDIS_URL.startswith("rediss://"))
+if EMAIL_PROVIDER == "smtp":
+    _refuse_plain("EMAIL_USE_TLS", f"//{EMAIL_HOST}", EMAIL_USE_TLS)  # noqa: F405

@@ -1,0 +1,513 @@
+"""The site's promises to those who look for holes; docs/security.md has the table of OWASP's ASVS that they belong to."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from core import links, passwords
+from core.models import SiteTexts
+from django.conf import settings as live
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.password_validation import validate_password
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.test import Client
+from django.urls import reverse
+from wagtail.models import Page
+from wagtail.users.models import UserProfile
+
+from home.models import ContactMessage
+from newsletter.models import Subscriber
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).parents[2]
+OURS = [path for folder in ("site", "home", "news", "newsletter") for path in (ROOT / folder).rglob("*.py")]
+EVIL = '"><script>alert(1)</script>'
+BASIC = {"HTTP_HOST": "testserver"}
+
+
+def sources():
+    return {path: path.read_text() for path in OURS if "/migrations/" not in str(path)}
+
+
+# Encoding
+
+
+def test_what_readers_type_comes_back_escaped(client):
+    for query in (EVIL, "</title>" + EVIL, "javascript:alert(1)"):
+        html = client.get("/es/buscar/", {"q": query}).content.decode()
+        assert "<script>alert" not in html
+    html = client.post("/es/contact/send/", {"name": EVIL, "email": "x", "message": EVIL}).content.decode()
+    assert "<script>alert" not in html
+
+
+def test_what_editors_type_is_escaped_in_pages_data_and_feeds(client, page_of):
+    page = page_of("article-2004")
+    page.title = "</script><script>alert(1)</script>"
+    page.search_description = EVIL
+    page.save_revision().publish()
+    for path in (page.url, page.get_parent().url, "/es/news/feed.xml", "/sitemap.xml"):
+        text = client.get(path).content.decode()
+        assert "<script>alert" not in text, path
+
+
+def test_rich_text_keeps_no_scripts_and_no_links_that_run(page_of):
+    block = page_of("mission").body.stream_block.child_blocks["text"]
+    state = {
+        "blocks": [{"key": "a", "text": "<script>alert(1)</script> link", "type": "unstyled", "depth": 0,
+                    "inlineStyleRanges": [], "entityRanges": [{"key": 0, "offset": 26, "length": 4}]}],
+        "entityMap": {"0": {"type": "LINK", "mutability": "MUTABLE", "data": {"url": "javascript:alert(1)"}}},
+    }  # fmt: skip
+    html = str(block.render(block.value_from_datadict({"t": json.dumps(state)}, {}, "t")))
+    assert "<script>" not in html
+    assert "javascript:" not in html
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "vbscript:x"])
+def test_links_lead_only_to_the_web(address):
+    with pytest.raises(ValidationError):
+        URLValidator(schemes=["http", "https"])(address)
+    from core import blocks
+
+    fields = [block for block in vars(blocks).values() if isinstance(block, type)]
+    assert fields
+    from wagtail.blocks import URLBlock
+
+    with pytest.raises(ValidationError):
+        URLBlock().clean(address)
+
+
+@pytest.mark.parametrize(
+    "query", ["' OR 1=1 --", '" OR ""="', "'; DROP TABLE wagtailcore_page; --", "% _ \\", "a.*(+[", "{0} %s %(x)s"]
+)
+def test_searches_are_words_and_nothing_else(client, query):
+    number = Page.objects.count()
+    assert client.get("/es/buscar/", {"q": query}).status_code == 200
+    assert Page.objects.count() == number
+
+
+def test_templates_and_formats_in_what_people_type_stay_text(client, subscribe):
+    person = subscribe("a@example.org", name="{{ 7*7 }} %(email)s {0.__class__} ${7*7}")
+    from newsletter.subscriptions import manage_url
+
+    path = urlsplit(manage_url(person, "preferences")).path
+    html = client.get(path).content.decode()
+    assert "{{ 7*7 }}" in html
+    assert "49" not in re.findall(r'name="name"[^>]*value="([^"]*)"', html)[0]
+
+
+def test_no_header_comes_in_by_a_form(client, page_of, run_tasks):
+    import time_machine
+    from core.forms import make_stamp
+
+    stamp = make_stamp()
+    with time_machine.travel(__import__("time").time() + 5):
+        for name in ("Rosa\r\nBcc: victim@example.org", "Rosa\nSubject: x"):
+            client.post(
+                "/es/contact/send/",
+                {"name": name, "email": "rosa@example.org", "message": "Hola", "stamp": stamp},
+                headers={"origin": "http://testserver"},
+            )
+    run_tasks()
+    for message in mail.outbox:
+        assert "victim@example.org" not in message.recipients()
+        assert "\n" not in message.subject
+        message.message()
+
+
+def test_nothing_is_run_that_came_as_text():
+    for path, text in sources().items():
+        assert not re.search(r"\b(?:eval|exec)\(|shell=True|os\.system|\bpickle\.load\(|yaml\.load|marshal\.", text), (
+            path
+        )
+
+
+def test_sessions_are_json_and_kept_pages_lie_in_a_folder_of_our_own(settings):
+    assert settings.SESSION_SERIALIZER == "django.contrib.sessions.serializers.JSONSerializer"
+    loads = [path.name for path, text in sources().items() if "pickle.loads" in text]
+    assert loads == ["pagecache.py"]
+
+
+def test_our_scripts_build_no_markup_from_texts():
+    for path in (ROOT / "static/js").glob("*.js"):
+        text = path.read_text()
+        assert not re.search(
+            r"\beval\(|new Function|document\.write|localStorage|sessionStorage|insertAdjacentHTML", text
+        ), path
+        assert not re.search(r'addEventListener\("message"', text) or path.name == "sw.js"
+        for line in text.splitlines():
+            assert "innerHTML" not in line or "await answer.text()" in line, (path, line)  # the server's own markup
+
+
+# What goes out
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "[::1]",
+        "[fd00::1]",
+        "0.0.0.0",
+        "2130706433",
+    ],
+)
+def test_links_into_our_own_network_are_never_asked(host, monkeypatch):
+    monkeypatch.setattr(links, "ask", lambda *arguments: pytest.fail("asked"))
+    assert links.problem_of_other(f"http://{host}/")
+
+
+def test_a_name_that_changes_its_mind_leads_nowhere_else(monkeypatch):
+    asked = []
+    monkeypatch.setattr(links, "public_place", lambda host: "203.0.113.7")
+    monkeypatch.setattr(links.urllib3.connection.HTTPConnection, "connect", lambda self: asked.append(self.host) or (_ for _ in ()).throw(OSError))  # fmt: skip
+    assert links.problem_of_other("http://rebinding.example/")
+    assert asked == ["203.0.113.7"]
+
+
+def test_redirects_of_other_sites_are_not_followed():
+    assert "redirect=False" in (ROOT / "site/core/links.py").read_text()
+
+
+def test_every_client_of_ours_checks_certificates():
+    for path, text in sources().items():
+        assert not re.search(r"verify=False|CERT_NONE|_create_unverified_context|check_hostname = False", text), path
+        for call in re.findall(r"IMAP4_SSL\(.*?\)", text):
+            assert "ssl_context" in call, path
+
+
+# Headers, cookies, methods
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/es/",
+        "/es/nothing/",
+        "/admin/login/",
+        "/robots.txt",
+        "/sitemap.xml",
+        "/healthz",
+        "/sw.js",
+        "/es/news/feed.xml",
+        "/media/x",
+        "/documents/9/x.pdf",
+        "/metrics",
+    ],
+)
+def test_every_answer_has_its_headers_and_says_what_it_is(client, path):
+    answer = client.get(path)
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "object-src 'none'" in policy
+    assert "base-uri 'none'" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "unsafe-inline" not in re.search(r"script-src[^;]*", policy)[0]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in answer
+    assert (
+        not re.match(r"(text/|.*xml)", answer["Content-Type"])
+        or "charset=utf-8" in answer["Content-Type"]
+        or path == "/healthz"
+    )
+
+
+def test_over_https_the_site_says_so_for_two_years(tmp_path):
+    code = "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.TWO_FACTOR_REQUIRED, s.DEBUG)"
+    answer = subprocess.run(
+        [ROOT / ".venv/bin/python", ROOT / "manage.py", "shell", "--no-imports", "-c", code],
+        env={"SITE_URL": "https://clac.example", "SECRET_KEY": "Zk9" * 20 + "abcdef", "DJANGO_SETTINGS_MODULE": "config.settings.production", "VAR_DIR": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout.split() == ["63072000", "True", "__Host-sessionid", "__Host-csrftoken", *["True"] * 3, "False"]
+
+
+def test_readers_get_no_cookie(client, page_of):
+    for path in ("/", "/es/", "/es/buscar/?q=miel", "/en/nothing/", page_of("contact").url, "/es/subscription/join/"):
+        assert not client.get(path).cookies, path
+
+
+def test_the_admin_takes_no_form_from_elsewhere(page_of):
+    client = Client(enforce_csrf_checks=True)
+    assert client.post("/admin/login/", {"username": "a", "password": "b"}).status_code == 403
+    for site in ("cross-site", "same-site"):
+        answer = client.post("/es/subscription/join/", {"email": "a@example.org"}, headers={"sec-fetch-site": site})
+        assert answer.status_code == 403
+
+
+def test_a_get_changes_nothing(staff_client, page_of):
+    page = page_of("partners")
+    for path in (
+        f"/admin/pages/{page.pk}/delete/",
+        f"/admin/pages/{page.pk}/unpublish/",
+        reverse("signin_change", args=["remove"]),
+    ):
+        staff_client.get(path)
+    assert Page.objects.get(pk=page.pk).live
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch", "trace"])
+def test_other_methods_are_refused_or_change_nothing(client, method):
+    number = Subscriber.objects.count(), ContactMessage.objects.count()
+    for path in ("/es/subscription/join/", "/es/contact/send/", "/"):
+        assert getattr(client, method)(path).status_code in {400, 403, 404, 405}, path
+    assert number == (Subscriber.objects.count(), ContactMessage.objects.count())
+
+
+def test_parameters_that_come_twice_confuse_nobody(client):
+    assert client.get("/es/buscar/?q=miel&q=cacao&page=1&page=x").status_code == 200
+    assert client.post("/es/subscription/join/?email=a@example.org", {"email": ["b@example.org", "c"]}).status_code in {
+        200,
+        422,
+    }
+
+
+def test_the_visitors_address_comes_from_our_proxy_or_from_the_connection(settings, rf):
+    from core.clients import ClientAddressMiddleware
+
+    seen = ClientAddressMiddleware(lambda request: request.META["REMOTE_ADDR"])
+    forged = rf.get("/", REMOTE_ADDR="203.0.113.1", headers={"x-forwarded-for": "198.51.100.9"})
+    assert seen(forged) == "203.0.113.1"
+    settings.BEHIND_PROXY = True
+    assert seen(rf.get("/", headers={"x-forwarded-for": "198.51.100.9, 203.0.113.1"})) == "203.0.113.1"
+
+
+def test_webhooks_are_taken_over_https_only(client, settings):
+    settings.HTTPS, settings.EMAIL_PROVIDER, settings.WEBHOOK_SECRET = True, "postmark", "user:password"
+    answer = client.post("/webhooks/postmark/", b"{}", content_type="application/json")
+    assert answer.status_code == 403
+    assert client.post("/webhooks/postmark/", b"{}", content_type="application/json", secure=True).status_code == 401
+
+
+def test_there_is_one_way_to_sign_in(client):
+    answer = client.get("/es/_util/login/")
+    assert answer.status_code == 302
+    assert answer.url == reverse("wagtailadmin_login")
+    assert client.get("/django-admin/").status_code in {302, 404}
+
+
+# Passwords and people
+
+
+@pytest.mark.parametrize("password", ["clac-comercio-justo", "Fairtrade CLAC 1", "wagtail-password", "boletín-senha"])
+def test_names_that_everybody_knows_here_are_no_passwords(password):
+    with pytest.raises(ValidationError):
+        validate_password(password)
+
+
+def test_a_password_from_a_breach_is_refused_and_never_told_to_anybody(monkeypatch):
+    import hashlib
+
+    import httpx
+    from pwned_passwords_django import api
+
+    password = "correct horse battery staple"
+    digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        return httpx.Response(200, text=f"{digest[5:]}:23\r\n{'0' * 35}:1")
+
+    client = api.PwnedPasswords(client=httpx.Client(transport=httpx.MockTransport(answer)))
+    validator = passwords.BreachedPasswordValidator()
+    monkeypatch.setattr(validator, "api_client", client)
+    with pytest.raises(ValidationError, match=r"breach|filtraci|vazament"):
+        validator.validate(password)
+    validator.validate("ñandú y maíz en flor")
+    assert asked[0].endswith(digest[:5])
+    assert all(digest not in url for url in asked)
+
+
+def test_new_people_choose_their_own_password(staff_client, client):
+    data = {
+        "username": "rosa",
+        "email": "rosa@example.org",
+        "first_name": "Rosa",
+        "last_name": "Díaz",
+        "is_superuser": "",
+        "groups": [],
+    }
+    html = staff_client.get(reverse("wagtailusers_users:add")).content.decode()
+    assert 'type="password"' not in html
+    staff_client.post(reverse("wagtailusers_users:add"), data)
+    (sent,) = mail.outbox
+    assert sent.to == ["rosa@example.org"]
+    path = re.search(r"http://testserver(/admin/password_reset/\S+)", sent.body)[1]
+    form = client.get(path, follow=True)
+    new = "una frase bien larga"
+    client.post(form.request["PATH_INFO"], {"new_password1": new, "new_password2": new})
+    assert client.post("/admin/login/", {"username": "rosa", "password": new}).status_code in {200, 302}
+    assert not mail.outbox[1:]
+
+
+def test_changing_the_password_takes_the_old_one(staff_client):
+    data = {
+        "password-old_password": "wrong",
+        "password-new_password1": "una frase bien larga",
+        "password-new_password2": "una frase bien larga",
+    }
+    html = staff_client.post(reverse("wagtailadmin_account"), data).content.decode()
+    assert "incorrect" in html.lower() or "error" in html.lower()
+    staff_client.user.refresh_from_db()
+    assert staff_client.user.check_password("a long password")
+
+
+def test_nobody_makes_themselves_an_administrator(client, django_user_model):
+    from core import roles
+
+    from tests.people import person
+
+    editor = person(roles.EDITOR)
+    client.force_login(editor)
+    client.post(reverse("wagtailadmin_account"), {"name_email-email": "e@example.org", "name_email-first_name": "E", "name_email-last_name": "E", "is_superuser": "on", "name_email-is_superuser": "on", "groups": "1"})  # fmt: skip
+    editor.refresh_from_db()
+    assert not editor.is_superuser
+
+
+def test_a_reader_changes_only_what_the_form_offers(client, subscribe):
+    from newsletter.subscriptions import manage_url
+
+    person = subscribe("a@example.org", state="pending")
+    path = urlsplit(manage_url(person, "preferences")).path
+    client.post(
+        path,
+        {
+            "name": "A",
+            "language": "es",
+            "state": "active",
+            "email": "b@example.org",
+            "is_disposable": "",
+            "source": "staff",
+        },
+    )
+    person.refresh_from_db()
+    assert (person.state, person.email) == ("pending", "a@example.org")
+
+
+def test_passwords_are_hashed_slowly():
+    from config.settings import base
+
+    assert not hasattr(base, "PASSWORD_HASHERS")  # Django's own list, which grows with each release
+    assert PBKDF2PasswordHasher.iterations >= 600_000
+
+
+def test_only_good_hashes_are_used():
+    for path, text in sources().items():
+        assert not re.search(r"hashlib\.(md5|sha1)|random\.(choice|random|randint|shuffle)\(", text), path
+
+
+def test_comparisons_of_secrets_take_the_same_time():
+    for path, text in sources().items():
+        if "hmac.new" in text and path.name in {"tokens.py", "metrics.py", "webhooks.py"}:
+            assert "compare_digest" in text, path
+
+
+# Logs and errors
+
+
+def test_an_unexpected_error_is_logged_and_told_without_details(client, monkeypatch, caplog, capsys):
+    from core import search
+
+    monkeypatch.setattr(search, "find", lambda *arguments: 1 / 0)
+    client.raise_request_exception = False
+    answer = client.get("/en/search/", {"q": "secret words"})
+    html = answer.content.decode()
+    assert answer.status_code == 500
+    assert "Something went wrong on our side" in html
+    assert "ZeroDivisionError" not in html
+    assert "ZeroDivisionError" in caplog.text
+    assert "secret" not in capsys.readouterr().err
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_who_may_not_is_written_down(client, caplog):
+    from core import roles
+
+    from tests.people import person
+
+    editor = person(roles.EDITOR)
+    client.force_login(editor)
+    client.get(reverse("operations"))
+    assert f"Denied to user {editor.pk}: GET /admin/operations/" in caplog.text
+
+
+def test_attempts_to_get_around_limits_are_written_down(client, caplog, settings):
+    for _number in range(11):
+        client.post("/admin/login/", {"username": "a", "password": "b"})
+    assert "Sign-in throttled" in caplog.text
+
+
+def test_signing_out_clears_what_the_browser_kept(staff_client):
+    answer = staff_client.post(reverse("wagtailadmin_logout"))
+    assert answer["Clear-Site-Data"] == '"cache", "storage"'
+
+
+def test_pages_behind_a_key_are_kept_nowhere_and_give_no_address_away(client, subscribe):
+    from newsletter.subscriptions import manage_url
+
+    for view in ("preferences", "leave"):
+        answer = client.get(urlsplit(manage_url(subscribe(f"{view}@example.org"), view)).path)
+        assert "no-store" in answer["Cache-Control"]
+        assert answer["Referrer-Policy"] == "no-referrer"
+
+
+# What it is made of
+
+
+def test_every_package_is_pinned_with_its_hash_and_has_its_reason():
+    pins = (ROOT / "requirements.txt").read_text()
+    names = re.findall(r"^([a-z0-9._-]+)==", pins, re.M)
+    assert len(names) > 50
+    assert pins.count("--hash=sha256:") >= len(names)
+    for line in (ROOT / "requirements.in").read_text().splitlines():
+        assert not line or "#" in line, line
+
+
+def test_no_secret_is_in_the_code():
+    for path, text in sources().items():
+        assert not re.search(r"AGE-SECRET-KEY-1[A-Z0-9]{20}|sk_live|-----BEGIN .*PRIVATE", text), path
+
+
+def test_nothing_of_development_is_in_production():
+    assert "debug_toolbar" not in live.INSTALLED_APPS
+    assert "wagtail.contrib.styleguide" not in live.INSTALLED_APPS
+    assert not live.DEBUG
+
+
+def test_the_document_names_the_limits_that_hold():
+    text = (ROOT / "docs/security.md").read_text()
+    from core import signin, uploads
+
+    hours = int(signin.SESSION_AT_MOST.total_seconds() // 3600), int(signin.SESSION_IDLE.total_seconds() // 3600)
+    for words in (
+        f"{signin.TRIES_BY_NAME_AND_ORIGIN[0]} in a quarter of an hour",
+        f"{signin.TRIES_BY_ORIGIN[0]} in an hour",
+        f"{hours[0]} hours in all, {hours[1]} without a sign",
+        f"{uploads.MAX_BYTES // 1024**2} MB",
+        f"{uploads.MAX_UNPACKED_BYTES // 1024**2} MB unpacked",
+        f"{live.WAGTAILIMAGES_MAX_UPLOAD_SIZE // 1024**2} MB for a picture",
+        f"{live.JOIN_LIMIT_PER_ORIGIN} sign-ups an hour",
+        *passwords.WORDS,
+    ):
+        assert words in text, words
+
+
+def test_someone_publishes_this_site(client):
+    """Not a hole, but where they report one."""
+    assert SiteTexts.objects.exists()
+    answer = client.get("/.well-known/security.txt")
+    assert answer.status_code == 200
+    assert "Contact:" in answer.content.decode()
+    assert UserProfile is not None
