@@ -66,3 +66,15 @@ def test_the_shell_takes_the_installer_and_each_step_is_in_the_document():
 
 def test_the_container_file_and_the_installer_need_the_same_python():
     assert re.search(r"^FROM .*debian:12", (DEPLOY / "Containerfile").read_text(), re.M)
+
+
+def test_nginx_asks_nobody_but_the_application():
+    text = (DEPLOY / "nginx/clac.conf").read_text()
+    assert set(re.findall(r"proxy_pass (\S+);", text)) == {"http://clac"}
+    assert re.findall(r"^    server (\S+);", text, re.M) == ["127.0.0.1:8000"]
+
+
+def test_the_settings_are_roots_alone():
+    step = re.search(r"^settings\(\) \{.*?^\}", (DEPLOY / "server.sh").read_text(), re.M | re.S)[0]
+    assert "(umask 077;" in step
+    assert "EnvironmentFile=/etc/clac/env" in (DEPLOY / "systemd/clac-.service.d/sandbox.conf").read_text()

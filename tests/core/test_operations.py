@@ -184,3 +184,11 @@ def test_sentry_gets_neither_people_nor_forms():
 def test_no_logger_writes_around_the_blanks(settings):
     assert set(settings.LOGGING["handlers"]) == {"console"}
     assert all(handler.formatter for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler)
+
+
+def test_nobody_writes_lines_into_the_log():
+    lines = log_of(
+        'import logging; logging.getLogger(\'core\').warning(\'Denied: %s\', \'/x\\n{"level": "info", "event": "forged"}\')'
+    )
+    assert len(lines) == 1
+    assert "forged" in lines[0]["event"]

@@ -323,7 +323,7 @@ def test_a_password_from_a_breach_is_refused_and_never_told_to_anybody(monkeypat
     client = api.PwnedPasswords(client=httpx.Client(transport=httpx.MockTransport(answer)))
     validator = passwords.BreachedPasswordValidator()
     monkeypatch.setattr(validator, "api_client", client)
-    with pytest.raises(ValidationError, match=r"breach|filtraci|vazament"):
+    with pytest.raises(ValidationError, match=r"breach|filtró|vazou"):
         validator.validate(password)
     validator.validate("ñandú y maíz en flor")
     assert asked[0].endswith(digest[:5])
@@ -511,3 +511,27 @@ def test_someone_publishes_this_site(client):
     assert answer.status_code == 200
     assert "Contact:" in answer.content.decode()
     assert UserProfile is not None
+
+
+def test_a_server_begins_without_accounts(django_user_model):
+    """`prepare`, which a server runs, makes none; `start`, for one's own machine, makes one with a random password."""
+    assert not django_user_model.objects.exists()
+    assert "create_superuser" not in (ROOT / "site/core/management/commands/prepare.py").read_text()
+
+
+def test_every_page_of_the_admin_offers_to_sign_out(staff_client):
+    for path in (reverse("wagtailadmin_home"), reverse("signin_manage"), reverse("operations"), "/admin/images/"):
+        assert reverse("wagtailadmin_logout") in staff_client.get(path).content.decode(), path
+
+
+def test_the_document_names_keys_data_logs_and_connections():
+    text = (ROOT / "docs/security.md").read_text()
+    sections = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    for name, words in {
+        "Keys and algorithms": ["SECRET_KEY", "BACKUP_KEY", "HMAC-SHA256", "PBKDF2", "once a year"],
+        "Data and how it is protected": ["secret", "personal", "internal", "public"],
+        "Logs": ["journald", "nginx", "site history", "30 days", "14 days"],
+        "What goes out": ["Redis", "S3", "Have I Been Pwned", "Time-outs", "Long work"],
+        "Packages": ["two days", "two weeks", "once a month"],
+    }.items():
+        assert all(word in sections[name] for word in words), name

@@ -109,3 +109,36 @@ def test_the_example_file_starts_a_site_once_its_secret_is_set(tmp_path):
     given |= {"SECRET_KEY": GOOD["SECRET_KEY"], "VAR_DIR": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path}/db"}
     answer = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **given)
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("DATABASE_URL", {"DATABASE_URL": "postgres://clac@db.example/clac"}),
+        ("DATABASE_URL", {"DATABASE_URL": "postgres://clac@db.example/clac?sslmode=prefer"}),
+        ("REDIS_URL", {"REDIS_URL": "redis://cache.example:6379/0"}),
+        ("EMAIL_USE_TLS", {"EMAIL_PROVIDER": "smtp", "EMAIL_HOST": "mail.example", "EMAIL_USE_TLS": "no"}),
+        (
+            "S3_ENDPOINT",
+            {"S3_BUCKET": "b", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s", "S3_ENDPOINT": "http://s3.example"},
+        ),
+    ],
+)
+def test_what_leaves_this_machine_has_to_be_encrypted(tmp_path, name, given):
+    answer = manage(tmp_path, "check", **given)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"Setting {name}: what leaves this machine")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"DATABASE_URL": "postgres://clac@db.example/clac?sslmode=verify-full"},
+        {"DATABASE_URL": "postgres:///clac?host=/var/run/postgresql"},
+        {"REDIS_URL": "rediss://cache.example:6379/0"},
+        {"REDIS_URL": "redis://127.0.0.1:6379/0"},
+    ],
+)
+def test_what_is_encrypted_or_stays_here_is_fine(tmp_path, given):
+    answer = manage(tmp_path, "diffsettings", **given)
+    assert answer.returncode == 0, answer.stderr

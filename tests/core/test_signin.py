@@ -409,3 +409,14 @@ def test_pages_for_those_who_are_signed_in_are_not_kept_by_browsers(client, ana)
         control = client.get(path, follow=True)["Cache-Control"]
         assert "no-store" in control or "no-cache" in control, path
         assert "public" not in control
+
+
+def test_a_new_password_does_not_replace_the_second_step(client, ana, app):
+    client.post(reverse("wagtailadmin_password_reset"), {"email": "ana@example.org"})
+    path = re.search(r"http://testserver(/admin/password_reset/\S+)", mail.outbox[0].body)[1]
+    form = client.get(path, follow=True)
+    new = "otra frase bien larga"
+    client.post(form.request["PATH_INFO"], {"new_password1": new, "new_password2": new})
+    assert not is_in(client)
+    sign_in(client, new)
+    assert client.get(HOME).url.startswith(ASK)

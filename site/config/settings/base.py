@@ -208,10 +208,12 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 # Pictures, documents and lists in S3, where several machines serve pages. The bucket stays closed: what may be seen goes
 # out through the site, with its headers and its rules.
-if S3_BUCKET := setting("str", "S3_BUCKET", default=""):
+S3_BUCKET = setting("str", "S3_BUCKET", default="")
+S3_ENDPOINT = setting("str", "S3_ENDPOINT", default="")
+if S3_BUCKET:
     _s3 = {
         "bucket_name": S3_BUCKET,
-        "endpoint_url": setting("str", "S3_ENDPOINT", default="") or None,
+        "endpoint_url": S3_ENDPOINT or None,
         "region_name": setting("str", "S3_REGION", default="") or None,
         "access_key": setting("str", "S3_ACCESS_KEY"),
         "secret_key": setting("str", "S3_SECRET_KEY"),

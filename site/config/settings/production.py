@@ -4,7 +4,7 @@ import sys
 from urllib.parse import urlsplit
 
 from .base import *  # noqa: F403
-from .base import ALLOWED_HOSTS, DATABASES, EMAIL_PROVIDER, REDIS_URL, setting
+from .base import ALLOWED_HOSTS, DATABASES, EMAIL_PROVIDER, REDIS_URL, S3_BUCKET, S3_ENDPOINT, setting
 
 SECRET_KEY_LENGTH = 50  # characters; what Django itself generates
 
@@ -37,6 +37,8 @@ _refuse_plain(
     f"//{DATABASES['default'].get('HOST') or ''}" if "/" not in (DATABASES["default"].get("HOST") or "/") else "",
     DATABASES["default"].get("OPTIONS", {}).get("sslmode") in {"require", "verify-ca", "verify-full"},
 )
+if S3_BUCKET:
+    _refuse_plain("S3_ENDPOINT", S3_ENDPOINT, S3_ENDPOINT.startswith("https://"))
 _refuse_plain("REDIS_URL", REDIS_URL, REDIS_URL.startswith("rediss://"))
 if EMAIL_PROVIDER == "smtp":
     _refuse_plain("EMAIL_USE_TLS", f"//{EMAIL_HOST}", EMAIL_USE_TLS)  # noqa: F405
