@@ -5,7 +5,7 @@ VENV = .venv/bin
 PO_LANGUAGES = es en pt_BR
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint audit upgrade pins messages env-dev
+.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint test-next audit upgrade pins messages env-dev
 
 help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ lint: env-dev  ## ruff, templates, migrations, messages
 
 messages: env-dev  ## bring locale/*.po up to date with the code (needs GNU gettext)
 	@$(VENV)/python manage.py makemessages $(PO_LANGUAGES:%=-l %) --no-obsolete --no-wrap -e html,txt,py,mjml --ignore '.venv/*' --ignore 'var/*' --ignore 'tests/*' --ignore 'bin/*' --settings config.settings.test
+
+test-next: env-dev  ## the tests against the next Wagtail and Django, in an environment of their own
+	@bin/test_next.sh
 
 audit: env-dev  ## known holes in what is installed (needs the index of holes: api.osv.dev or pypi.org)
 	@$(VENV)/pip-audit --requirement requirements.txt --require-hashes --disable-pip --progress-spinner off

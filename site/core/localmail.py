@@ -29,7 +29,7 @@ class EmailBackend(BaseEmailBackend):
         for message in messages:
             name = uuid.uuid4().hex
             unfinished = folder / f".{name}"
-            unfinished.write_bytes(message.message().as_bytes(linesep="\r\n"))
+            unfinished.write_bytes(message.message().as_bytes())
             os.replace(unfinished, folder / f"{name}.eml")
         return len(messages)
 

@@ -58,6 +58,11 @@ def every_route():
     return sorted(set(routes()) - LEFT_OUT)
 
 
+def nameless(routes):
+    """Addresses without the names of their groups, which Wagtail gives in one release and not in another."""
+    return {re.sub(r"\(\?P<\w+>", "(", route) for route in routes}
+
+
 def read_table():
     """{address: names of those who may use it}"""
     lines = [line.partition("  ") for line in TABLE.read_text().splitlines() if line and not line.startswith("#")]
@@ -182,7 +187,7 @@ def test_a_role_may_use_what_the_table_says_and_nothing_else(client, things, who
 
 @pytest.mark.skipif("UPDATE_ACCESS" in os.environ, reason="the table is being written")
 def test_every_address_stands_in_the_table():
-    assert set(read_table()) == set(every_route())
+    assert nameless(read_table()) == nameless(every_route())
 
 
 @pytest.mark.skipif("UPDATE_ACCESS" not in os.environ, reason="writes the table")

@@ -122,7 +122,12 @@ def log_of(code, **env):
     """The lines, as JSON, that a process logs which runs `code`."""
     command = [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", code]
     answer = subprocess.run(
-        command, env=environment(LOG_JSON="yes", **env), cwd=ROOT, capture_output=True, text=True, check=True
+        command,
+        env=environment(LOG_JSON="yes", PYTHONWARNINGS="ignore", **env),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [json.loads(line) for line in answer.stderr.splitlines()]
 

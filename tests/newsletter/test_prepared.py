@@ -50,7 +50,7 @@ def parsed(raw):
 @given(SUBJECTS, BODIES, BODIES, NAMES)
 def test_both_ways_make_the_same_message(subject, html, text, name):
     mail = mail_of(subject, html, text, name)
-    reference = build_message(mail).message().as_bytes(linesep="\r\n")
+    reference = build_message(mail).message().as_bytes()
     assert parsed(mail.content.as_bytes(mail)) == parsed(reference)
 
 

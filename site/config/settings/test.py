@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from .base import *  # noqa: F403
-from .base import DATABASES, LOGGING, STORAGES, VAR_DIR, setting
+from .base import DATABASES, LOGGING, S3_BUCKET, STORAGES, VAR_DIR, setting
 
 DEBUG = False
 SECRET_KEY = "only-for-tests"
@@ -27,7 +27,7 @@ VAR_DIR = Path(tempfile.mkdtemp(prefix="clac-test-"))
 atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
 MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "media")
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
-STORAGES["private"]["OPTIONS"]["location"] = VAR_DIR / "private"
+STORAGES["private"]["OPTIONS"]["location"] = "private" if S3_BUCKET else VAR_DIR / "private"
 STATIC_ROOT = VAR_DIR
 BACKUP_DIR, BACKUP_KEEP = str(VAR_DIR / "backups"), 0
 NEWSLETTER_LEASE_SECONDS = 3
