@@ -52,6 +52,7 @@ lint: env-dev  ## ruff, templates, migrations, messages
 	@$(VENV)/ruff format --check .
 	@$(VENV)/djlint --lint --quiet site home news newsletter
 	@$(VENV)/python manage.py makemigrations --check --dry-run --settings config.settings.test
+	@$(VENV)/python manage.py lintmigrations --settings config.settings.test --include-apps core home news newsletter --ignore-initial-migrations --warnings-as-errors --sql-analyser postgresql --no-cache --quiet ok ignore >/dev/null
 	@$(VENV)/python bin/check_messages.py
 
 messages: env-dev  ## bring locale/*.po up to date with the code (needs GNU gettext)

@@ -2,15 +2,21 @@
 
 from datetime import timedelta
 
+import requests
 from django.conf import settings
 from django.core.management import call_command
+from django.db.models import Count, Max, Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+from wagtail.models import Page
 
-from . import backup, limits, mending  # noqa: F401 – its job
-from .models import PageReadings
+from . import backup, limits, mending, pagecache  # noqa: F401 – its job
+from .models import JobRun, PageReadings
 from .schedule import every
 
+WARM_UP_SECONDS = 20
 READINGS_KEPT = timedelta(days=400)
 
 
@@ -18,6 +24,30 @@ READINGS_KEPT = timedelta(days=400)
 def publish_scheduled():
     """Publish and expire pages and snippets whose time has come."""
     call_command("publish_scheduled", verbosity=0)
+
+
+@every(timedelta(minutes=1), _("show what was published though its process died"))
+def drop_stale_pages():
+    """Drop the cached pages if something was published or withdrawn since the last look: whoever did it may have died
+    before the purge. Returns what was seen, to compare with next time."""
+    seen = str(
+        sorted(Page.objects.aggregate(newest=Max("last_published_at"), live=Count("pk", filter=Q(live=True))).items())
+    )
+    if not JobRun.objects.filter(name="drop_stale_pages", outcome=seen).exists():
+        pagecache.purge()
+    return seen
+
+
+@every(timedelta(minutes=5), _("keep feeds, sitemap and home pages warm"))
+def warm_up():
+    """Ask for what robots and readers ask for first, so that nobody waits after a purge. Returns how many answered."""
+    asked = ["/sitemap.xml", "/robots.txt"]
+    for code, _name in settings.LANGUAGES:
+        with override(code):
+            asked += [f"/{code}/", reverse("news_feed")]
+    with requests.Session() as session:
+        answers = [session.get(f"{settings.SITE_URL}{path}", timeout=WARM_UP_SECONDS) for path in asked]
+    return f"{sum(answer.ok for answer in answers)}/{len(asked)}"
 
 
 @every(timedelta(hours=1), _("forget what limits no longer look at"))

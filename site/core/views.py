@@ -1,5 +1,6 @@
 """Views that belong to the site itself: the root, errors, media, health."""
 
+import errno
 import sys
 from pathlib import Path
 from urllib.parse import urlencode
@@ -85,11 +86,14 @@ def bad_request(request, exception=None):
 
 
 RETRY_SECONDS = 30
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def server_error(request):
-    """500 in the reader's language, or 503 where only the database is away; asks it for nothing itself."""
-    is_away = isinstance(sys.exception(), (OperationalError, InterfaceError))
+    """500 in the reader's language, or 503 where the database is away or the disk full; asks neither for anything."""
+    error = sys.exception()
+    is_full = isinstance(error, OSError) and error.errno in FULL
+    is_away = is_full or isinstance(error, (OperationalError, InterfaceError))
     with translation.override(_language_of(request)):
         response = render(None, "500.html", {"is_away": is_away}, status=503 if is_away else 500)
     response["Cache-Control"] = "no-store"

@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 from .base import *  # noqa: F403
-from .base import DATABASES, LOGGING, S3_BUCKET, STORAGES, VAR_DIR, setting
+from .base import DATABASES, INSTALLED_APPS, LOGGING, S3_BUCKET, STORAGES, VAR_DIR, setting
 
 DEBUG = False
+INSTALLED_APPS = [*INSTALLED_APPS, "django_migration_linter"]
 SECRET_KEY = "only-for-tests"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 SITE_URL = WAGTAILADMIN_BASE_URL = "http://testserver"
