@@ -61,8 +61,8 @@ messages: env-dev  ## bring locale/*.po up to date with the code (needs GNU gett
 test-next: env-dev  ## the tests against the next Wagtail and Django, in an environment of their own
 	@bin/test_next.sh
 
-audit: env-dev  ## known holes in what is installed (needs the index of holes: api.osv.dev or pypi.org)
-	@$(VENV)/pip-audit --requirement requirements.txt --require-hashes --disable-pip --progress-spinner off
+audit: env-dev  ## known holes in what is installed (asks pypi.org)
+	@$(VENV)/pip-audit --strict --requirement requirements.txt --require-hashes --disable-pip --progress-spinner off
 
 upgrade: pins  ## refresh the pins and run everything
 	@$(MAKE) audit || echo "clac: the index of holes could not be asked, or has something to say"
