@@ -3,6 +3,8 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV = .venv/bin
 PO_LANGUAGES = es en pt_BR
+# Debian 12's, on which a server runs: no newer one may be needed.
+OLDEST_PYTHON = 3.11.2
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
 .PHONY: help run dev test test-services test-e2e test-stack bench chaos lint test-next audit upgrade pins messages env-dev
@@ -69,5 +71,5 @@ upgrade: pins  ## refresh the pins and run everything
 	@.ci/run
 
 pins: env-dev  ## compile requirements*.txt with hashes
-	@$(VENV)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
-	@$(VENV)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+	@$(VENV)/uv pip compile -q --upgrade --python-version $(OLDEST_PYTHON) --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
+	@$(VENV)/uv pip compile -q --upgrade --python-version $(OLDEST_PYTHON) --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
