@@ -4,7 +4,7 @@
 set -euo pipefail
 home=/srv/clac
 here=$(cd "$(dirname "$0")" && pwd)
-as() { account=$1; shift; systemd-run --quiet --pipe --wait --collect --uid="$account" --property=EnvironmentFile=/etc/clac/env --working-directory=$home "$@"; }
+as() { account=$1; shift; if [ -t 0 ]; then way=--pty; else way=--pipe; fi; systemd-run --quiet $way --wait --collect --uid="$account" --property=EnvironmentFile=/etc/clac/env --working-directory=$home "$@"; }
 
 manage() {  # any command of manage.py, with the settings of /etc/clac/env
   as clac .venv/bin/python manage.py "$@"
@@ -13,7 +13,7 @@ manage() {  # any command of manage.py, with the settings of /etc/clac/env
 packages() {  # what the site runs on
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-    git make python3-venv postgresql redis-server nginx libnginx-mod-http-cache-purge certbot logrotate
+    git make curl procps python3-venv postgresql redis-server nginx libnginx-mod-http-cache-purge certbot logrotate
 }
 
 account() {  # the account that owns nothing but its data; the code belongs to root, and it cannot change it

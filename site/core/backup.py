@@ -271,7 +271,7 @@ def restore(path, say=lambda text: None):
     try:
         with tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
             with _opened(path) as archive:
-                archive.extractall(scratch, filter="data")
+                _unpack(archive, manifest["files"], Path(scratch))
             say("the database …")
             _load_database(Path(scratch))
             say("pictures, documents and lists …")
@@ -287,6 +287,17 @@ def restore(path, say=lambda text: None):
     call_command("migrate", verbosity=0, interactive=False)
     pagecache.purge()
     return goodbyes.say_again(path.parent, datetime.fromisoformat(manifest["made_at"]))
+
+
+def _unpack(archive, names, folder):
+    """Write the files of the manifest, and nothing else that an archive may hold, below `folder`."""
+    for name in names:
+        target = (folder / name).resolve()
+        if not target.is_relative_to(folder.resolve()):
+            raise BackupError(f"{name} would lie outside of the backup.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as stream:
+            shutil.copyfileobj(archive.extractfile(name), stream, BLOCK)
 
 
 def _load_database(folder):

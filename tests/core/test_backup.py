@@ -169,3 +169,13 @@ def test_the_missing_program_is_named(monkeypatch):
         monkeypatch.setitem(os.environ, "PATH", "/nowhere")
         with pytest.raises(backup.BackupError, match="postgresql-client"):
             backup.make()
+
+
+def test_a_backup_cannot_write_outside_of_its_place(tmp_path):
+    path = tmp_path / "evil.tar"
+    with tarfile.open(path, "w") as archive:
+        (tmp_path / "x").write_text("x")
+        archive.add(tmp_path / "x", "../outside")
+    with tarfile.open(path) as archive, pytest.raises(backup.BackupError, match="outside"):
+        backup._unpack(archive, ["../outside"], tmp_path / "inside")
+    assert not (tmp_path / "outside").exists()
