@@ -63,6 +63,12 @@ def prune_tasks():
     call_command("prune_db_task_results", "--backend", backend, "--min-age-days", "7", verbosity=0)
 
 
+@every(timedelta(days=1), _("forget sessions that have ended"))
+def forget_sessions():
+    """Delete the rows of sessions that nobody can use any more."""
+    call_command("clearsessions", verbosity=0)
+
+
 @every(timedelta(days=1), _("forget how often pages were read more than a year ago"))
 def forget_old_readings():
     """Delete the readings that nobody compares with any more."""

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 from structlog.contextvars import bound_contextvars
 
+from .alarms import raise_alarm
 from .work import tick
 
 logger = logging.getLogger(__name__)
@@ -97,3 +98,5 @@ def _run(name):
         succeeded=succeeded,
         outcome=outcome[:2000],
     )
+    if not succeeded:
+        raise_alarm(f"job {name}", outcome[:2000])

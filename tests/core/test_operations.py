@@ -5,12 +5,13 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from core import logs, operations
 from core.models import JobRun, WorkerSeen
-from core.schedule import JOBS, queue_due_jobs
+from core.schedule import JOBS, queue_due_jobs, run_job
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
@@ -197,3 +198,17 @@ def test_nobody_writes_lines_into_the_log():
     )
     assert len(lines) == 1
     assert "forged" in lines[0]["event"]
+
+
+def test_a_job_that_fails_is_mailed_to_the_operators_once_an_hour(settings, monkeypatch, run_tasks):
+    def fail():
+        raise OSError("No space left on device")
+
+    settings.ALARM_EMAILS = ["operator@example.org"]
+    monkeypatch.setitem(JOBS, "back_up", replace(JOBS["back_up"], function=fail))
+    for _run in range(2):
+        run_job.call("back_up")
+    run_tasks()
+    (sent,) = mail.outbox
+    assert "job back_up" in sent.subject
+    assert "No space left on device" in sent.body

@@ -5,12 +5,15 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import brotli
 import pytest
+import time_machine
 from core import pagecache
 from core.models import Menu, SiteTexts
 from django.http import HttpResponse
+from django.utils import timezone
 from wagtail.contrib.redirects.models import Redirect
 
 pytestmark = pytest.mark.django_db
@@ -202,3 +205,10 @@ def test_an_uncached_home_page_takes_few_queries_however_many_articles(client, p
         article = ArticlePage(title=f"N {number}", introduction="x", locale=index.locale, date=date(2026, 1, 1))
         index.add_child(instance=article)
     assert queries() == few
+
+
+def test_a_kept_page_answers_for_ten_minutes_and_more_without_the_database(client, page_of, django_assert_num_queries):
+    url = page_of("home").url
+    client.get(url)
+    with time_machine.travel(timezone.now() + timedelta(minutes=15)), django_assert_num_queries(0):
+        assert client.get(url).status_code == 200
