@@ -1,11 +1,12 @@
 """An editor's day: log in, write, add an image, preview, publish, translate, correct, unpublish."""
 
+import re
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from tests.e2e.test_journey import add_block, page_number, translate, wait_for
+from tests.e2e.test_journey import add_block, newest_mail, page_number, translate, wait_for
 
 pytestmark = pytest.mark.e2e
 USER = "lucia"
@@ -29,14 +30,17 @@ def publisher(admin, browser, site):
         "last_name": "Paz",
     }.items():
         admin.fill(f"#id_{name}", value)
-    admin.fill("#id_password1", PASSWORD)
-    admin.fill("#id_password2", PASSWORD)
     admin.get_by_role("tab", name="Roles").first.click()
     admin.get_by_label("Publicación").check()
     admin.get_by_role("button", name="Create").click()
     admin.get_by_text("created").first.wait_for()
+    link = re.search(r"https?://[\w.]+:\d+(/admin/password_reset/\S+)", newest_mail(admin, site, "Password reset"))[1]
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, base_url=site.url, locale="en")
     page = context.new_page()
+    page.goto(link)
+    page.fill("#id_new_password1", PASSWORD)
+    page.fill("#id_new_password2", PASSWORD)
+    page.click("button[type=submit]")
     page.goto("/admin/login/")
     page.fill("input[name=username]", USER)
     page.fill("input[name=password]", PASSWORD)
