@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import HTTPSHandler, Request, build_opener
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = ["nginx", "openssl"]
+PURGE_MODULE = "/usr/lib/nginx/modules/ngx_http_cache_purge_module.so"  # Debian's libnginx-mod-http-cache-purge
 UNTRUSTED = ssl.create_default_context()
 UNTRUSTED.check_hostname, UNTRUSTED.verify_mode = False, ssl.CERT_NONE
 
@@ -63,7 +63,7 @@ def nginx_config(folder, web, port, purge, plain=None):
     )
     path = folder / "nginx.conf"
     path.write_text(
-        f"load_module /usr/lib/nginx/modules/ngx_http_cache_purge_module.so;\npid {folder}/nginx.pid;\n"
+        f"load_module {PURGE_MODULE};\npid {folder}/nginx.pid;\n"
         f"{'user root;' if os.getuid() == 0 else ''}\nworker_processes 2;\nerror_log {folder}/error.log;\n"
         f"events {{ worker_connections 2048; }}\nhttp {{\n    include /etc/nginx/mime.types;\n    sendfile on;\n    tcp_nopush on;\n{temporary}{site}}}\n"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import nginx_config
+from tests.stack import PURGE_MODULE, nginx_config
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -49,6 +49,8 @@ def test_each_unit_is_in_a_sandbox(units, name):
 
 
 @needs("nginx")
+@needs("openssl")
+@pytest.mark.skipif(not Path(PURGE_MODULE).exists(), reason="nginx's cache-purge module is not installed")
 def test_nginx_takes_its_configuration(tmp_path):
     path = nginx_config(tmp_path, web=9, port=10, purge=11)
     answer = subprocess.run(["nginx", "-t", "-c", path, "-p", tmp_path], capture_output=True, text=True)
