@@ -2,12 +2,12 @@
 
 import os
 
-from core.metrics import share_between_processes
+from core.processes import share_metrics
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
-share_between_processes(settings.VAR_DIR / "metrics")
+share_metrics(settings.VAR_DIR / "metrics")
 application = get_wsgi_application()
 
 from core import database, readings  # noqa: E402 – need the apps

@@ -2,9 +2,7 @@
 
 import hmac
 import os
-import re
 import time
-from pathlib import Path
 
 from django.conf import settings
 from django.http import Http404, HttpResponse
@@ -33,17 +31,6 @@ class MetricsMiddleware:
         if cache != "hit":
             SECONDS.labels(method).observe(time.perf_counter() - started)
         return response
-
-
-def share_between_processes(folder):
-    """Have each process of the web server write its numbers where /metrics finds them all; before they are first used."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in folder.glob("*.db"):
-        number = re.search(r"_(\d+)\.db$", file.name)
-        if number and not Path(f"/proc/{number[1]}").exists():
-            file.unlink(missing_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 class SiteCollector:

@@ -212,3 +212,14 @@ def test_a_job_that_fails_is_mailed_to_the_operators_once_an_hour(settings, monk
     (sent,) = mail.outbox
     assert "job back_up" in sent.subject
     assert "No space left on device" in sent.body
+
+
+def test_the_processes_of_the_web_server_write_their_numbers_where_all_are_found():
+    code = (
+        "import config.wsgi, pathlib; from django.conf import settings; from core.metrics import REQUESTS;"
+        "REQUESTS.labels('GET', 200, 'hit').inc();"
+        "print(sorted(path.name.partition('_')[0] for path in (settings.VAR_DIR / 'metrics').iterdir()))"
+    )
+    env = environment(PYTHONPATH=f"{ROOT / 'site'}:{ROOT}")
+    answer = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "counter" in answer.stdout
