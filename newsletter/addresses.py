@@ -1,11 +1,10 @@
 """Mail addresses and names: one form for each mailbox, what is refused, and the keyed hash that outlives erasure."""
 
 import difflib
-import hashlib
-import hmac
 import re
 import unicodedata
 
+from core import keyed
 from disposable_email_domains import blocklist
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -127,5 +126,4 @@ def clean_name(name):
 
 def hashes(address):
     """The keyed hashes of a normalised address: under the current key first, then under each older one."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [hmac.new(f"suppression:{key}".encode(), address.encode(), hashlib.sha256).hexdigest() for key in keys]
+    return keyed.hashes("suppression", address)

@@ -1,13 +1,10 @@
 """What operators should know of the newsletter: the provider, campaigns in hand, messages of the provider that wait."""
 
-from datetime import timedelta
-
 from core import operations
 from core.operations import Fact
 from django.conf import settings
 from django.db.models import Count, Min
 from django.dispatch import receiver
-from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -17,11 +14,10 @@ from .models import Campaign, Delivery, ProviderEvent
 WEBHOOK_SLOW_SECONDS = 600
 
 
-def _webhook_lag():
-    """How many seconds the oldest message of the provider has waited."""
+def _oldest_message():
+    """Since when the oldest message of the provider has waited, or None."""
     waiting = ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)
-    oldest = waiting.aggregate(oldest=Min("received_at"))["oldest"]
-    return (timezone.now() - oldest).total_seconds() if oldest else 0
+    return waiting.aggregate(oldest=Min("received_at"))["oldest"]
 
 
 def _in_hand():
@@ -35,7 +31,7 @@ def facts(**kwargs):
     campaigns = list(_in_hand().select_related("issue"))
     waiting = [campaign for campaign in campaigns if campaign.is_waiting]
     paused = [campaign for campaign in campaigns if campaign.problem]
-    lag = _webhook_lag()
+    oldest = _oldest_message()
     titles = ", ".join(campaign.issue.title for campaign in campaigns)
     sending = ngettext("%(number)s campaign in hand", "%(number)s campaigns in hand", len(campaigns))
     troubles = [str(campaign.get_problem_display()) for campaign in paused]
@@ -47,10 +43,10 @@ def facts(**kwargs):
         Fact(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
         Fact(
             _("Messages of the provider"),
-            gettext("the oldest waits since %(time)s") % {"time": timesince(timezone.now() - timedelta(seconds=lag))}
-            if lag
+            gettext("the oldest waits since %(time)s") % {"time": timesince(oldest)}
+            if oldest
             else gettext("none waits"),
-            lag < WEBHOOK_SLOW_SECONDS,
+            operations.seconds_since(oldest) < WEBHOOK_SLOW_SECONDS,
             _("Look whether the workers run; start another one if they cannot keep up."),
         ),
     ]
@@ -63,5 +59,10 @@ def measured(**kwargs):
     states = dict.fromkeys(Delivery.State.values, 0) | dict(rows)
     return [
         ("deliveries", "Mails of the campaigns in hand", "state", states),
-        ("webhook_lag_seconds", "How long the oldest message of the provider has waited", "", {"": _webhook_lag()}),
+        (
+            "webhook_lag_seconds",
+            "How long the oldest message of the provider has waited",
+            "",
+            {"": operations.seconds_since(_oldest_message())},
+        ),
     ]

@@ -31,6 +31,18 @@ MANIFEST = "manifest.json"
 STORAGES = {"media": "default", "private": "private"}  # the folder in the backup, the storage that it holds
 NAME = "clac-%Y-%m-%dT%H-%M-%SZ.tar"
 BLOCK = 1024 * 1024
+# libpq's variables, by the names of its connection parameters: how Django connects is how PostgreSQL's programs do.
+PG_NAMES = {
+    "PGHOST": "host",
+    "PGPORT": "port",
+    "PGUSER": "user",
+    "PGPASSWORD": "password",
+    "PGDATABASE": "dbname",
+    "PGSSLMODE": "sslmode",
+    "PGSSLROOTCERT": "sslrootcert",
+    "PGSSLCERT": "sslcert",
+    "PGSSLKEY": "sslkey",
+}
 
 
 class BackupError(Exception):
@@ -49,24 +61,22 @@ def make(say=lambda text: None):
     `say` is told what is going on. Raises BackupError; no half backup is ever left under a backup's name.
     """
     folder = Path(settings.BACKUP_DIR)
+    with _in_words():
+        folder.mkdir(parents=True, exist_ok=True)
+    key = _key()
     target = folder / timezone.now().astimezone(UTC).strftime(NAME)
-    if settings.BACKUP_KEY:
+    if key:
         target = target.with_suffix(".tar.age")
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="backup-") as scratch:
+        with _in_words(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="backup-") as scratch:
             collected = Path(scratch)
             manifest = _collect(collected, say)
             say(f"writing {sum(entry['bytes'] for entry in manifest['files'].values()) / 1e6:,.1f} MB …")
-            _write(collected, unfinished)
-        say("reading it back …")
-        _verify(unfinished, manifest)
-        os.replace(unfinished, target)
-    except OSError as error:
-        raise BackupError(f"{error.strerror or error} ({error.filename or folder})") from error
-    except DatabaseError as error:
-        raise BackupError(f"The database: {error}") from error
+            _write(collected, unfinished, key)
+            say("reading it back …")
+            _verify(unfinished, manifest)
+            os.replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
     for old in backups()[settings.BACKUP_KEEP :]:
@@ -74,7 +84,21 @@ def make(say=lambda text: None):
     return target
 
 
+@contextmanager
+def _in_words():
+    """Full disks, missing folders and databases that are away, as BackupError."""
+    try:
+        yield
+    except OSError as error:
+        raise BackupError(f"{error.strerror or error} ({error.filename or settings.BACKUP_DIR})") from error
+    except DatabaseError as error:
+        raise BackupError(f"The database: {error}") from error
+
+
 def _key():
+    """The Identity that backups are encrypted to and decrypted with, or None. Raises BackupError."""
+    if not settings.BACKUP_KEY:
+        return None
     try:
         return pyrage.x25519.Identity.from_str(settings.BACKUP_KEY)
     except pyrage.IdentityError:
@@ -100,15 +124,21 @@ def _collect(folder, say):
         "made_at": made_at.isoformat(),
         "database": connection.vendor,
         "rows": rows,
-        "files": {str(path.relative_to(folder)): _describe(path) for path in sorted(files)},
+        "files": {str(path.relative_to(folder)): _describe_file(path) for path in sorted(files)},
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
     return manifest
 
 
-def _describe(path):
+def _describe_file(path):
     with path.open("rb") as stream:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+        return _describe(stream)
+
+
+def _describe(stream):
+    """What the manifest says of a file, an open binary stream."""
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"bytes": stream.tell(), "sha256": digest}
 
 
 def _link_storages(folder):
@@ -133,10 +163,6 @@ def _link(source, target):
 def _dump_sqlite(path):
     with connection.cursor() as cursor:
         cursor.execute("VACUUM INTO %s", [str(path)])
-    return _rows_of_sqlite(path)
-
-
-def _rows_of_sqlite(path):
     with closing(sqlite3.connect(path)) as database:
         if (damage := database.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
             raise BackupError(f"The database is damaged: {damage}")
@@ -163,9 +189,8 @@ def _dump_postgresql(path):
 
 def _postgresql(program, *arguments):
     """Run one of PostgreSQL's programs on our database; the password goes through the environment, out of sight."""
-    database = connection.settings_dict
-    names = {"PGHOST": "HOST", "PGPORT": "PORT", "PGUSER": "USER", "PGPASSWORD": "PASSWORD", "PGDATABASE": "NAME"}
-    given = {name: str(database[key]) for name, key in names.items() if database.get(key)}
+    parameters = connection.get_connection_params()
+    given = {name: str(parameters[key]) for name, key in PG_NAMES.items() if parameters.get(key)}
     try:
         subprocess.run([program, *arguments], env={**os.environ, **given}, check=True, capture_output=True, text=True)
     except FileNotFoundError:
@@ -177,15 +202,15 @@ def _postgresql(program, *arguments):
 # Writing and reading
 
 
-def _write(folder, path):
-    """Pack `folder` into `path`, the manifest first, and see it on the disk."""
+def _write(folder, path, key):
+    """Pack `folder` into `path`, encrypted if there is a key, and see it on the disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
-        if settings.BACKUP_KEY:
+        if key:
             with tempfile.TemporaryFile(dir=settings.VAR_DIR) as plain:
                 _pack(folder, plain)
                 plain.seek(0)
-                pyrage.encrypt_io(plain, stream, [_key().to_public()])
+                pyrage.encrypt_io(plain, stream, [key.to_public()])
         else:
             _pack(folder, stream)
         stream.flush()
@@ -206,10 +231,10 @@ def _opened(path):
     with tempfile.TemporaryFile(dir=settings.VAR_DIR) as plain:
         try:
             with open(path, "rb") as stream:
-                if path.suffix == ".age" or ".age." in path.name:
-                    if not settings.BACKUP_KEY:
+                if ".age" in path.suffixes:
+                    if not (key := _key()):
                         raise BackupError("This backup is encrypted: set BACKUP_KEY to the key that it was made with.")
-                    pyrage.decrypt_io(stream, plain, [_key()])
+                    pyrage.decrypt_io(stream, plain, [key])
                     plain.seek(0)
                     stream = plain
                 with tarfile.open(fileobj=stream, mode="r:") as archive:
@@ -234,20 +259,12 @@ def _verify(path, manifest=None):
             if (
                 member.isfile()
                 and member is not first
-                and left.pop(member.name, None) != _hash_of(archive.extractfile(member))
+                and left.pop(member.name, None) != _describe(archive.extractfile(member))
             ):
                 raise BackupError(f"{path} is damaged: {member.name} is not what was saved.")
         if left:
             raise BackupError(f"{path} is damaged: {', '.join(sorted(left)[:3])} missing.")
         return found
-
-
-def _hash_of(stream):
-    digest, size = hashlib.sha256(), 0
-    while block := stream.read(BLOCK):
-        digest.update(block)
-        size += len(block)
-    return {"bytes": size, "sha256": digest.hexdigest()}
 
 
 # Restoring
@@ -268,16 +285,13 @@ def restore(path, say=lambda text: None):
     manifest = _verify(path)
     if manifest["database"] != connection.vendor:
         raise BackupError(f"The backup is of {manifest['database']}, DATABASE_URL is {connection.vendor}.")
-    try:
-        with tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
-            with _opened(path) as archive:
-                _unpack(archive, manifest["files"], Path(scratch))
-            say("the database …")
-            _load_database(Path(scratch))
-            say("pictures, documents and lists …")
-            _load_storages(Path(scratch))
-    except OSError as error:
-        raise BackupError(f"{error.strerror or error} ({error.filename})") from error
+    with _in_words(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
+        with _opened(path) as archive:
+            _unpack(archive, manifest["files"], Path(scratch))
+        say("the database …")
+        _load_database(Path(scratch))
+        say("pictures, documents and lists …")
+        _load_storages(Path(scratch))
     with connection.cursor() as cursor:
         rows = _rows(cursor)
     if rows != manifest["rows"]:

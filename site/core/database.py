@@ -1,9 +1,10 @@
-"""Is the database there? Asked once when a process starts; later, a database that goes away is an answer 503, not an end."""
+"""Is the database there, and up to date? A process asks once when it starts; later, one that goes away is an answer 503, not an end."""
 
 import sys
 import time
 
 from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 PATIENCE_SECONDS = 5  # a database that starts at the same time is given so long
 
@@ -22,3 +23,9 @@ def wait_for_database():
         else:
             connection.close()
             return
+
+
+def pending_migrations():
+    """How many migrations of this release the database lacks. Raises DatabaseError."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

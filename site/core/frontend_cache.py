@@ -4,7 +4,6 @@ What is not named here stays in front for at most ten minutes (`s-maxage` in cor
 """
 
 import logging
-from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
@@ -18,6 +17,7 @@ from wagtail.models import Page
 
 logger = logging.getLogger(__name__)
 PURGE_SECONDS = 5
+NOT_KEPT = {404, 412}  # how proxies say that they hold no such page
 
 
 def _addresses(page):
@@ -77,8 +77,6 @@ class ProxyBackend(HTTPBackend):
             request = PurgeRequest(address, headers={"Host": parts.netloc, "Accept-Encoding": encoding})
             try:
                 urlopen(request, timeout=PURGE_SECONDS).close()  # noqa: S310
-            except HTTPError as error:
-                if error.code not in {404, 412}:
-                    logger.error("The proxy did not purge %s: %s", url, error)
             except OSError as error:
-                logger.error("The proxy did not purge %s: %s", url, error)
+                if getattr(error, "code", None) not in NOT_KEPT:
+                    logger.error("The proxy did not purge %s: %s", url, error)

@@ -4,8 +4,6 @@ Each is a line in a file beside the backups: when, what, and a keyed hash of the
 database cannot hold them, as it is the database that is lost. After a restore they are done again.
 """
 
-import hashlib
-import hmac
 import logging
 import os
 import socket
@@ -18,8 +16,11 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
+from .keyed import hashes
+
 logger = logging.getLogger(__name__)
 ERASED, LEFT = "erased", "left"
+PURPOSE = "goodbye"
 
 # Receivers return the normalised addresses that their tables hold.
 held = Signal()
@@ -27,14 +28,9 @@ held = Signal()
 again = Signal()
 
 
-def _hashes(email):
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [hmac.new(f"goodbye:{key}".encode(), email.encode(), hashlib.sha256).hexdigest() for key in keys]
-
-
 def note(kind, email):
     """Write down that a normalised address was ERASED or LEFT, once that is committed."""
-    transaction.on_commit(partial(_write, kind, _hashes(email)[0]))
+    transaction.on_commit(partial(_write, kind, hashes(PURPOSE, email)[0]))
 
 
 def _write(kind, digest):
@@ -70,7 +66,7 @@ def say_again(folder, moment):
         return 0
     addresses = {email for _receiver, emails in held.send(sender=None) for email in emails}
     for email in sorted(addresses):
-        kind = next((known[digest] for digest in _hashes(email) if digest in known), None)
+        kind = next((known[digest] for digest in hashes(PURPOSE, email) if digest in known), None)
         if kind:
             again.send(sender=None, kind=kind, email=email)
             number += 1

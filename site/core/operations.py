@@ -1,14 +1,12 @@
 """Is everything running? The admin's page for operators, the figures behind /metrics, and the alarm when nobody works."""
 
-import logging
 import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, models
-from django.db.migrations.executor import MigrationExecutor
+from django.db import models
 from django.dispatch import Signal
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -25,9 +23,9 @@ from wagtail.admin.auth import permission_required
 from wagtail.log_actions import log
 
 from .alarms import raise_alarm
+from .database import pending_migrations
 from .schedule import JOBS, JobRun
 
-logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30
 WORKER_SILENT = timedelta(minutes=1)
 WORKER_FORGOTTEN = timedelta(days=1)
@@ -85,12 +83,6 @@ def queue():
         more, since = waiting_in_redis()
         number, oldest = number + more, min(filter(None, [oldest, since]), default=None)
     return number, oldest
-
-
-def pending_migrations():
-    """How many migrations of this release the database lacks."""
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def last_backup():
@@ -174,14 +166,17 @@ def run_now(request, name):
 
 def figures():
     """What /metrics tells besides the requests, as (name, help, label, {value of the label: number})."""
-    now = timezone.now()
     number, oldest = queue()
-    made = last_backup()
     found = [
         ("queue_tasks", "Tasks that wait", "", {"": number}),
-        ("queue_age_seconds", "How long the oldest task has waited", "", {"": _seconds(oldest, now)}),
+        ("queue_age_seconds", "How long the oldest task has waited", "", {"": seconds_since(oldest)}),
         ("workers", "Workers that ticked within a minute", "", {"": workers().count()}),
-        ("backup_age_seconds", "Since the last good backup; -1: there is none", "", {"": _seconds(made, now, -1)}),
+        (
+            "backup_age_seconds",
+            "Since the last good backup; -1: there is none",
+            "",
+            {"": seconds_since(last_backup(), -1)},
+        ),
         (
             "job_succeeded",
             "Whether the last run of a scheduled job succeeded",
@@ -192,8 +187,9 @@ def figures():
     return found + [figure for _receiver, more in measured.send(sender=None) for figure in more]
 
 
-def _seconds(since, now, missing=0):
-    return (now - since).total_seconds() if since else missing
+def seconds_since(moment, missing=0):
+    """How many seconds ago a moment was; `missing` if it is None."""
+    return (timezone.now() - moment).total_seconds() if moment else missing
 
 
 def look_after_the_queue():

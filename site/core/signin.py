@@ -56,6 +56,7 @@ TRIES_BY_ORIGIN = (100, timedelta(hours=1))
 TRIES_OF_CODES = (10, timedelta(minutes=15))
 RESETS_BY_ADDRESS = (3, timedelta(hours=1))
 RESETS_BY_ORIGIN = (20, timedelta(hours=1))
+THROTTLED = _("Too many attempts. Wait a quarter of an hour and try again.")
 
 SESSION_AT_MOST = timedelta(hours=12)
 SESSION_IDLE = timedelta(hours=2)  # the editor of an open page says every few seconds that somebody is there
@@ -93,7 +94,7 @@ class LoginForm(wagtail_forms.LoginForm):
             and limits.take(f"sign-in from {origin(self.request)}", TRIES_BY_ORIGIN)
         ):
             logger.warning("Sign-in throttled")
-            raise ValidationError(_("Too many attempts. Wait a quarter of an hour and try again."), code="throttled")
+            raise ValidationError(THROTTLED, code="throttled")
         cleaned = super().clean()
         limits.forget(key)
         return cleaned
@@ -304,6 +305,19 @@ def _proves(user, code):
     return bool(RecoveryCode.objects.filter(user=user, digest=_digest(code)).delete()[0])
 
 
+def _accepts(form, user, is_right):
+    """Whether the code of a form passes `is_right`, so many times in so long. If not, the form says why."""
+    if not form.is_valid():
+        return False
+    if not limits.take(f"code of {user.pk}", TRIES_OF_CODES):
+        form.add_error("code", THROTTLED)
+        return False
+    if not is_right(form.cleaned_data["code"]):
+        form.add_error("code", _("That is not right. Try again with the code that the app shows now."))
+        return False
+    return True
+
+
 signed_in = permission_required("wagtailadmin.access_admin")
 
 
@@ -321,18 +335,19 @@ def _view(function):
 @_view
 def ask(request):
     """The second step of signing in, or the question who it is before something that matters."""
-    kind = CodeForm if has_app(request.user) else PasswordForm
-    form = kind(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        if not limits.take(f"code of {request.user.pk}", TRIES_OF_CODES):
-            form.add_error("code", _("Too many attempts. Wait a quarter of an hour and try again."))
-        elif not _proves(request.user, form.cleaned_data["code"]):
-            _write(request.user, "second_step_failed", by=request.user)
-            form.add_error("code", _("That is not right. Try again with the code that the app shows now."))
-        else:
-            return _proved(request)
+    uses_app = has_app(request.user)
+    form = (CodeForm if uses_app else PasswordForm)(request.POST or None)
+
+    def is_right(code):
+        if _proves(request.user, code):
+            return True
+        _write(request.user, "second_step_failed", by=request.user)
+        return False
+
+    if request.method == "POST" and _accepts(form, request.user, is_right):
+        return _proved(request)
     address = _safe(request, request.POST.get("next") or request.GET.get("next", ""))
-    context = {"form": form, "next": address, "has_app": has_app(request.user)}
+    context = {"form": form, "next": address, "has_app": uses_app}
     return TemplateResponse(request, "core/signin/ask.html", context)
 
 
@@ -356,17 +371,14 @@ def set_up(request):
     device, _is_new = TOTPDevice.objects.get_or_create(user=request.user, confirmed=False, defaults={"name": "app"})
     form = CodeForm(request.POST or None)
     form.fields["code"].help_text = _("Six digits from your app.")
-    if request.method == "POST" and form.is_valid():
-        if not limits.take(f"code of {request.user.pk}", TRIES_OF_CODES):
-            form.add_error("code", _("Too many attempts. Wait a quarter of an hour and try again."))
-        elif not device.verify_token(form.cleaned_data["code"].replace(" ", "")):
-            form.add_error("code", _("That is not right. Try again with the code that the app shows now."))
-        else:
-            device.confirmed = True
-            device.save()
-            _changed(request, "second_step_set_up", _("An app was connected to your account."))
-            otp_login(request, device)
-            return _show_codes(request)
+    if request.method == "POST" and _accepts(
+        form, request.user, lambda code: device.verify_token(code.replace(" ", ""))
+    ):
+        device.confirmed = True
+        device.save()
+        _changed(request, "second_step_set_up", _("An app was connected to your account."))
+        otp_login(request, device)
+        return _show_codes(request)
     image = qrcode.make(device.config_url, image_factory=qrcode.image.svg.SvgPathImage, border=2)
     context = {
         "form": form,
@@ -469,4 +481,4 @@ def start_over(user, by=None):
     _forget_second_step(user)
     end_sessions(user)
     _write(user, "second_step_reset", by=by)
-    tell(user, gettext("Your app and your recovery codes were reset, and you were signed out everywhere."))
+    tell(user, _("Your app and your recovery codes were reset, and you were signed out everywhere."))

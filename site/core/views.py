@@ -9,8 +9,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.paginator import Paginator
-from django.db import InterfaceError, OperationalError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import InterfaceError, OperationalError
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
@@ -21,6 +20,7 @@ from django.views.static import serve
 from wagtail.models import Page
 
 from . import search as search_module
+from .database import pending_migrations
 from .furniture import locales, public
 from .storage import serve_stored
 
@@ -127,13 +127,12 @@ def healthz(request):
 def readyz(request):
     """Able to serve: the database answers and is fully migrated, and the task queue's table is there. 503 if not."""
     try:
-        executor = MigrationExecutor(connection)
-        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        pending = pending_migrations()
         from django_tasks_db.models import DBTaskResult
 
         DBTaskResult.objects.exists()
     except Exception as error:
         return HttpResponse(f"database: {type(error).__name__}\n", content_type="text/plain", status=503)
     if pending:
-        return HttpResponse(f"migrations: {len(pending)} to apply\n", content_type="text/plain", status=503)
+        return HttpResponse(f"migrations: {pending} to apply\n", content_type="text/plain", status=503)
     return HttpResponse("ok\n", content_type="text/plain")

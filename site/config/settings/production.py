@@ -25,20 +25,22 @@ if any(host.startswith((".", "*")) for host in ALLOWED_HOSTS):
     sys.exit("Setting ALLOWED_HOSTS: name each host; “*” and “.example.org” stand for any. See docs/operators.md.")
 
 
-def _refuse_plain(name, address, is_encrypted):
-    """Stop the start if what goes to another machine is not encrypted on the way."""
-    host = urlsplit(address).hostname
-    if host and host not in {"localhost", "127.0.0.1", "::1"} and not is_encrypted:
+def _refuse_plain(name, host, is_encrypted):
+    """Stop the start if what goes to another machine is not encrypted on the way. A path is a socket of this one."""
+    is_here = not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
+    if not (is_here or is_encrypted):
         sys.exit(f"Setting {name}: what leaves this machine has to be encrypted on the way. See docs/operators.md.")
 
 
+_database = DATABASES["default"]
+_options = _database.get("OPTIONS", {})
 _refuse_plain(
     "DATABASE_URL",
-    f"//{DATABASES['default'].get('HOST') or ''}" if "/" not in (DATABASES["default"].get("HOST") or "/") else "",
-    DATABASES["default"].get("OPTIONS", {}).get("sslmode") in {"require", "verify-ca", "verify-full"},
+    _database.get("HOST") or _options.get("host"),
+    _options.get("sslmode") in {"require", "verify-ca", "verify-full"},
 )
 if S3_BUCKET:
-    _refuse_plain("S3_ENDPOINT", S3_ENDPOINT, S3_ENDPOINT.startswith("https://"))
-_refuse_plain("REDIS_URL", REDIS_URL, REDIS_URL.startswith("rediss://"))
+    _refuse_plain("S3_ENDPOINT", urlsplit(S3_ENDPOINT).hostname, S3_ENDPOINT.startswith("https://"))
+_refuse_plain("REDIS_URL", urlsplit(REDIS_URL).hostname, REDIS_URL.startswith("rediss://"))
 if EMAIL_PROVIDER == "smtp":
-    _refuse_plain("EMAIL_USE_TLS", f"//{EMAIL_HOST}", EMAIL_USE_TLS)  # noqa: F405
+    _refuse_plain("EMAIL_USE_TLS", EMAIL_HOST, EMAIL_USE_TLS)  # noqa: F405

@@ -2,12 +2,12 @@
 
 import pyrage
 from django.core.management import CommandError
-from django.core.management.base import BaseCommand
 
 from core import backup
+from core.management.talking import TalkingCommand
 
 
-class Command(BaseCommand):
+class Command(TalkingCommand):
     help = __doc__
 
     def add_arguments(self, parser):
@@ -20,11 +20,7 @@ class Command(BaseCommand):
             self.stdout.write(str(pyrage.x25519.Identity.generate()))
             return
         try:
-            path = backup.make(say=self._say)
+            path = backup.make(say=self.say)
         except backup.BackupError as error:
             raise CommandError(f"No backup was made. {error}") from error
-        self._say(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")
-
-    def _say(self, text):
-        self.stdout.write(f"clac: {text}")
-        self.stdout.flush()
+        self.say(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.core.management.base import BaseCommand
 
 from core.database import wait_for_database
+from core.management.talking import TalkingCommand
 from core.texts import compile_texts
 
 
-class Command(BaseCommand):
+class Command(TalkingCommand):
     help = __doc__
 
     def add_arguments(self, parser):
@@ -19,22 +19,18 @@ class Command(BaseCommand):
 
     def handle(self, *args, dev, **options):
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
-        self._say("compiling the texts …")
+        self.say("compiling the texts …")
         compile_texts()
         wait_for_database()
-        self._say("preparing the database …")
+        self.say("preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
-        self._say("loading the starter content …")
+        self.say("loading the starter content …")
         try:
             call_command("load_starter_content", stdout=self.stdout)
         except CommandError as error:
-            self._say(str(error))
+            self.say(str(error))
         if not dev:
             self._collect_static()
-
-    def _say(self, text):
-        self.stdout.write(f"clac: {text}")
-        self.stdout.flush()
 
     def _collect_static(self):
         """Hash and compress the static files, unless neither they nor the packages changed since the last time."""
@@ -45,7 +41,7 @@ class Command(BaseCommand):
         stamp = settings.VAR_DIR / "static.stamp"
         if stamp.exists() and stamp.read_text() == state.hexdigest():
             return
-        self._say("compressing the static files (about half a minute, only once) …")
+        self.say("compressing the static files (about half a minute, only once) …")
         # What the release before still asks for stays: both may answer at the same time.
         call_command("collectstatic", verbosity=0, interactive=False)
         stamp.write_text(state.hexdigest())

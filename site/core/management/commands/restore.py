@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from django.core.management import CommandError
-from django.core.management.base import BaseCommand
 
 from core import backup
+from core.management.talking import TalkingCommand
 
 
-class Command(BaseCommand):
+class Command(TalkingCommand):
     help = __doc__
 
     def add_arguments(self, parser):
@@ -25,11 +25,7 @@ class Command(BaseCommand):
                 "This site has pages, and they would be lost. Make a backup first, stop web and worker, and add --replace."
             )
         try:
-            number = backup.restore(file, say=self._say)
+            number = backup.restore(file, say=self.say)
         except backup.BackupError as error:
             raise CommandError(f"{file} was not restored. {error}") from error
-        self._say(f"{file} is restored; {number} erasures and farewells since were done again")
-
-    def _say(self, text):
-        self.stdout.write(f"clac: {text}")
-        self.stdout.flush()
+        self.say(f"{file} is restored; {number} erasures and farewells since were done again")

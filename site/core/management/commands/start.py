@@ -11,14 +11,15 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.core.management.base import BaseCommand
 from django.utils.crypto import get_random_string
+
+from core.management.talking import TalkingCommand
 
 STOP_SECONDS = 40  # a worker finishes the shift that it has in hand
 LOGIN_FILE = settings.VAR_DIR / "admin-login.txt"
 
 
-class Command(BaseCommand):
+class Command(TalkingCommand):
     help = __doc__
 
     def add_arguments(self, parser):
@@ -26,7 +27,6 @@ class Command(BaseCommand):
         parser.add_argument("--dev", action="store_true", help="reload on change, no static files to collect")
 
     def handle(self, *args, port, dev, **options):
-        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
         call_command("prepare", dev=dev, stdout=self.stdout)
         self.login = self._admin_login()
         self.processes = {}
@@ -35,13 +35,9 @@ class Command(BaseCommand):
         try:
             self._run(port, dev)
         except KeyboardInterrupt:
-            self._say("Stopping …")
+            self.say("Stopping …")
         finally:
             self._stop()
-
-    def _say(self, text):
-        self.stdout.write(f"clac: {text}")
-        self.stdout.flush()
 
     @staticmethod
     def _interrupt(number, frame):

@@ -1,0 +1,12 @@
+"""What our commands have in common."""
+
+from django.core.management.base import BaseCommand
+
+
+class TalkingCommand(BaseCommand):
+    """A command that says what it is doing while it does it."""
+
+    def say(self, text):
+        """Print a line at once, also into a pipe."""
+        self.stdout.write(f"clac: {text}")
+        self.stdout.flush()
