@@ -7,7 +7,6 @@ three are timed in turn, several times over, so that a noisy machine is noisy fo
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -17,15 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+from tests.stack import free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 PROCESSES, CONNECTIONS, SECONDS, ROUNDS = "2", "32", "4", 5
 WANTED = {"cached page": 0.85, "uncached home page": 0.02}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

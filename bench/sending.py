@@ -16,18 +16,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.stack import free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS, CONNECTIONS = 2, 20
 MAILS = int(os.environ.get("BENCH_MAILS", "20000"))
 LARGE = int(os.environ.get("BENCH_ROWS", "1000000"))
 STOCK_MAILS, SOURCE_MAILS, HTML_BYTES = 1500, 20000, 25_000
 WANTED = {"stock": 8.0, "source": 0.5, "batch": 20.0}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

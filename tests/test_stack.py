@@ -2,10 +2,8 @@
 
 import os
 import re
-import shlex
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -13,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.services import answers, postgres, redis_starts, redis_stops
 from tests.stack import UNTRUSTED, Stack
 
 pytestmark = pytest.mark.stack
@@ -46,9 +45,10 @@ def stack(tmp_path_factory):
 def _everything_runs(stack):
     """Whatever a test stopped runs again."""
     yield
-    for name, is_there in SERVICES.items():
-        if not is_there():
-            start(name)
+    if not answers(os.environ["DATABASE_URL"]):
+        postgres("start")
+    if not answers(os.environ["TEST_REDIS_URL"]):
+        redis_starts()
     if "web" not in stack.processes:
         stack.start_web()
     stack.wait_for(f"{stack.direct}/readyz")
@@ -57,46 +57,6 @@ def _everything_runs(stack):
 def fresh(stack, path):
     """The state of nginx's cache for a path: an answer's, as the log tells it."""
     return stack.ask(f"{stack.url}{path}", accept_encoding="br")
-
-
-# Services
-
-
-def pg(action):
-    command = shlex.split(os.environ["TEST_POSTGRES"])
-    if action == "stop":
-        command = [word for word in command if word != "-w"]
-        subprocess.run([*command, "-m", "immediate", "stop"], check=True, capture_output=True)
-    else:
-        subprocess.run([*command, "start"], check=True, capture_output=True)
-
-
-def redis(action):
-    if action == "stop":
-        os.kill(int(Path(os.environ["TEST_REDIS_PID"]).read_text()), 15)
-        time.sleep(0.5)
-    else:
-        subprocess.run(shlex.split(os.environ["TEST_REDIS"]), check=True, capture_output=True)
-
-
-def answers(url):
-    host, port = re.search(r"([\d.]+):(\d+)", url).groups()
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
-
-
-SERVICES = {
-    "postgresql": lambda: answers(os.environ["DATABASE_URL"]),
-    "redis": lambda: answers(os.environ["TEST_REDIS_URL"]),
-}
-
-
-def stop(name):
-    (pg if name == "postgresql" else redis)("stop")
-
-
-def start(name):
-    (pg if name == "postgresql" else redis)("start")
 
 
 def sign_up(stack, email, url=None):
@@ -313,7 +273,7 @@ def test_readers_are_served_while_the_application_is_down(stack):
 def test_with_the_database_gone_readers_read_and_sign_ups_are_told(stack):
     html = stack.ask(f"{stack.direct}/es/", host="localhost", x_forwarded_proto="https")[2].decode()
     stamp = re.search(r'name="stamp" value="([^"]+)"', html)[1]
-    stop("postgresql")
+    postgres("stop")
     for path in ("/es/", "/es/"):
         assert stack.ask(f"{stack.direct}{path}", host="localhost", x_forwarded_proto="https")[0] == 200
         assert fresh(stack, path)[0] == 200
@@ -323,17 +283,17 @@ def test_with_the_database_gone_readers_read_and_sign_ups_are_told(stack):
     assert headers["Retry-After"] == "30"
     assert stack.status(f"{stack.direct}/healthz") == 200
     assert stack.status(f"{stack.direct}/readyz") == 503
-    start("postgresql")
+    postgres("start")
     stack.wait_for(f"{stack.direct}/readyz")
     assert sign_up(stack, "rosa@example.org")[0] == 200
 
 
 def test_with_redis_gone_everything_goes_on(stack):
-    stop("redis")
+    redis_stops()
     assert fresh(stack, "/es/")[0] == 200
     assert sign_up(stack, "luis@example.org")[0] == 200
     assert stack.status(f"{stack.direct}/readyz") == 200
-    start("redis")
+    redis_starts()
     until = time.monotonic() + 60
     while not any("luis@example.org" in path.read_text() for path in (stack.folder / "var/mail").glob("*.eml")):
         assert time.monotonic() < until, "the mail to confirm never came"

@@ -2,15 +2,11 @@
 
 import os
 import random
-import shlex
-import signal
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from email import message_from_bytes
-from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection
@@ -18,6 +14,7 @@ from django.db import OperationalError, connection
 from newsletter import campaigns
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from tests.committed import _django_db_helper  # noqa: F401
+from tests.services import postgres, redis_starts, redis_stops
 from tests.standins import ProviderAPI, SMTPServer
 from tests.workers import Workers, by_smtp, environment, wait_until
 
@@ -146,20 +143,6 @@ def test_killed_where_the_provider_takes_an_idempotency_key_repeats_nothing():
         say(f"{number:,} people, {kills} kills, {calls - number} calls repeated, {len(api.sent) - number} mails")
         assert sorted(api.sent) == sorted(f"{each}@example.org" for each in range(number))
         assert campaign.counts()[Delivery.State.SENT] == number
-
-
-def postgres(action):
-    """Stop or start PostgreSQL, the hard way."""
-    mode = ["-m", "immediate"] if action == "stop" else []
-    subprocess.run([*shlex.split(os.environ["TEST_POSTGRES"]), *mode, action], check=True, stdout=subprocess.DEVNULL)
-
-
-def redis_stops():
-    os.kill(int(Path(os.environ["TEST_REDIS_PID"]).read_text()), signal.SIGKILL)
-
-
-def redis_starts():
-    subprocess.run(shlex.split(os.environ["TEST_REDIS"]), check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.skipif("TEST_POSTGRES" not in os.environ, reason="make chaos")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from base64 import b32decode
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ import pytest
 from django_otp.oath import totp
 from playwright.sync_api import sync_playwright
 
-from tests.stack import Stack
+from tests.stack import Stack, free_port
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -46,9 +47,7 @@ def as_on_a_server(folder):
 
 
 def as_made_by_make_run(folder):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
         "VAR_DIR": str(folder),
@@ -104,31 +103,30 @@ def watch(page):
     return errors
 
 
-@pytest.fixture
-def page(browser, site):
-    """A phone's browser window; the test fails on any error in its console."""
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, base_url=site.url, locale="es-PE", ignore_https_errors=True
-    )
+@contextmanager
+def window(browser, site, **options):
+    """A browser window on the site; the test fails on any error in its console."""
+    context = browser.new_context(base_url=site.url, ignore_https_errors=True, **options)
     page = context.new_page()
     errors = watch(page)
     yield page
     context.close()
     assert not errors
+
+
+@pytest.fixture
+def page(browser, site):
+    """A phone's browser window."""
+    with window(browser, site, viewport={"width": 390, "height": 844}, locale="es-PE") as page:
+        yield page
 
 
 @pytest.fixture
 def admin(browser, site):
-    """A desktop's browser window in which the administrator has signed in; the test fails on any error in its console."""
-    context = browser.new_context(
-        viewport={"width": 1400, "height": 1000}, base_url=site.url, locale="en", ignore_https_errors=True
-    )
-    page = context.new_page()
-    errors = watch(page)
-    sign_in(page, site)
-    yield page
-    context.close()
-    assert not errors
+    """A desktop's browser window in which the administrator has signed in."""
+    with window(browser, site, viewport={"width": 1400, "height": 1000}, locale="en") as page:
+        sign_in(page, site)
+        yield page
 
 
 def sign_in(page, site):

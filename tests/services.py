@@ -1,0 +1,30 @@
+"""Stopping and starting the services that bin/with-services.sh runs, the hard way."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+def postgres(action):
+    """“stop” or “start” PostgreSQL."""
+    mode = ["-m", "immediate"] if action == "stop" else []
+    subprocess.run([*shlex.split(os.environ["TEST_POSTGRES"]), *mode, action], check=True, stdout=subprocess.DEVNULL)
+
+
+def redis_stops():
+    os.kill(int(Path(os.environ["TEST_REDIS_PID"]).read_text()), signal.SIGKILL)
+
+
+def redis_starts():
+    subprocess.run(shlex.split(os.environ["TEST_REDIS"]), check=True, stdout=subprocess.DEVNULL)
+
+
+def answers(url):
+    """Whether somebody listens where a URL points to."""
+    parts = urlsplit(url)
+    with socket.socket() as probe:
+        return probe.connect_ex((parts.hostname, parts.port)) == 0
