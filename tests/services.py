@@ -5,6 +5,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ def postgres(action):
 
 def redis_stops():
     os.kill(int(Path(os.environ["TEST_REDIS_PID"]).read_text()), signal.SIGKILL)
+    while answers(os.environ["TEST_REDIS_URL"]):
+        time.sleep(0.05)
 
 
 def redis_starts():

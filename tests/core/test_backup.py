@@ -53,9 +53,10 @@ def elsewhere(tmp_path):
         url = f"sqlite:///{tmp_path / 'elsewhere.sqlite3'}"
     else:
         with connection.cursor() as cursor:
-            cursor.execute("DROP DATABASE IF EXISTS elsewhere")
-            cursor.execute("CREATE DATABASE elsewhere")
-        url = environment()["DATABASE_URL"].rpartition("/")[0] + "/elsewhere"
+            name = f"elsewhere_{os.getpid()}"  # other tests run beside this one
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+            cursor.execute(f"CREATE DATABASE {name}")
+        url = f"{environment()['DATABASE_URL'].rpartition('/')[0]}/{name}"
     env = environment(DATABASE_URL=url, TEST_MEDIA_ROOT=str(tmp_path / "elsewhere"))
 
     def run(*arguments, **more):
