@@ -6,7 +6,6 @@ Content is rendered once for each language; what differs per recipient are token
 import re
 from html import unescape
 
-import html2text
 import mrml
 from bs4 import BeautifulSoup
 from core.i18n import language_tag
@@ -15,6 +14,7 @@ from core.models import SiteTexts
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.translation import override
+from inscriptis import get_text
 from wagtail.rich_text import expand_db_html
 
 from .personal import LEAVE_URL, NAME, PREFERENCES_URL, TRACK_URL, Mail
@@ -30,15 +30,13 @@ def mail_html(rich_text):
     return str(soup)
 
 
-def plain_text(html):
-    """HTML as readable text: links written out, lines left unwrapped."""
-    converter = html2text.HTML2Text(bodywidth=0)
-    converter.ul_item_mark = "-"
-    converter.emphasis_mark = "*"
-    converter.strong_mark = ""
-    converter.inline_links = True
-    converter.use_automatic_links = True
-    return converter.handle(html).strip()
+def plain_text(html: str) -> str:
+    """HTML as readable text, with each link's address in brackets after its words; lines are left unwrapped."""
+    soup = BeautifulSoup(html, "html.parser")
+    for link in soup.find_all("a", href=True):
+        words, address = link.get_text(), link["href"].removeprefix("mailto:")
+        link.replace_with(address if address in words else f"{words} ({address})")
+    return get_text(str(soup)).strip("\n")
 
 
 def render_mjml(template, context):

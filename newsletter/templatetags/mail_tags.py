@@ -9,6 +9,8 @@ from newsletter import personal, rendering
 register = template.Library()
 
 MAIL_WIDTH = 544  # px: the sheet of 600 less its margins
+PREHEADER_LETTERS = 150  # about what mail programs show beside the subject
+INVISIBLE = "\u034f\u200c\u00a0"  # joiner, non-joiner, space: wide enough to fill the line, nothing to see
 
 register.filter("absolute", absolute)
 
@@ -23,6 +25,19 @@ def mail_html(rich_text):
 def mail_text(rich_text):
     """Rich text as plain text."""
     return mark_safe(rendering.plain_text(rendering.mail_html(rich_text)))
+
+
+@register.filter
+def underlined(heading: str) -> str:
+    """A heading of the text part, with a line below it."""
+    heading = " ".join(str(heading).split())
+    return f"{heading}\n{'-' * len(heading)}"
+
+
+@register.filter
+def padded_preheader(preheader: str) -> str:
+    """A preheader followed by invisible characters, so that mail programs show nothing of the body after it."""
+    return preheader + INVISIBLE * max(0, PREHEADER_LETTERS - len(preheader))
 
 
 @register.simple_tag

@@ -46,7 +46,8 @@ def test_the_mail_is_as_it_was(golden, part):
 
 
 def test_every_picture_has_its_size_and_its_words(golden):
-    pictures = BeautifulSoup(rendering.preview(golden).html, "html.parser").find_all("img")
+    weave, *pictures = BeautifulSoup(rendering.preview(golden).html, "html.parser").find_all("img")
+    assert (weave["alt"], weave["width"], weave["height"]) == ("", "600", "32")
     sizes = [(picture["alt"], picture["width"], picture["height"]) for picture in pictures]
     assert sizes == [("El sol sobre el cafetal", "544", "306"), ("Una hoja de café", "272", "272")]
     assert [picture["src"].rpartition(".")[2] for picture in pictures] == ["jpg", "png"]
@@ -66,6 +67,31 @@ def test_the_footer_says_who_where_and_why(golden):
         assert "Calle del Cafetal 1, San Salvador" in part
         assert "porque se suscribió" in part
         assert "Darme de baja" in part
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>1. Asamblea</p><p># Café - + *</p>", "1. Asamblea\n\n# Café - + *"),
+        ('<p>En <a href="https://e.org/a(b)">Quito (Ecuador)</a>.</p>', "En Quito (Ecuador) (https://e.org/a(b))."),
+        ('<p><a href="https://e.org/">https://e.org/</a></p>', "https://e.org/"),
+        ('<p><a href="mailto:ana@e.org">Escríbanos</a></p>', "Escríbanos (ana@e.org)"),
+        ("<p>in<b>clu</b>sión, <i>e</i>quidad</p>", "inclusión, equidad"),
+        ("<ol><li>uno</li><li>dos</li></ol><p>a &lt; b &amp; c</p>", " 1. uno\n 2. dos\n\na < b & c"),
+        ("<p>uno<br/>dos</p>", "uno\ndos"),
+    ],
+)
+def test_the_text_part_reads_as_it_was_written(html, text):
+    assert rendering.plain_text(html) == text
+
+
+@pytest.mark.parametrize("preheader", ["", "Una muestra de cada bloque.", "x" * 255])
+def test_nothing_of_the_body_stands_beside_the_preheader(golden, preheader):
+    golden.preheader = preheader
+    preview = BeautifulSoup(rendering.preview(golden).html, "html.parser").body.find("div").get_text()
+    assert preview.startswith(preheader)
+    assert not re.sub(r"[\u034f\u200c\s]", "", preview.removeprefix(preheader))
+    assert len(preview) >= 150
 
 
 @pytest.mark.parametrize(
