@@ -1,15 +1,17 @@
 """What is looked at before an edition is sent: what would be wrong blocks it, what may be meant is a warning."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dns.exception
 import dns.resolver
 from bs4 import BeautifulSoup
 from core import links
 from core.checks import BLOCKS, TELLS, WARNS, Finding
+from core.markup import absolute
 from core.models import SiteTexts
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -123,8 +125,9 @@ def _pictures(page, mail):
             name["title"] = image.title
             text = _("%(language)s: the picture “%(title)s” has no alternative text.")
             found.append(Finding(BLOCKS, text % name, _edit(page)))
-    for picture in BeautifulSoup(mail.html, "html.parser").find_all("img"):
-        path = picture["src"].removeprefix(settings.SITE_URL).removeprefix(settings.MEDIA_URL)
+    media = absolute(settings.MEDIA_URL)
+    for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):
+        path = unquote(picture["src"].removeprefix(media))
         if default_storage.exists(path) and default_storage.size(path) > HEAVY_PICTURE:
             name |= {"title": picture["alt"] or path, "size": round(default_storage.size(path) / 1000)}
             text = _("%(language)s: the picture “%(title)s” has %(size)s KB, too much for a slow connection.")
