@@ -3,7 +3,7 @@
 from datetime import datetime, time
 
 from core.i18n import language_tag
-from core.markup import absolute_html
+from core.markup import absolute, absolute_html
 from core.models import Topic
 from django.conf import settings
 from django.contrib.syndication.views import Feed
@@ -61,7 +61,7 @@ class NewsFeed(Feed):
         return item.introduction
 
     def item_link(self, item):
-        return settings.SITE_URL + item.get_url()
+        return absolute(item.get_url())
 
     def item_guid(self, item):
         return f"urn:uuid:{item.translation_key}:{item.locale.language_code}"

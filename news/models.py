@@ -7,6 +7,7 @@ from datetime import date
 from core import i18n, seo
 from core.blocks import BodyBlock
 from core.furniture import locales, public
+from core.markup import absolute
 from core.models import BasePage, Topic, default_language
 from django.conf import settings
 from django.core.paginator import Paginator
@@ -120,7 +121,7 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         if address:
             links = [self._below(link, address) for link in i18n.page_languages(self)]
             own = next(link.url for link in links if link.current)
-            context |= {"view_languages": links, "canonical": f"{settings.SITE_URL}{own}"}
+            context |= {"view_languages": links, "canonical": absolute(own)}
         return self.render(request, context_overrides=context)
 
     @staticmethod

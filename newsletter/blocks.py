@@ -4,7 +4,7 @@ Each is rendered three times: for the web by its own template, for the mail by t
 for the text part by <name>.txt beside it.
 """
 
-from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, TextBlock
+from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, RichTextBlock, TextBlock
 from core.samples import sample
 from django.core.exceptions import ValidationError
 from django.utils.translation import get_language
@@ -20,7 +20,10 @@ class GreetingBlock(blocks.StructBlock):
     """The salutation: with a name where it is known, else without. The web page, which is nobody's own, has the latter."""
 
     named = blocks.CharBlock(
-        label=_("With a name"), max_length=120, help_text=_("{name} stands where the name goes: “Dear {name},”")
+        label=_("With a name"),
+        max_length=120,
+        search_index=False,
+        help_text=_("{name} stands where the name goes: “Dear {name},”"),
     )
     unnamed = blocks.CharBlock(
         label=_("Without a name"), max_length=120, help_text=_("For those whose name is not known, and on the web.")
@@ -92,9 +95,9 @@ class NewsListBlock(blocks.StructBlock):
 class ColumnBlock(blocks.StructBlock):
     """One of a few columns."""
 
-    image = ImageBlock(label=_("Image"), required=False)
+    image = ImageBlock(label=_("Image"), required=False, search_index=False)
     title = blocks.CharBlock(label=_("Title"), max_length=120)
-    text = blocks.RichTextBlock(label=_("Text"), features=INLINE_TEXT, required=False)
+    text = RichTextBlock(label=_("Text"), features=INLINE_TEXT, required=False)
 
 
 class ColumnsBlock(blocks.StructBlock):

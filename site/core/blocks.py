@@ -1,17 +1,30 @@
 """The StreamField blocks of pages and news: one set, each with its own template in templates/blocks/."""
 
+import re
+
 from django.core.exceptions import ValidationError
 from django.forms import CheckboxSelectMultiple
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.images.blocks import ImageBlock
+from wagtail.rich_text import get_text_for_indexing
 
 from . import countries, embeds
 from .samples import sample
 
 RICH_TEXT = ["h3", "bold", "italic", "ol", "ul", "link", "document-link"]
 INLINE_TEXT = ["bold", "italic", "link"]
+LINE_END = re.compile(r"</(?:p|h\d|li|blockquote)>|<(?:br|hr)\s*/?>", re.IGNORECASE)
+
+
+class RichTextBlock(blocks.RichTextBlock):
+    """Rich text whose headings, paragraphs and list items go into the search as lines of their own."""
+
+    def get_searchable_content(self, value):
+        """What readers see of it, a string for each line."""
+        lines = LINE_END.split(value.source)
+        return [text for line in lines if (text := get_text_for_indexing(line))]
 
 
 class HeadingBlock(blocks.CharBlock):
@@ -25,7 +38,7 @@ class HeadingBlock(blocks.CharBlock):
         template = "blocks/heading.html"
 
 
-class TextBlock(blocks.RichTextBlock):
+class TextBlock(RichTextBlock):
     """Running text."""
 
     def __init__(self, **kwargs):
@@ -88,7 +101,7 @@ class ButtonBlock(blocks.StructBlock):
 class PictureBlock(blocks.StructBlock):
     """A picture with its alternative text and a caption."""
 
-    image = ImageBlock(label=_("Image"))
+    image = ImageBlock(label=_("Image"), search_index=False)
     caption = blocks.CharBlock(label=_("Caption"), required=False, max_length=250)
 
     class Meta:
@@ -117,7 +130,7 @@ class PointBlock(blocks.StructBlock):
     """A titled point of a list."""
 
     title = blocks.CharBlock(label=_("Title"), max_length=120)
-    text = blocks.RichTextBlock(label=_("Text"), features=INLINE_TEXT, required=False)
+    text = RichTextBlock(label=_("Text"), features=INLINE_TEXT, required=False)
 
 
 class PillarsBlock(blocks.StructBlock):
@@ -136,7 +149,7 @@ class PillarsBlock(blocks.StructBlock):
 class GoalsBlock(blocks.StructBlock):
     """A numbered list of short goals."""
 
-    rows = blocks.ListBlock(blocks.RichTextBlock(features=INLINE_TEXT, label=_("Goal")), label=_("Goals"), min_num=2)
+    rows = blocks.ListBlock(RichTextBlock(features=INLINE_TEXT, label=_("Goal")), label=_("Goals"), min_num=2)
 
     class Meta:
         icon = "list-ol"
@@ -150,7 +163,7 @@ class MomentBlock(blocks.StructBlock):
     """A moment of a history."""
 
     date = blocks.CharBlock(label=_("When"), max_length=40)
-    text = blocks.RichTextBlock(label=_("What happened"), features=INLINE_TEXT)
+    text = RichTextBlock(label=_("What happened"), features=INLINE_TEXT)
 
 
 class TimelineBlock(blocks.StructBlock):
@@ -237,7 +250,10 @@ class VideoBlock(blocks.StructBlock):
     )
     title = blocks.CharBlock(label=_("Title"), max_length=150, help_text=_("What the video shows."))
     picture = ImageBlock(
-        label=_("Picture"), required=False, help_text=_("Stands in the video's place until it is started.")
+        label=_("Picture"),
+        required=False,
+        search_index=False,
+        help_text=_("Stands in the video's place until it is started."),
     )
 
     def clean(self, value):

@@ -2,10 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -14,6 +13,7 @@ from wagtail.images.blocks import ImageBlock
 from wagtail.models import Locale
 
 from . import links
+from .markup import absolute
 
 BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
 # Words that say nothing about where a link leads (WCAG 2.4.4), in the site's languages.
@@ -135,8 +135,8 @@ def _links(html):
 
 
 def _is_broken(url):
-    is_own = url.startswith("/") or links.is_own(url)
-    return is_own and bool(links.problem_of_own(urljoin(f"{settings.SITE_URL}/", url)))
+    address = absolute(url)
+    return links.is_own(address) and bool(links.problem_of_own(address))
 
 
 def _headings(html):

@@ -15,6 +15,8 @@ from wagtail.contrib.frontend_cache.backends.http import PurgeRequest
 from wagtail.contrib.frontend_cache.utils import PurgeBatch
 from wagtail.models import Page
 
+from .markup import absolute
+
 logger = logging.getLogger(__name__)
 PURGE_SECONDS = 5
 NOT_KEPT = {404, 412}  # how proxies say that they hold no such page
@@ -27,7 +29,7 @@ def _addresses(page):
         return []
     with override(page.locale.language_code):
         addresses = [url + path.lstrip("/") for path in page.specific.get_cached_paths()]
-    return [*addresses, f"{settings.SITE_URL}{reverse('share_picture', args=[page.pk])}"]
+    return [*addresses, absolute(reverse("share_picture", args=[page.pk]))]
 
 
 def _common_addresses():
@@ -35,7 +37,7 @@ def _common_addresses():
     addresses = [f"{settings.SITE_URL}/sitemap.xml"]
     for code, _name in settings.LANGUAGES:
         with override(code):
-            addresses.append(f"{settings.SITE_URL}{reverse('news_feed')}")
+            addresses.append(absolute(reverse("news_feed")))
     return addresses
 
 

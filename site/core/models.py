@@ -18,6 +18,7 @@ from .blocks import LinkStructValue
 from .checks import PageProblem  # noqa: F401
 from .images import CustomImage, CustomRendition  # noqa: F401
 from .limits import Use  # noqa: F401
+from .markup import absolute
 from .operations import WorkerSeen  # noqa: F401
 from .schedule import JobRun  # noqa: F401
 from .signin import RecoveryCode  # noqa: F401
@@ -91,7 +92,7 @@ class BasePage(Page):
             path = self.share_image.get_rendition("fill-1200x630|format-jpeg").url
         else:
             path = reverse("share_picture", args=[self.pk])
-        return f"{settings.SITE_URL}{path}" if path.startswith("/") else path
+        return absolute(path)
 
     def structured_data(self):
         """What search engines are told about this page besides its breadcrumbs: schema.org objects as dictionaries."""
@@ -143,13 +144,13 @@ class PageReadings(models.Model):
 
 
 class SearchWord(models.Model):
-    """A word that stands on some page: what a mistyped word of a search may have meant."""
+    """A word that stands on a page: what a mistyped word of a search may have meant. It goes when its page does."""
 
-    language = models.CharField(max_length=10)
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")
     word = models.CharField(max_length=40)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["language", "word"], name="search_word_once")]
+        constraints = [models.UniqueConstraint(fields=["word", "page"], name="search_word_once")]
 
     def __str__(self):
         return self.word

@@ -15,6 +15,7 @@ from django.utils.safestring import mark_safe
 
 WORD = re.compile(r"\w+")
 ALGORITHMS = {"es": "spanish", "en": "english", "pt-br": "portuguese"}
+LINE_END = re.compile(r"(?<=[.!?:;…])\n")
 EXCERPT_LETTERS = 220
 SIMILAR = 0.4  # trigram similarity from which a word may be what a mistyped one meant
 
@@ -38,14 +39,14 @@ def stems(text, language):
 
 
 def plain_text(page):
-    """All that a page says besides its title, as plain text."""
+    """All that a page says to readers besides its title, as plain text: a line for each heading, paragraph and item."""
     parts = [page.search_description]
     for field in page._meta.get_fields():
         if field.name in {"introduction", "purpose", "purpose_title"}:
             parts.append(strip_tags(getattr(page, field.name)))
         elif hasattr(field, "stream_block"):
             parts += field.stream_block.get_searchable_content(getattr(page, field.name))
-    return " ".join(str(part) for part in parts if part)
+    return "\n".join(line for part in parts if (line := " ".join(str(part).split())))
 
 
 def find(pages, query, language):
@@ -55,27 +56,29 @@ def find(pages, query, language):
 
 
 def remember_words(page):
-    """Keep the words of a published page as what mistyped words may have meant."""
+    """Keep the words of a published page, and no others of it, as what mistyped words may have meant."""
     from .models import SearchWord
 
-    language = page.locale.language_code
     found = {word for word in words(f"{page.title} {page.plain_text}") if 4 <= len(word) <= 40}
+    SearchWord.objects.filter(page_id=page.pk).exclude(word__in=found).delete()
     SearchWord.objects.bulk_create(
-        [SearchWord(language=language, word=word) for word in sorted(found)], ignore_conflicts=True
+        [SearchWord(page_id=page.pk, word=word) for word in sorted(found)], ignore_conflicts=True
     )
 
 
-def corrected(query, language):
-    """`query` with each word that stands on no page replaced by the most similar one that does; None if nothing changes."""
-    typed = words(query)
-    better = [_similar_word(word, language) or word for word in typed]
+def corrected(query, pages):
+    """`query` with each word that stands on none of `pages` (a Page queryset) replaced by the most similar one that does.
+
+    None if nothing changes.
+    """
+    from .models import SearchWord
+
+    typed, known = words(query), SearchWord.objects.filter(page__in=pages.values("pk"))
+    better = [_similar_word(word, known) or word for word in typed]
     return " ".join(better) if better != typed else None
 
 
-def _similar_word(word, language):
-    from .models import SearchWord
-
-    known = SearchWord.objects.filter(language=language)
+def _similar_word(word, known):
     if len(word) < 4 or known.filter(word=word).exists():
         return None
     if connection.vendor == "postgresql":
@@ -83,12 +86,16 @@ def _similar_word(word, language):
 
         near = known.filter(word__trigram_similar=word).annotate(nearness=TrigramSimilarity("word", word))
         return near.filter(nearness__gte=SIMILAR).order_by("-nearness", "word").values_list("word", flat=True).first()
-    near = known.filter(word__startswith=word[0]).values_list("word", flat=True)
+    near = known.filter(word__startswith=word[0]).values_list("word", flat=True).distinct()
     return next(iter(difflib.get_close_matches(word, near, n=1, cutoff=0.75)), None)
 
 
 def excerpt(text, query, language):
-    """A piece of `text` around the first word that matches `query`, with the matches in <mark>. Safe HTML."""
+    """A piece of `text` around the first word that matches `query`, with the matches in <mark>. Safe HTML.
+
+    Lines are told apart by a dot where no punctuation ends them.
+    """
+    text = LINE_END.sub(" ", text).replace("\n", " · ")
     stemmer = snowballstemmer.stemmer(ALGORITHMS.get(language, "english"))
     wanted = set(stems(query, language).split())
     hits = [found.span() for found in WORD.finditer(text) if stemmer.stemWord(fold(found[0])) in wanted]

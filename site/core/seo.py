@@ -14,6 +14,7 @@ from wagtail.models import Page, Site
 
 from .furniture import site_texts
 from .i18n import language_tag
+from .markup import absolute
 
 
 class PageSitemap(Sitemap):
@@ -48,13 +49,13 @@ class PageSitemap(Sitemap):
         urls = super()._urls(page, protocol, domain)
         for url in urls:
             item = url["item"]
-            url["location"] = settings.SITE_URL + item.get_url()
+            url["location"] = absolute(item.get_url())
             url["alternates"] = [
-                {"lang_code": language_tag(other.locale.language_code), "location": settings.SITE_URL + other.get_url()}
+                {"lang_code": language_tag(other.locale.language_code), "location": absolute(other.get_url())}
                 for other in item.group
             ]
             default = next((p for p in item.group if p.locale.language_code == settings.LANGUAGE_CODE), item.group[0])
-            url["alternates"].append({"lang_code": "x-default", "location": settings.SITE_URL + default.get_url()})
+            url["alternates"].append({"lang_code": "x-default", "location": absolute(default.get_url())})
         return urls
 
     def get_urls(self, page=1, site=None, protocol=None):
@@ -80,7 +81,7 @@ def organisation_reference():
         "@id": f"{settings.SITE_URL}/#organization",
         "name": settings.WAGTAIL_SITE_NAME,
         "url": settings.SITE_URL,
-        "logo": f"{settings.SITE_URL}{static('img/mark.svg')}",
+        "logo": absolute(static("img/mark.svg")),
     }
 
 
@@ -111,7 +112,7 @@ def organisation():
 def breadcrumb_list(crumbs):
     """A BreadcrumbList of (title, path) pairs."""
     items = [
-        {"@type": "ListItem", "position": number, "name": title, "item": f"{settings.SITE_URL}{path}"}
+        {"@type": "ListItem", "position": number, "name": title, "item": absolute(path)}
         for number, (title, path) in enumerate(crumbs, 1)
     ]
     return {"@type": "BreadcrumbList", "itemListElement": items}

@@ -179,14 +179,6 @@ def to_alias(request, page_id):
     return convert.convert_to_alias(request, page_id)
 
 
-def upload(request, translation_id):
-    """Take in a PO file; say so if there is none."""
-    if request.method == "POST" and "file" not in request.FILES:
-        messages.error(request, _("Choose a PO file first."))
-        return redirect(get_valid_next_url_from_request(request) or "translation_board")
-    return edit_translation.upload_pofile(request, translation_id)
-
-
 def translate_by_machine(request, translation_id):
     """Have a service translate what is left, as a draft; say so if it cannot."""
     try:
@@ -215,7 +207,6 @@ def guarded_urls():
         (f"{one}/strings/<int:string_segment_id>/edit/", _strings("edit_string_translation")),
         (f"{one}/overrides/<int:overridable_segment_id>/edit/", _strings("edit_override")),
         (f"{one}/pofile/download/", _strings("download_pofile")),
-        (f"{one}/pofile/upload/", in_own_language(upload)),
         (f"{one}/machine_translate/", in_own_language(translate_by_machine)),
         (f"{one}/disable/", _strings("stop_translation")),
         ("page/<int:page_id>/convert_to_alias/", to_alias),

@@ -47,7 +47,7 @@ def search(request):
     pages = public(Page.objects.filter(locale=locales().get(language), depth__gt=2)).specific()
     found = search_module.find(pages, query, language)
     meant = None
-    if query and not found and (better := search_module.corrected(query, language)):
+    if query and not found and (better := search_module.corrected(query, pages)):
         found = search_module.find(pages, better, language)
         meant = better if found else None
     results = Paginator(found, RESULTS_PER_PAGE).get_page(request.GET.get("page"))

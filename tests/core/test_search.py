@@ -2,11 +2,13 @@
 
 import pytest
 from core import search
+from core.models import SearchWord
 from hypothesis import given
 from hypothesis import strategies as st
 from wagtail.models import PageViewRestriction
 
 from news.models import ArticlePage
+from tests.newsletter.golden_edition import golden_edition
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +93,50 @@ def test_nothing_unpublished_or_private_is_shown(article, found):
     assert "Zanahoria" not in html
     assert "Remolacha" not in html
     assert "secretisimo</strong>" not in html
+
+
+def test_a_misspelt_word_is_forgotten_with_its_correction_and_with_its_page(article, found, run_tasks):
+    page = article("Zanahoria", "la flor kantutta")
+    assert "<strong>kantutta</strong>" in found("kantuttx")
+    page.body = [("text", "<p>la flor kantuta</p>")]
+    page.save_revision().publish()
+    run_tasks()
+    assert "<strong>kantuta</strong>" in found("kantuttx")
+    page.unpublish()
+    run_tasks()
+    assert "kantuta" not in found("kantuttx")
+    page.delete()
+    assert not SearchWord.objects.filter(word="kantuta").exists()
+
+
+def test_no_word_of_a_private_page_is_suggested(article, found, django_capture_on_commit_callbacks):
+    article("Zanahoria", "lleno de secretismos")
+    private = article("Remolacha", "secretísimo")
+    assert "<strong>secretisimo</strong>" in found("secretissimo")
+    with django_capture_on_commit_callbacks(execute=True):
+        PageViewRestriction.objects.create(page=private, restriction_type="login")
+    assert "<strong>secretismos</strong>" in found("secretissimo")
+
+
+def test_what_is_indexed_is_what_readers_see(page_of, issue):
+    edition = golden_edition(page_of, ArticlePage.latest(page_of("home").locale_id).last())
+    lines = edition.plain_text.splitlines()
+    assert "{name}" not in edition.plain_text
+    assert "Queridas amigas y amigos:" in lines
+    assert "El sol sobre el cafetal" not in edition.plain_text  # an alternative text
+    assert "Amanece." in lines  # a caption
+    assert {"Un párrafo con un enlace.", "Uno", "Café", "Cacao"} <= set(lines)
+
+
+def test_an_excerpt_keeps_headings_and_sentences_apart(article, found):
+    page = article("Zanahoria", "La cosecha de yuca.")
+    page.body = [
+        ("heading", "La feria"),
+        ("text", "<h3>El martes</h3><p>Hay yuca.</p><ul><li>dulce</li><li>fina</li></ul>"),
+    ]
+    assert search.excerpt(page.plain_text, "yuca", "es").endswith(
+        "La feria · El martes · Hay <mark>yuca</mark>. dulce · fina"
+    )
 
 
 def test_finding_nothing_is_helpful(found):

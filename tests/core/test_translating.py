@@ -3,6 +3,7 @@
 import http.server
 import io
 import json
+import re
 import threading
 import zipfile
 from datetime import timedelta
@@ -268,6 +269,97 @@ def test_po_files_of_other_languages_or_of_nobody_are_refused(log_in, page_of):
     assert "no pertenece a ninguna" in bring_back(browser, {"a.po": 'msgid ""\nmsgstr ""\n'}).text
     assert StringTranslation.objects.count() == before
     assert not StringTranslation.objects.filter(data="X").exists()
+
+
+@pytest.fixture
+def exported(log_in, page_of):
+    """A translator's browser, and one PO file as the board exports it, with its English title changed."""
+    browser = log_in(roles.TRANSLATORS["en"])
+    po = str(translation_of(page_of("about"), "en").export_po())
+    return browser, po.replace('msgstr "Who we are"', 'msgstr "Who we all are"')
+
+
+def is_taken_in():
+    return StringTranslation.objects.filter(data="Who we all are").exists()
+
+
+def packed(files, method=zipfile.ZIP_STORED):
+    """A ZIP archive of {name: text}, as bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", method) as out:
+        for name, text in files.items():
+            out.writestr(name, text)
+    return content.getvalue()
+
+
+def upload(browser, content, name="back.zip", address="translation_po_back", *args, follow=True):
+    file = io.BytesIO(content)
+    file.name = name
+    return browser.post(reverse(address, args=args), {"file": file}, follow=follow)
+
+
+@pytest.mark.parametrize("number", ["x", "", "1234", "ffffffff-ffff-ffff-ffff-ffffffffffff", "\\0"])
+def test_a_po_file_with_a_strange_number_is_named_and_the_others_are_taken(exported, number):
+    browser, po = exported
+    strange = re.sub(r"(X-WagtailLocalize-TranslationID: )[\w-]+", lambda found: found[1] + number, po)
+    text = upload(browser, packed({"rara.po": strange, "buena.po": po})).text
+    assert "“rara.po” no pertenece a ninguna" in text
+    assert "1 archivo" in text
+    assert is_taken_in()
+
+
+def test_a_damaged_file_of_an_archive_is_named_and_the_others_are_taken(exported):
+    browser, po = exported
+    archive = packed({"a.po": po.replace("Who we all are", "Torn"), "b.po": po})
+    text = upload(browser, archive.replace(b"Torn", b"T0rn", 1)).text  # its checksum no longer fits
+    assert "“a.po”" in text
+    assert "dañado" in text
+    assert is_taken_in()
+    assert not StringTranslation.objects.filter(data__in=["Torn", "T0rn"]).exists()
+
+
+def test_an_encrypted_archive_is_refused_with_a_sentence(exported):
+    browser, po = exported
+    archive = bytearray(packed({"a.po": po}))
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flag “encrypted” of both headers
+        archive[archive.index(mark) + place] |= 1
+    assert "contraseña" in upload(browser, bytes(archive)).text
+    assert not is_taken_in()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_torn_anywhere_get_an_answer(exported, method):
+    browser, po = exported
+    archive = packed({"a.po": po}, method)
+    for end in range(1, len(archive), len(archive) // 8):
+        for torn in (archive[:end], archive[:end] + bytes(64) + archive[end + 64 :], archive[end:]):
+            assert upload(browser, torn, follow=False).status_code == 302
+
+
+def test_po_files_torn_anywhere_get_an_answer(exported):
+    browser, po = exported
+    content = po.encode()
+    for end in range(1, len(content), len(content) // 15):
+        for torn in (content[:end], content[:end] + b'\x00\xff"\n' + content[end:], content[end:]):
+            assert upload(browser, torn, "a.po", follow=False).status_code == 302
+
+
+def test_control_characters_are_dropped_from_po_files(exported):
+    browser, po = exported
+    upload(browser, po.replace("Who we all are", "Who we\x0b\x00 all are").encode(), "a.po")
+    assert is_taken_in()
+
+
+def test_the_upload_of_one_translation_takes_only_its_own_file(exported, page_of):
+    browser, po = exported
+    own, other = (translation_of(page_of(key), "en") for key in ("about", "mission"))
+    address = "wagtail_localize:upload_pofile"
+    assert "otra traducción" in upload(browser, po.encode(), "a.po", address, other.pk).text
+    assert "no es un archivo PO" in upload(browser, b"/etc/passwd", "a.po", address, own.pk).text
+    assert "no pertenece" in upload(browser, b'msgid ""\nmsgstr ""\n', "a.po", address, own.pk).text
+    assert not is_taken_in()
+    upload(browser, po.encode(), "a.po", address, own.pk)
+    assert is_taken_in()
 
 
 class Service(http.server.BaseHTTPRequestHandler):
