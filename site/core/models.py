@@ -22,7 +22,7 @@ from .markup import absolute
 from .operations import WorkerSeen  # noqa: F401
 from .schedule import JobRun  # noqa: F401
 from .signin import RecoveryCode  # noqa: F401
-from .widgets import DescriptionInput
+from .widgets import DescriptionInput, SlugInput
 
 TITLE_WEIGHT = 5  # a word in the title counts as much as so many in the text
 
@@ -60,7 +60,7 @@ class BasePage(Page):
     promote_panels = [
         MultiFieldPanel(
             [
-                FieldPanel("slug"),
+                FieldPanel("slug", widget=SlugInput),
                 FieldPanel("seo_title"),
                 FieldPanel("search_description", widget=DescriptionInput),
                 FieldPanel("share_image"),
@@ -117,7 +117,7 @@ class Topic(TranslatableMixin, models.Model):
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("slug"), max_length=80, help_text=_("The name in web addresses."))
 
-    panels = [FieldPanel("name"), FieldPanel("slug")]
+    panels = [FieldPanel("name"), FieldPanel("slug", widget=SlugInput)]
 
     class Meta(TranslatableMixin.Meta):
         verbose_name = _("topic")

@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.signals import post_save
+from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
@@ -249,16 +249,25 @@ def _refuse_half(request, instance):
     return redirect(request.path)
 
 
-@receiver(post_save, sender=StringTranslation)
+@receiver(pre_save, sender=StringTranslation)
 def slug_follows_title(instance, **kwargs):
-    """The address of a translation comes from its translated title, unless somebody gave another one."""
+    """The address of a translation comes from its translated title, until somebody gives another one or it is published."""
     if instance.context.path != "title" or not instance.data:
         return
+    before = StringTranslation.objects.filter(pk=instance.pk).values_list("data", flat=True).first()
+    live = Page.objects.filter(translation_key=instance.context.object_id, locale=instance.locale, live=True)
     segments = StringSegment.objects.filter(source__object=instance.context.object, context__path="slug")
     for segment in segments.select_related("context"):
-        StringTranslation.objects.get_or_create(
+        slug, is_new = StringTranslation.objects.get_or_create(
             translation_of_id=segment.string_id,
             locale=instance.locale,
             context=segment.context,
-            defaults={"data": slugify(instance.data)[:255], "last_translated_by": instance.last_translated_by},
+            defaults={"data": _slug(instance.data), "last_translated_by": instance.last_translated_by},
         )
+        if not is_new and before and slug.data == _slug(before) and not live.exists():
+            slug.data = _slug(instance.data)
+            slug.save(update_fields=["data"])
+
+
+def _slug(title):
+    return slugify(title)[:255]

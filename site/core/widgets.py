@@ -3,6 +3,7 @@
 from django.forms import Textarea, TextInput
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin.widgets.slug import SlugInput as WagtailSlugInput
 
 
 def _guide(best, good, long):
@@ -20,6 +21,14 @@ class MailboxInput(TextInput):
             _("# letters; phones cut it off after about {best}"),
         )
         super().__init__(attrs=_guide(best, good, long), **kwargs)
+
+
+class SlugInput(WagtailSlugInput):
+    """A slug that, when it is typed, is written as it is from a title: `años` becomes `anos`. Wagtail's drops the letter."""
+
+    def __init__(self, attrs=None, **kwargs):
+        super().__init__(attrs, **kwargs)
+        self.attrs["data-action"] = self.attrs["data-action"].replace("blur->w-slug#slugify", "blur->w-slug#urlify")
 
 
 class DescriptionInput(Textarea):

@@ -159,6 +159,28 @@ def test_an_address_follows_the_translated_title(log_in, page_of):
     assert page_of("mission", "en").get_latest_revision_as_object().slug == "why-we-are-here"
 
 
+def slug_in_english(page):
+    strings = StringTranslation.objects.filter(context__object=page.translation_key, locale__language_code="en")
+    return strings.get(context__path="slug").data
+
+
+@pytest.mark.parametrize(
+    ("is_live", "by_hand", "slug"),
+    [(False, "", "why-we-are-here"), (True, "", "why-we-r-here"), (False, "our-reasons", "our-reasons")],
+)
+def test_a_corrected_title_corrects_the_address_until_it_is_published(log_in, page_of, is_live, by_hand, slug):
+    page, browser = page_of("mission"), log_in(roles.TRANSLATORS["en"])
+    translation = translation_of(page, "en")
+    StringTranslation.objects.filter(context__object=page.translation_key, locale__language_code="en").delete()
+    Page.objects.filter(pk=page_of("mission", "en").pk).update(live=is_live)
+    put(browser, translation, "title", "Why we r here")
+    assert slug_in_english(page) == "why-we-r-here"
+    if by_hand:
+        put(browser, translation, "slug", by_hand)
+    put(browser, translation, "title", "Why we are here")
+    assert slug_in_english(page) == slug
+
+
 def test_a_po_file_goes_out_and_comes_back_without_loss(log_in, page_of):
     page = page_of("about")
     translation, browser = translation_of(page, "en"), log_in(roles.TRANSLATORS["en"])

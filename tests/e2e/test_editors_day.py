@@ -5,6 +5,7 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from tests.e2e.test_journey import add_block, newest_mail, page_number, translate, wait_for
 
@@ -115,6 +116,28 @@ def test_an_editors_day(publisher, page):
     desk.wait_for_url("**/admin/pages/*/")
     for address in (spanish, "/en/news/a-day-at-the-cooperative/"):
         assert page.request.get(address).status == 404
+
+
+def test_a_slug_keeps_its_letters_and_follows_the_title_until_the_page_is_published(admin):
+    admin.goto(f"/admin/pages/add/news/articlepage/{page_number(admin, 'noticias')}/")
+    slug = admin.locator("#id_slug")
+    admin.fill("#id_title", "Veinte años de cafe y corazão")
+    admin.locator("#id_title").blur()
+    expect(slug).to_have_value("veinte-anos-de-cafe-y-corazao")
+    admin.fill("#id_introduction", "Algo pasó.")
+    admin.get_by_role("button", name="Save draft").click()
+    admin.wait_for_url("**/edit/")
+    admin.fill("#id_title", "Treinta años de café: ¡ñandú!")
+    admin.locator("#id_title").blur()
+    expect(slug).to_have_value("treinta-anos-de-cafe-nandu")
+    admin.get_by_role("tab", name="Promote").click()
+    slug.fill("veinte-años-de-café")
+    slug.blur()
+    expect(slug).to_have_value("veinte-anos-de-cafe")
+    admin.get_by_role("tab", name="Content").click()
+    admin.fill("#id_title", "Otra cosa")
+    admin.locator("#id_title").blur()
+    expect(slug).to_have_value("veinte-anos-de-cafe")  # typed by hand: it stays
 
 
 def test_the_handbook_opens_from_the_help_menu(admin):
