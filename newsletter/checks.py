@@ -10,6 +10,7 @@ import dns.exception
 import dns.resolver
 from bs4 import BeautifulSoup
 from core import links
+from core.alt_text import looks_like_file_name
 from core.checks import BLOCKS, TELLS, WARNS, Finding
 from core.markup import absolute
 from core.models import SiteTexts
@@ -124,6 +125,10 @@ def _pictures(page, mail):
         if not image.decorative and not image.contextual_alt_text:
             name["title"] = image.title
             text = _("%(language)s: the picture “%(title)s” has no alternative text.")
+            found.append(Finding(BLOCKS, text % name, _edit(page)))
+        elif not image.decorative and looks_like_file_name(image.contextual_alt_text, image.filename):
+            name |= {"title": image.title, "text": image.contextual_alt_text}
+            text = _("%(language)s: the alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")  # fmt: skip
             found.append(Finding(BLOCKS, text % name, _edit(page)))
     media = absolute(settings.MEDIA_URL)
     for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):

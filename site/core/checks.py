@@ -13,6 +13,7 @@ from wagtail.images.blocks import ImageBlock
 from wagtail.models import Locale
 
 from . import links
+from .alt_text import looks_like_file_name
 from .markup import absolute
 
 BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
@@ -24,6 +25,7 @@ EMPTY_WORDS = {
 }  # fmt: skip
 KINDS = {
     "alt": (BLOCKS, _("The picture “%(title)s” has no alternative text.")),
+    "alt_file_name": (BLOCKS, _("The alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")),
     "no_target": (BLOCKS, _("The link “%(text)s” leads to a page or file that does not exist any more.")),
     "own_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the page is missing or not published.")),
     "other_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the other site says that the page is gone, or does not answer.")),
@@ -36,6 +38,7 @@ KINDS = {
 
 LABELS = {
     "alt": _("pictures without words"),
+    "alt_file_name": _("alternative texts that are names of files"),
     "no_target": _("links to nothing"),
     "own_link": _("broken links within the site"),
     "other_link": _("broken links to other sites"),
@@ -104,8 +107,10 @@ def _streams(page):
 
 def _pictures(page):
     images = [image for stream in _streams(page) for image in _images(stream.stream_block, stream)]
-    missing = [image for image in images if not image.decorative and not image.contextual_alt_text]
-    return [("alt", {"title": image.title}) for image in missing]
+    told = [(image, image.contextual_alt_text) for image in images if not image.decorative]
+    found = [("alt", {"title": image.title}) for image, text in told if not text]
+    named = [(image, text) for image, text in told if text and looks_like_file_name(text, image.filename)]
+    return found + [("alt_file_name", {"title": image.title, "text": text}) for image, text in named]
 
 
 def _images(block, value):

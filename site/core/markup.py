@@ -18,9 +18,10 @@ def without_control_characters(text: str) -> str:
 def absolute(address: str) -> str:
     """An address as it reads outside the site (RFC 3986): with the site's scheme and host where it has none of its own.
 
-    Fragments stay as they are: they lead to a place in the mail or the entry itself.
+    Fragments stay as they are: they lead to a place in the mail or the entry itself. So do addresses without a slash at the
+    beginning: they are mistakes (`www.example.org`), which checks name to the editor.
     """
-    if not address or address.startswith("#"):
+    if not address.startswith("/"):
         return address
     try:
         return urljoin(f"{settings.SITE_URL}/", address)

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 from wagtail.documents.forms import BaseDocumentForm
 from wagtail.images.forms import BaseImageForm
 
+from .alt_text import looks_like_file_name
+
 MAX_BYTES = 20 * 1024 * 1024
 MAX_UNPACKED_BYTES, MAX_MEMBERS = 300 * 1024 * 1024, 5000
 ARCHIVES = {
@@ -71,6 +73,20 @@ class ImageForm(BaseImageForm):
         super().__init__(*args, **kwargs)
         if field := self.fields.get("file"):
             field.to_python = partial(self._read, field, field.to_python)
+        if self.instance.was_heic and (field := self.fields.get("description")):
+            field.help_text = _(
+                "This picture came as HEIC, from an iPhone. It is kept as JPEG, which everybody can see."
+            )
+
+    def clean_description(self):
+        """The description, unless it is only the name of a file."""
+        description = self.cleaned_data["description"]
+        file = self.cleaned_data.get("file") or self.instance.file
+        if description and looks_like_file_name(description, file.name if file else ""):
+            raise ValidationError(
+                _("This looks like the name of a file. Say what the picture shows, or leave it empty.")
+            )
+        return description
 
     @staticmethod
     def _read(field, read, data):

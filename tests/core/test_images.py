@@ -5,6 +5,7 @@ import io
 import pytest
 from core.images import CustomImage, rewritten
 from django.core.files.images import ImageFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image, ImageCms
 
@@ -41,24 +42,124 @@ def test_the_place_and_the_notes_are_gone_and_it_stands_upright():
 
 def test_what_hides_behind_a_picture_is_gone():
     raw = io.BytesIO(picture().getvalue() + b"<script>alert(1)</script>")
-    assert b"<script>" not in rewritten(raw)
+    assert b"<script>" not in rewritten(raw)[0]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "GIF"])
 def test_every_kind_that_is_taken_stays_what_it_is(kind):
-    with Image.open(io.BytesIO(rewritten(picture(kind)))) as kept:
+    with Image.open(io.BytesIO(rewritten(picture(kind))[0])) as kept:
         assert (kept.format, kept.size) == (kind, (60, 40))
 
 
 def test_colours_and_frames_stay():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    with Image.open(io.BytesIO(rewritten(picture(icc_profile=profile)))) as kept:
+    with Image.open(io.BytesIO(rewritten(picture(icc_profile=profile))[0])) as kept:
         assert kept.info["icc_profile"] == profile
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "green", "blue")]
+
+
+def logo(kind, mode):
+    """A picture of one see-through and one green half, as drawing programs write it."""
+    drawn = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    drawn.paste((36, 81, 43, 255), (20, 0, 40, 40))
+    raw, options = io.BytesIO(), {}
+    if mode == "P" and kind == "PNG":
+        drawn = drawn.quantize(8)
+    elif mode in {"RGB", "L"}:  # one colour stands for what is see-through (tRNS)
+        drawn = Image.new("RGB", (40, 40), "white")
+        drawn.paste((36, 81, 43), (20, 0, 40, 40))
+        drawn, options = drawn.convert(mode), {"transparency": 255 if mode == "L" else (255, 255, 255)}
+    drawn.save(raw, kind, **options)
+    raw.seek(0)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("PNG", "RGBA"), ("PNG", "P"), ("PNG", "RGB"), ("PNG", "L"), ("GIF", "P"), ("WEBP", "RGBA"), ("AVIF", "RGBA")],
+)
+def test_logos_stay_see_through_and_stand_on_white_where_they_cannot(kind, mode):
+    image = CustomImage.objects.create(title="Logo", file=ImageFile(logo(kind, mode), f"logo.{kind.lower()}"))
+    with Image.open(image.file.path) as kept:
+        assert kept.format == kind
+        assert [kept.convert("RGBA").getpixel(place)[3] for place in ((5, 5), (30, 30))] == [0, 255]
+    for form in ("webp", "png", "avif"):
+        with Image.open(image.get_rendition(f"width-20|format-{form}").file.path) as shown:
+            assert shown.convert("RGBA").getpixel((2, 2))[3] < 5
+    with Image.open(image.get_rendition("width-20|format-jpeg").file.path) as shown:
+        assert min(shown.convert("RGB").getpixel((2, 2))) > 250
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_animations_keep_their_timing_and_their_transparency(kind):
+    durations = [100, 400, 250]
+    frames = []
+    for number in range(3):
+        frame = Image.new("RGBA", (30, 30), (0, 0, 0, 0))
+        frame.paste((200, 80, 40, 255), (number * 10, 0, number * 10 + 10, 30))
+        frames.append(frame)
     raw = io.BytesIO()
-    frames[0].save(raw, "GIF", save_all=True, append_images=frames[1:], duration=200)
-    with Image.open(io.BytesIO(rewritten(raw))) as kept:
+    options = {"loop": 2, "disposal": 2} if kind != "AVIF" else {}
+    frames[0].save(raw, kind, save_all=True, append_images=frames[1:], duration=durations, **options)
+    with Image.open(raw) as before, Image.open(io.BytesIO(rewritten(raw)[0])) as kept:
         assert kept.n_frames == 3
+        assert kept.info.get("loop") == before.info.get("loop")
+        for number in range(3):
+            for picture in (before, kept):
+                picture.seek(number)
+                picture.load()
+            assert kept.info["duration"] == durations[number]
+            alphas = [[picture.convert("RGBA").getpixel((x, 15))[3] for x in (5, 15, 25)] for picture in (before, kept)]
+            assert alphas[0] == alphas[1]
+            if kind != "WEBP":  # Pillow's own encoder makes animations without transparency
+                assert alphas[0][number] > 200 > 50 > alphas[0][(number + 1) % 3]
+
+
+def test_a_phones_picture_with_two_frames_stands_upright():
+    notes = Image.Exif()
+    notes[ORIENTATION] = 6
+    raw = io.BytesIO()
+    frames = [Image.new("RGB", (60, 40), "#24512b"), Image.new("RGB", (30, 20), "black")]
+    frames[0].save(raw, "MPO", save_all=True, append_images=frames[1:], exif=notes)
+    raw.seek(0)
+    image = CustomImage.objects.create(title="Finca", file=ImageFile(raw, "finca.jpg"))
+    with Image.open(image.file.path) as kept:
+        assert (kept.format, kept.size, getattr(kept, "n_frames", 1)) == ("JPEG", (40, 60), 1)
+
+
+def heic(mode="RGB", **options):
+    raw = io.BytesIO()
+    Image.new(mode, (60, 40), "#24512b").save(raw, "HEIF", **options)
+    return raw.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_iphones_picture_becomes_a_jpeg_and_the_editor_is_told(staff_client, mode):
+    notes = Image.Exif()
+    notes.get_ifd(GPS)[1] = "N"
+    file = SimpleUploadedFile("IMG_2041.HEIC", heic(mode, exif=notes.tobytes()), "image/heic")
+    answer = staff_client.post(reverse("wagtailimages:add_multiple"), {"title": "IMG_2041", "files[]": file})
+    assert answer.json()["success"]
+    assert "It is kept as JPEG" in answer.json()["form"]
+    image = CustomImage.objects.latest("pk")
+    assert image.filename.endswith(".jpg")
+    with Image.open(image.file.path) as kept:
+        assert (kept.format, kept.size, dict(kept.getexif())) == ("JPEG", (60, 40), {})
+    assert "It is kept as JPEG" in staff_client.get(reverse("wagtailimages:edit", args=[image.pk])).text
+
+
+@pytest.mark.parametrize("has_profile", [False, True])
+def test_colours_for_print_become_srgb_in_every_rendition(has_profile, tmp_path):
+    options = {"icc_profile": b"no profile at all"} if has_profile else {}
+    raw = io.BytesIO()
+    Image.new("CMYK", (60, 40), (0, 255, 255, 0)).save(raw, "JPEG", **options)  # red in print
+    raw.seek(0)
+    image = CustomImage.objects.create(title="Cartel", file=ImageFile(raw, "cartel.jpg"))
+    paths = [image.file.path] + [image.get_rendition(f"width-30|format-{form}").file.path for form in ("jpeg", "webp")]
+    for path in paths:
+        with Image.open(path) as shown:
+            assert shown.mode == "RGB"
+            red, green, blue = shown.getpixel((10, 10))
+            assert red > 180 > 80 > max(green, blue)
 
 
 @pytest.mark.parametrize(

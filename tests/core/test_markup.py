@@ -14,13 +14,12 @@ from hypothesis import strategies as st
         ("/es/noticias/", "http://testserver/es/noticias/"),
         ("//example.org/x", "http://example.org/x"),
         ("https://example.org/x?a=1#b", "https://example.org/x?a=1#b"),
-        ("es/", "http://testserver/es/"),
-        ("?page=2", "http://testserver/?page=2"),
+        ("www.example.org", "www.example.org"),
         ("#lugar", "#lugar"),
         ("mailto:ana@example.org", "mailto:ana@example.org"),
         ("tel:+50322223333", "tel:+50322223333"),
         ("", ""),
-        ("http://[mal", "http://[mal"),
+        ("//[mal", "//[mal"),
     ],
 )
 def test_addresses_read_the_same_outside_the_site(address, result):
