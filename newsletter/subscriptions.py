@@ -60,11 +60,15 @@ MOVED = (
 )
 NOTHING_SAVED = (
     _("Nothing was saved"),
-    _("The subscription ended, or moved to another address, while this page was open. If you want the newsletter, please join again."),
+    _(
+        "The subscription ended, or moved to another address, while this page was open. If you want the newsletter, please join again."
+    ),
 )
 SUPPRESSED = (
     _("We do not write to this address"),
-    _("Its owner asked us never to write to it again, so the newsletter cannot come here. If that is you and you have changed your mind, please write to us."),
+    _(
+        "Its owner asked us never to write to it again, so the newsletter cannot come here. If that is you and you have changed your mind, please write to us."
+    ),
 )
 TAKEN = (
     _("This address is already on the list"),

@@ -127,18 +127,13 @@ def leave(request, token):
     return render(request, "newsletter/left.html" if subscriber else "newsletter/gone.html")
 
 
-def _active_subscriber(token):
-    """The active Subscriber to whom a link to manage belongs. Raises Refusal."""
-    subscriber = subscriptions.own_subscriber(token)
-    if subscriber.state != subscriber.State.ACTIVE:
-        raise subscriptions.Refusal(*subscriptions.OUTDATED)
-    return subscriber
-
-
 @link_view
 def preferences(request, token):
     """Change name, language, country and topics, or ask for another address."""
-    subscriber = _active_subscriber(token)
+    subscriber = subscriptions.own_subscriber(token)
+    if subscriber.state != subscriber.State.ACTIVE:
+        is_saving = request.method == "POST"
+        raise subscriptions.Refusal(*(subscriptions.NOTHING_SAVED if is_saving else subscriptions.OUTDATED))
     wants_address = "email" in request.POST
     form = PreferencesForm(None if wants_address else request.POST or None, instance=subscriber)
     address_form = NewAddressForm(request.POST if wants_address else None, current=subscriber.email)
