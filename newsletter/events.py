@@ -161,7 +161,7 @@ def _close(event, state, delivery=None):
 def _apply(event, delivery):
     """Let an event change its delivery and its subscriber, each only towards something stronger."""
     # The subscriber is locked before the delivery, as by an erasure: two that wait for each other would both fail.
-    subscriber = Subscriber.objects.select_for_update().filter(deliveries=delivery.pk).first()
+    subscriber = Subscriber.objects.select_for_update(of=("self",)).filter(deliveries=delivery.pk).first()
     row = Delivery.objects.select_for_update().get(pk=delivery.pk)
     target = STATES.get(event.kind)
     if target and (row.state == State.SKIPPED or STRENGTH.index(target) > STRENGTH.index(row.state)):

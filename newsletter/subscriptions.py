@@ -30,11 +30,11 @@ MAX_ATTEMPTS = 10
 
 
 class Refusal(Exception):
-    """A link that cannot do what it was made for, with a message for the reader."""
+    """A link that cannot do what it was made for, with a message for the reader, who may be offered to join again."""
 
-    def __init__(self, title, message):
+    def __init__(self, title, message, may_join=False):
         super().__init__(message)
-        self.title, self.message = title, message
+        self.title, self.message, self.may_join = title, message, may_join
 
 
 class Gone(Refusal):
@@ -44,15 +44,18 @@ class Gone(Refusal):
 ALTERED = (
     _("This link does not work"),
     _("It may have been cut in two by the mail program. Please open it again from the mail, or join anew."),
+    True,
 )
 EXPIRED = (
     _("This link has expired"),
     _("For your safety a confirmation link works for two weeks. Please join again: we will send you a new one."),
+    True,
 )
 USED = _("You have already confirmed"), _("Your subscription is active. There is nothing more to do.")
 OUTDATED = (
     _("This link is no longer valid"),
     _("The subscription was changed or ended after this mail was sent. If you want the newsletter, please join again."),
+    True,
 )
 MOVED = (
     _("This link is no longer valid"),
@@ -63,6 +66,7 @@ NOTHING_SAVED = (
     _(
         "The subscription ended, or moved to another address, while this page was open. If you want the newsletter, please join again."
     ),
+    True,
 )
 SUPPRESSED = (
     _("We do not write to this address"),

@@ -37,7 +37,7 @@ def link_view(view):
         try:
             response = view(request, token)
         except subscriptions.Refusal as refusal:
-            context = {"title": refusal.title, "message": refusal.message}
+            context = {"title": refusal.title, "message": refusal.message, "may_join": refusal.may_join}
             response = render(request, "newsletter/refusal.html", context, status=410)
         response["Referrer-Policy"] = "no-referrer"  # the address is a key
         return response

@@ -152,6 +152,7 @@ def test_an_expired_link_is_explained(client, join, time_machine):
     response = client.post(link_in(mail.outbox[0]))
     assert response.status_code == 410
     assert "Este link expirou" in response.content.decode()
+    assert 'class="button" href="/pt-br/subscription/join/"' in response.content.decode()
     assert Subscriber.objects.get().state == State.PENDING
 
 
@@ -334,6 +335,7 @@ def test_the_old_mailbox_ends_the_subscription_and_sees_nothing_of_the_new_one(
         assert "nueva@" not in answer.content.decode()
         assert "Rosa Q." not in answer.content.decode()
     assert "preferences" not in answers[0].content.decode()
+    assert 'class="button" href="/es/subscription/join/"' not in answers[1].content.decode()
     assert "ahora va a otra dirección" in answers[1].content.decode()
     rosa.refresh_from_db()
     assert (rosa.email, rosa.name, rosa.state) == ("nueva@example.org", "Rosa Q.", State.ACTIVE)

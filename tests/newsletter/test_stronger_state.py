@@ -273,6 +273,12 @@ def test_two_lists_at_once_agree_that_somebody_left(order):
     assert Subscriber.objects.count() == 40
 
 
+def test_two_lists_in_opposite_order_do_not_wait_for_each_other():
+    lines = [f"{number}@example.org,subscribed\n" for number in range(2000)]
+    assert race(run_import("".join(lines)), run_import("".join(reversed(lines)))) == [False, False]
+    assert Subscriber.objects.count() == 2000
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_erasure_and_a_complaint_at_once_do_not_wait_for_each_other(order):
     person = Subscriber.objects.create(email=ROSA, state=State.ACTIVE)
