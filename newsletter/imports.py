@@ -366,8 +366,11 @@ def _advance(job, lines, number, position):
         raise Lost
 
 
-def begin(job, state):
-    """Start the dry run (CHECKING) or the import (IMPORTING) from the first line. Returns whether its state allowed that."""
+def begin(job, state, mapping=None):
+    """Start the dry run (CHECKING), of other columns if `mapping` says so, or the import (IMPORTING), from the first line.
+
+    Returns whether its state allowed that.
+    """
     sources = {
         SubscriberImport.State.CHECKING: [SubscriberImport.State.UPLOADED, SubscriberImport.State.CHECKED],
         SubscriberImport.State.IMPORTING: [SubscriberImport.State.CHECKED],
@@ -378,6 +381,7 @@ def begin(job, state):
             return False
         _rewind(row)
         row.state, row.lease_until, row.problem = state, None, ""
+        row.mapping = row.mapping if mapping is None else mapping
         row.save()
     return True
 

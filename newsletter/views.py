@@ -116,8 +116,8 @@ def leave(request, token):
     if request.method != "POST":
         template = "newsletter/leave.html" if subscriber else "newsletter/gone.html"
         # An old address's link goes on ending the subscription, and shows nothing of it.
-        is_shown = subscriber and subscriber.state == subscriber.State.ACTIVE and found.is_about(subscriber.email)
-        return render(request, template, {"token": token, "may_change": is_shown})
+        may_change = subscriber and subscriber.state == subscriber.State.ACTIVE and found.is_about(subscriber.email)
+        return render(request, template, {"token": token, "may_change": may_change})
     if subscriber:
         way, campaign = Way.ONE_CLICK if is_one_click else Way.MAIL, request.GET.get("c", "")
         number = int(campaign) if campaign.isdecimal() and len(campaign) < 10 else None
