@@ -15,13 +15,13 @@ import ssl
 from email.utils import parsedate_to_datetime
 
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+from core import keyed
 from django.conf import settings
-from django.core import signing
 
 from . import events
 
 logger = logging.getLogger(__name__)
-SALT = "newsletter.bounces"
+PURPOSE = "newsletter.bounces"
 STATUS = re.compile(r"^([245])\.\d{1,3}\.\d{1,3}")
 FULL = "5.2.2"  # a permanent code by its form, but the mailbox may be emptied
 PROVIDER = "mailbox"
@@ -31,15 +31,22 @@ BATCH = 200
 
 def return_path(delivery_number):
     """The envelope sender of a delivery's mail."""
+    return _return_paths(delivery_number)[0]
+
+
+def _return_paths(delivery_number):
+    """The return paths of a delivery's mail: under the current key first, then under each older one."""
     local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
-    mark = hashlib.sha256(signing.Signer(salt=SALT).signature(str(delivery_number)).encode()).hexdigest()[:12]
-    return f"{local}+{delivery_number}-{mark}@{domain}"
+    digests = keyed.hashes(PURPOSE, str(delivery_number))
+    return [f"{local}+{delivery_number}-{digest[:12]}@{domain}" for digest in digests]
 
 
 def delivery_of(address):
     """The number of the delivery that a return path belongs to, or None if it was not made here."""
     number, _dash, _mark = address.partition("@")[0].rpartition("+")[2].partition("-")
-    return int(number) if number.isdecimal() and return_path(number).lower() == address.strip().lower() else None
+    if not number.isdecimal():
+        return None
+    return int(number) if address.strip().lower() in map(str.lower, _return_paths(number)) else None
 
 
 def event_of(raw):

@@ -140,7 +140,7 @@ def _lease(event, seconds):
 
 
 def _delivery_of(event):
-    deliveries = Delivery.objects.select_related("subscriber")
+    deliveries = Delivery.objects.all()
     if event.delivery_hint.isdecimal():
         found = deliveries.filter(pk=int(event.delivery_hint)).first()
         if found:
@@ -160,14 +160,16 @@ def _close(event, state, delivery=None):
 
 def _apply(event, delivery):
     """Let an event change its delivery and its subscriber, each only towards something stronger."""
+    # The subscriber is locked before the delivery, as by an erasure: two that wait for each other would both fail.
+    subscriber = Subscriber.objects.select_for_update(of=("self",)).filter(deliveries=delivery.pk).first()
     row = Delivery.objects.select_for_update().get(pk=delivery.pk)
     target = STATES.get(event.kind)
     if target and (row.state == State.SKIPPED or STRENGTH.index(target) > STRENGTH.index(row.state)):
         words = event.description if target in {State.BOUNCED, State.FAILED, State.DEFERRED} else row.error
         Delivery.objects.filter(pk=row.pk).update(state=target, error=words, lease_until=None)
     _close(event, ProviderEvent.State.APPLIED, row)
-    if delivery.subscriber:
-        _apply_to_subscriber(event, delivery.subscriber)
+    if subscriber:
+        _apply_to_subscriber(event, subscriber)
 
 
 def _apply_to_address(event):

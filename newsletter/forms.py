@@ -106,11 +106,29 @@ class PreferencesForm(forms.ModelForm):
         if self.instance.pk:
             self.initial["topics"] = list(self.instance.topics.values_list("pk", flat=True))
 
+    def save(self, commit=True):
+        """Write the fields of this form and no others: the state may have changed since the instance was read."""
+        subscriber = super().save(commit=False)
+        if commit:
+            subscriber.save(update_fields=["name", "language", "country"])
+            self.save_m2m()
+        return subscriber
+
 
 class NewAddressForm(forms.Form):
     """A new address for a subscription."""
 
     email = OwnAddressField(label=_("New address"))
+
+    def __init__(self, *args, current, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.current = current
+
+    def clean_email(self):
+        """Refuse the address that the newsletter goes to already."""
+        if self.cleaned_data["email"] == self.current:
+            raise forms.ValidationError(_("The newsletter already comes to this address."))
+        return self.cleaned_data["email"]
 
 
 class TestSendForm(forms.Form):
@@ -202,6 +220,24 @@ class SuppressionForm(forms.Form):
     """An address to be erased, looked for among the suppressed ones, or let in again."""
 
     email = AddressField(label=_("Address"))
+    what = forms.ChoiceField(choices=[("look", ""), ("lift", ""), ("erase", "")], error_messages={
+        code: _("It is not clear what to do. Please press one of the buttons.") for code in ("required", "invalid_choice")
+    })  # fmt: skip
+    subscriber = forms.ModelChoiceField(
+        Subscriber.objects.all(),
+        required=False,
+        error_messages={"invalid_choice": _("This person is no longer on the list.")},
+    )
+
+    def clean(self):
+        """Refuse to erase the address that a person had when the page was opened, if it is another one by now."""
+        cleaned = super().clean()
+        subscriber = cleaned.get("subscriber")
+        if subscriber and cleaned.get("email") != subscriber.email:
+            raise forms.ValidationError(
+                _("This person's address changed while the page was open. Please look at it again.")
+            )
+        return cleaned
 
 
 class ExportForm(forms.Form):

@@ -25,7 +25,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from . import addresses, tables
+from . import addresses, subscriptions, tables
 from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ class Outcome(TextChoices):
 
 
 STATES = {Outcome.NEW: State.ACTIVE, Outcome.LEFT: State.UNSUBSCRIBED, Outcome.BOUNCED: State.BOUNCED}
+ENDS = {Outcome.LEFT: Kind.LEFT, Outcome.BOUNCED: Kind.BOUNCED}
+ENDED_STATES = {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}
 LEFT_WORDS = {"unsubscribed", "disabled", "no", "false", "0", "left", "baja", "inactive", "inactivo", "inativo", "blocklisted", "blacklisted"}  # fmt: skip
 BOUNCED_WORDS = {"cleaned", "bounced", "hardbounced", "invalid"}
 # In a column that says who is blocked, “yes” means no.
@@ -61,6 +63,7 @@ class Line:
     number: int
     cells: list
     outcome: Outcome = None
+    is_end: bool = False  # the file says that somebody left or bounced who is on the list
     reason: str = ""
     email: str = ""
     name: str = ""
@@ -168,43 +171,66 @@ def _network(text):
 
 
 class Seen:
-    """The addresses of a dry run so far, on disk, so that a long list takes no memory."""
+    """The addresses of a dry run so far and their states, on disk, so that a long list takes no memory."""
 
     def __init__(self):
         self.database = sqlite3.connect("")  # a temporary file that vanishes by itself
-        self.database.execute("CREATE TABLE seen (email TEXT PRIMARY KEY) WITHOUT ROWID")
+        self.database.execute("CREATE TABLE seen (email TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
 
-    def add(self, emails):
-        """Add `emails`; return those that were there before."""
+    def states(self, emails):
+        """{address: state} of those of `emails` that were added before."""
         marks = ",".join("?" * len(emails))
-        known = {row[0] for row in self.database.execute(f"SELECT email FROM seen WHERE email IN ({marks})", emails)}  # noqa: S608
-        self.database.executemany("INSERT OR IGNORE INTO seen VALUES (?)", ((email,) for email in emails))
-        return known
+        return dict(self.database.execute(f"SELECT email, state FROM seen WHERE email IN ({marks})", emails))  # noqa: S608
+
+    def add(self, states):
+        """Add {address: state}."""
+        self.database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", states.items())
 
 
 def judge(lines, seen=None):
     """Decide the outcome of each of some Lines that make sense, by what the database (and a dry run so far) knows."""
     fair = [line for line in lines if line.outcome != Outcome.BAD]
     emails = list({line.email for line in fair})
-    suppressed = Suppression.covers(emails)
+    reasons = Suppression.reasons(emails)
     states = dict(Subscriber.objects.filter(email__in=emails).values_list("email", "state"))
-    before = seen.add(emails) if seen else set()
-    taken = set()
+    confirmed = _confirmed_here(emails, fair)
+    if seen:
+        states |= seen.states(emails)
     for line in fair:
-        state = states.get(line.email)
-        if line.email in suppressed:
+        state, reason = states.get(line.email), reasons.get(line.email)
+        if reason and reason != Suppression.Reason.ENDED:
             line.outcome = Outcome.SUPPRESSED
-        elif state in {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}:
+        elif state in ENDED_STATES or (reason and not state):
             line.outcome = Outcome.ENDED
-        elif state or line.email in taken or line.email in before:
+        elif state and (line.outcome == Outcome.NEW or line.email in confirmed):
             line.outcome = Outcome.KNOWN
-        taken.add(line.email)
+        else:
+            line.is_end = bool(state)
+            states[line.email] = STATES[line.outcome]
+    if seen:
+        seen.add(states)
+
+
+def _confirmed_here(emails, lines):
+    """Those of `emails` who confirmed on this site, which outweighs what another program's file says of them."""
+    if all(line.outcome == Outcome.NEW for line in lines):
+        return set()
+    confirmed = ConsentEvent.objects.filter(kind=Kind.CONFIRMED, subscriber__email__in=emails)
+    return set(confirmed.values_list("subscriber__email", flat=True))
+
+
+class Overtaken(Exception):
+    """Somebody changed meanwhile what the outcome of a line was judged by."""
 
 
 def _write(job, lines):
-    """Write the subscribers, their proofs of consent and their topics: three statements, however many lines."""
+    """Write the subscribers, their proofs of consent and their topics: three statements, however many lines. Raises Overtaken.
+
+    By address, so that two imports at once never wait for each other.
+    """
     now = timezone.now()
-    fair = [line for line in lines if line.outcome in STATES]
+    taken = sorted((line for line in lines if line.outcome in STATES), key=lambda line: line.email)
+    fair = [line for line in taken if not line.is_end]
     people = Subscriber.objects.bulk_create(
         Subscriber(
             email=line.email,
@@ -229,7 +255,7 @@ def _write(job, lines):
             language=line.language,
             wording=job.provenance,
             origin=line.origin,
-            detail=f"{job.file_name}, {line.number}"[:250],
+            detail=_place(job, line)[:250],
         )
         for person, line in zip(people, fair, strict=True)
     )
@@ -239,6 +265,23 @@ def _write(job, lines):
         for person, line in zip(people, fair, strict=True)
         for topic in line.topics
     )
+    for line in taken:
+        if line.is_end:
+            _end(job, line)
+    if Suppression.covers_until_commit([line.email for line in fair]):
+        raise Overtaken
+
+
+def _end(job, line):
+    """End the subscription of somebody on the list of whom the file says that they left or bounced. Raises Overtaken."""
+    subscriber = Subscriber.objects.filter(email=line.email).first()
+    if subscriber is None:
+        raise Overtaken
+    subscriptions.end(subscriber, ENDS[line.outcome], Way.IMPORT, line.origin, detail=_place(job, line))
+
+
+def _place(job, line):
+    return f"{job.file_name}, {line.number}"
 
 
 class Lost(Exception):
@@ -275,7 +318,10 @@ def _rewind(job):
 
 def _commit(job, lines, number, position, seen):
     """Judge a batch, write it unless it is a trial, and record the progress: all or nothing."""
+    outcomes = [line.outcome for line in lines]
     for attempt in range(RACES):
+        for line, outcome in zip(lines, outcomes, strict=True):
+            line.outcome, line.is_end = outcome, False
         try:
             with transaction.atomic():
                 judge(lines, seen)
@@ -284,8 +330,8 @@ def _commit(job, lines, number, position, seen):
                 _keep_bad(job, lines)
                 _advance(job, lines, number, position)
             return
-        except IntegrityError:
-            # Somebody joined with one of these addresses just now: judged again, it is known.
+        except (IntegrityError, Overtaken):
+            # Somebody joined, or was erased, with one of these addresses just now: judged again, that is known.
             if attempt == RACES - 1:
                 raise
             time.sleep(attempt / 100)
@@ -320,8 +366,11 @@ def _advance(job, lines, number, position):
         raise Lost
 
 
-def begin(job, state):
-    """Start the dry run (CHECKING) or the import (IMPORTING) from the first line. Returns whether its state allowed that."""
+def begin(job, state, mapping=None):
+    """Start the dry run (CHECKING), of other columns if `mapping` says so, or the import (IMPORTING), from the first line.
+
+    Returns whether its state allowed that.
+    """
     sources = {
         SubscriberImport.State.CHECKING: [SubscriberImport.State.UPLOADED, SubscriberImport.State.CHECKED],
         SubscriberImport.State.IMPORTING: [SubscriberImport.State.CHECKED],
@@ -332,6 +381,7 @@ def begin(job, state):
             return False
         _rewind(row)
         row.state, row.lease_until, row.problem = state, None, ""
+        row.mapping = row.mapping if mapping is None else mapping
         row.save()
     return True
 

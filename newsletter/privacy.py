@@ -1,6 +1,7 @@
 """What the newsletter knows of an address, and its erasure: only a keyed hash is left, so that it is never mailed again."""
 
 from core import goodbyes, privacy
+from core.models import Topic
 from django.dispatch import receiver
 
 from . import subscriptions
@@ -41,6 +42,8 @@ def data_of(email, **kwargs):
                     "wording": event.wording,
                     "wording_version": event.wording_version,
                     "network": event.origin,
+                    "name": event.form_data.get("name", ""),
+                    "topics": [topic.name for topic in Topic.objects.filter(pk__in=event.form_data.get("topics", []))],
                     "detail": event.detail,
                 }
                 for event in subscriber.consent_events.all()
@@ -56,13 +59,13 @@ def data_of(email, **kwargs):
 @receiver(privacy.erased)
 def erase(email, **kwargs):
     """Delete the subscription, its story and the words of providers about it; suppress the address."""
+    Suppression.add(email, Suppression.Reason.ERASED)  # first: it waits for whoever is about to write a subscriber
     rows = SignUpRequest.objects.filter(email=email).delete()[0]
     rows += ProviderEvent.objects.filter(recipient=email).update(recipient="", description="")
     for subscriber in Subscriber.objects.select_for_update().filter(email=email):
         Delivery.objects.filter(subscriber=subscriber).update(error="")
         remove(Subscriber.objects.filter(pk=subscriber.pk))
         rows += 1
-    Suppression.add(email, Suppression.Reason.ERASED)
     return rows
 
 

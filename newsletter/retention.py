@@ -9,7 +9,7 @@ from django.db.models import Max, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from . import privacy
-from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber, SubscriberImport
+from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber, SubscriberImport, Suppression
 
 State, Kind = Subscriber.State, ConsentEvent.Kind
 CHUNK = 1000  # rows in one transaction
@@ -23,7 +23,7 @@ def apply():
     """Delete what has been kept long enough. Returns {what: number of rows}."""
     limits.forget_old()
     return {
-        "pending": _end_pending(),
+        "pending": _in_chunks(_never_confirmed()),
         "ended": _in_chunks(Subscriber.objects.filter(ended_at__lt=_before("ended")).exclude(state=State.ACTIVE)),
         "deliveries": Delivery.objects.filter(
             campaign__finished_at__lt=_before("deliveries"), subscriber__isnull=False
@@ -33,26 +33,26 @@ def apply():
     }
 
 
-def _end_pending():
-    """Sign-ups that were never confirmed vanish; who had been a subscriber before goes back to having left."""
+def _never_confirmed():
+    """Subscribers who never confirmed; one whose subscription ended before is none of them, however often they ask."""
     asked = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), kind=Kind.ASKED)
     asked = asked.order_by().values("subscriber").annotate(last=Max("at")).values("last")
     old = Q(last_asked__lt=_before("pending")) | Q(last_asked=None, created_at__lt=_before("pending"))
-    waiting = Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(asked)).filter(old)
-    left = ConsentEvent.objects.filter(kind=Kind.LEFT).values("subscriber")
-    returned = Subscriber.objects.filter(pk__in=list(waiting.filter(pk__in=left).values_list("pk", flat=True)))
-    returned.update(state=State.UNSUBSCRIBED, ended_at=timezone.now())
-    return _in_chunks(waiting)
+    return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(asked)).filter(old)
 
 
 def _in_chunks(subscribers):
+    """Delete a Subscriber queryset; of those whose subscription ended, that stays known (Suppression.Reason.ENDED)."""
     number = 0
     while True:
         with transaction.atomic():
-            keys = list(subscribers.order_by("pk").values_list("pk", flat=True)[:CHUNK])
-            privacy.remove(Subscriber.objects.filter(pk__in=keys))
-        number += len(keys)
-        if len(keys) < CHUNK:
+            rows = list(subscribers.select_for_update(of=("self",)).order_by("pk")[:CHUNK])
+            for row in rows:
+                if row.state != State.PENDING:
+                    Suppression.add(row.email, Suppression.Reason.ENDED)
+            privacy.remove(Subscriber.objects.filter(pk__in=[row.pk for row in rows]))
+        number += len(rows)
+        if len(rows) < CHUNK:
             return number
 
 

@@ -74,10 +74,11 @@ def judge():
         counted = [click for clicks in by_delivery.values() for click in _by_people(clicks)]
         for click in counted:
             CampaignLink.objects.filter(pk=click.link_id).update(clicks=F("clicks") + 1)
-            Delivery.objects.filter(pk=click.delivery_id).update(clicked_at=Coalesce("clicked_at", click.at))
+            # The subscriber before the delivery, as everywhere: two that lock in other orders wait for each other.
             Subscriber.objects.filter(deliveries=click.delivery_id).update(
                 engaged_at=Greatest(Coalesce("engaged_at", click.at), click.at)
             )
+            Delivery.objects.filter(pk=click.delivery_id).update(clicked_at=Coalesce("clicked_at", click.at))
         Click.objects.filter(pk__in=[click.pk for clicks in by_delivery.values() for click in clicks]).delete()
     return len(counted)
 

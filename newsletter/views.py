@@ -37,7 +37,7 @@ def link_view(view):
         try:
             response = view(request, token)
         except subscriptions.Refusal as refusal:
-            context = {"title": refusal.title, "message": refusal.message}
+            context = {"title": refusal.title, "message": refusal.message, "may_join": refusal.may_join}
             response = render(request, "newsletter/refusal.html", context, status=410)
         response["Referrer-Policy"] = "no-referrer"  # the address is a key
         return response
@@ -110,12 +110,14 @@ def leave(request, token):
     """GET: ask. POST: leave at once, from the page or, with one click, from the mail program (RFC 8058)."""
     is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
     try:
-        subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
+        subscriber, found = subscriptions.subscriber_of(tokens.MANAGE, token)
     except subscriptions.Gone:
         subscriber = None
     if request.method != "POST":
         template = "newsletter/leave.html" if subscriber else "newsletter/gone.html"
-        return render(request, template, {"token": token, "subscriber": subscriber})
+        # An old address's link goes on ending the subscription, and shows nothing of it.
+        may_change = subscriber and subscriber.state == subscriber.State.ACTIVE and found.is_about(subscriber.email)
+        return render(request, template, {"token": token, "may_change": may_change})
     if subscriber:
         way, campaign = Way.ONE_CLICK if is_one_click else Way.MAIL, request.GET.get("c", "")
         number = int(campaign) if campaign.isdecimal() and len(campaign) < 10 else None
@@ -125,21 +127,16 @@ def leave(request, token):
     return render(request, "newsletter/left.html" if subscriber else "newsletter/gone.html")
 
 
-def _active_subscriber(token):
-    """The active Subscriber to whom a link to manage belongs. Raises Refusal."""
-    subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
-    if subscriber.state != subscriber.State.ACTIVE:
-        raise subscriptions.Refusal(*subscriptions.OUTDATED)
-    return subscriber
-
-
 @link_view
 def preferences(request, token):
     """Change name, language, country and topics, or ask for another address."""
-    subscriber = _active_subscriber(token)
+    subscriber = subscriptions.own_subscriber(token)
+    if subscriber.state != subscriber.State.ACTIVE:
+        is_saving = request.method == "POST"
+        raise subscriptions.Refusal(*(subscriptions.NOTHING_SAVED if is_saving else subscriptions.OUTDATED))
     wants_address = "email" in request.POST
     form = PreferencesForm(None if wants_address else request.POST or None, instance=subscriber)
-    address_form = NewAddressForm(request.POST if wants_address else None)
+    address_form = NewAddressForm(request.POST if wants_address else None, current=subscriber.email)
     done = None
     if request.method == "POST" and wants_address and address_form.is_valid():
         done = _ask_for_new_address(request, subscriber, address_form)
@@ -166,7 +163,8 @@ def new_address(request, token):
     """GET: one button. POST: take the new address."""
     if request.method != "POST":
         subscriber = subscriptions.check_new_address(token)
-        return render(request, "newsletter/new_address.html", {"subscriber": subscriber})
+        context = {"subscriber": subscriber, "had_ended": subscriptions.has_ended_at(subscriber.new_email)}
+        return render(request, "newsletter/new_address.html", context)
     subscriber = subscriptions.confirm_new_address(token, truncated_origin(request))
     return render(request, "newsletter/new_address_taken.html", {"subscriber": subscriber})
 
@@ -174,12 +172,14 @@ def new_address(request, token):
 @link_view
 def data(request, token):
     """What is kept of a subscriber: POST hands it over as a file, or erases it. Works after leaving, too."""
-    subscriber, _token = subscriptions.subscriber_of(tokens.MANAGE, token)
-    if request.method != "POST":
-        return render(request, "newsletter/data.html", {"token": token, "subscriber": subscriber})
-    if request.POST.get("what") == "erase":
-        privacy.erase(subscriber.email)
+    subscriber = subscriptions.own_subscriber(token)
+    what = request.POST.get("what")
+    if what == "erase":
+        subscriptions.erase(token)
         return render(request, "newsletter/erased.html")
+    if what != "download":
+        context = {"token": token, "is_unclear": request.method == "POST"}
+        return render(request, "newsletter/data.html", context, status=400 if context["is_unclear"] else 200)
     response = JsonResponse(privacy.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
     response["Content-Disposition"] = 'attachment; filename="clac.json"'
     return response

@@ -5,7 +5,7 @@ import traceback
 
 import pytest
 from core.models import JobRun, Use
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django_tasks_db.models import DBTaskResult
 
 from newsletter.models import (
@@ -56,3 +56,48 @@ def race(*functions):
     for process in processes:
         process.join(10)
     return [found[number] for number in range(len(functions))]
+
+
+HELD_SECONDS = 0.3 if connection.vendor == "postgresql" else 0.05
+
+
+def pause():
+    """Where a function stops half-way that cannot be held by a transaction (`stops_itself`); only within overlap()."""
+
+
+def overlap(first, second):
+    """Run `first`, and `second` before `first` is committed; return what each returned, or its exception's name.
+
+    What `second` does then it did either on what it read before, or after having waited for the commit. On SQLite it always
+    waits: there is one writer at a time.
+    """
+    context = multiprocessing.get_context("fork")
+    is_half_way, is_over = context.Event(), context.Event()
+
+    def stop():
+        is_half_way.set()
+        is_over.wait(HELD_SECONDS)
+
+    def held():
+        global pause
+        if getattr(first, "stops_itself", False):
+            pause = stop  # of this process only
+            try:
+                return first()
+            finally:
+                is_half_way.set()
+        with transaction.atomic():
+            try:
+                with transaction.atomic():
+                    return first()
+            finally:
+                stop()
+
+    def meanwhile():
+        assert is_half_way.wait(30)
+        try:
+            return second()
+        finally:
+            is_over.set()
+
+    return race(held, meanwhile)

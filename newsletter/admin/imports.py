@@ -57,10 +57,10 @@ def show(request, pk):
         request.POST if request.method == "POST" else None, job=job, sample=table.sample if table else []
     )
     if request.method == "POST" and table and form.is_valid():
-        job.mapping = form.mapping
-        job.save(update_fields=["mapping"])
-        if imports.begin(job, State.CHECKING):
+        if imports.begin(job, State.CHECKING, form.mapping):
             work_on_imports.enqueue()
+        else:
+            _refuse(request, job)
         return redirect("newsletter_import", pk)
     return render(request, "newsletter/admin/import.html", {"form": form, **_progress(job)})
 
@@ -100,8 +100,13 @@ def change(request, pk, action):
     elif action == "cancel" and imports.cancel(job):
         messages.success(request, _("The import was cancelled. What had been imported until then stays."))
     else:
-        messages.error(request, _("That is not possible now: %(state)s.") % {"state": job.get_state_display()})
+        _refuse(request, job)
     return redirect("newsletter_import", pk)
+
+
+def _refuse(request, job):
+    job.refresh_from_db()
+    messages.error(request, _("That is not possible now: %(state)s.") % {"state": job.get_state_display()})
 
 
 def _csv(lines, name):

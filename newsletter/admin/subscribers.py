@@ -4,6 +4,7 @@ import csv
 
 from core import privacy
 from django.contrib import messages
+from django.db import transaction
 from django.http import JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -16,7 +17,7 @@ from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.log_actions import log
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from newsletter import addresses, subscriptions
+from newsletter import subscriptions
 from newsletter.audiences import audience
 from newsletter.forms import ExportForm, SuppressionForm
 from newsletter.imports import Echo, inert
@@ -115,6 +116,8 @@ def end(request, pk):
     if subscriptions.leave(subscriber, ConsentEvent.Way.STAFF):
         log(subscriber, "newsletter.end", user=request.user)
         messages.success(request, _("%(email)s gets no more mail.") % {"email": subscriber.email})
+    else:
+        messages.info(request, _("%(email)s was no longer on the list.") % {"email": subscriber.email})
     return redirect("newsletter_subscriber", pk)
 
 
@@ -134,36 +137,54 @@ def take_data(request, pk):
 def suppressions(request):
     """Erase an address on request, see whether one is suppressed, or lift that on its owner's written wish."""
     form = SuppressionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        email = form.cleaned_data["email"]
-        {"erase": _erase, "look": _look, "lift": _lift}[request.POST.get("what", "look")](request, email)
+    if form.is_valid():
+        SUPPRESSION_ACTIONS[form.cleaned_data["what"]](request, form)
         return redirect("newsletter_suppressions")
     counts = [(label, Suppression.objects.filter(reason=code).count()) for code, label in Suppression.Reason.choices]
-    return render(request, "newsletter/admin/suppressions.html", {"form": form, "counts": counts})
+    context = {"form": form, "counts": counts}
+    return render(request, "newsletter/admin/suppressions.html", context, status=422 if form.is_bound else 200)
 
 
-def _erase(request, email):
-    number = privacy.erase(email)
-    # The log must not keep the address that was to be erased.
-    log(Suppression.objects.get(address_hash__in=addresses.hashes(email)), "newsletter.erase", user=request.user)
+def _erase(request, form):
+    email = form.cleaned_data["email"]
+    with transaction.atomic():
+        subscriber = form.cleaned_data["subscriber"]
+        if subscriber and not Subscriber.objects.select_for_update().filter(pk=subscriber.pk, email=email):
+            messages.error(request, _("Nothing was erased: this person's address has just changed."))
+            return
+        number = privacy.erase(email)
+        # The log must not keep the address that was to be erased.
+        log(Suppression.of(email).first(), "newsletter.erase", user=request.user)
     messages.success(
         request, _("Erased: %(number)s records. The address will never be mailed again.") % {"number": number}
     )
 
 
-def _look(request, email):
-    if Suppression.covers([email]):
-        messages.warning(request, _("%(email)s is suppressed: it is never mailed.") % {"email": email})
-    else:
+def _look(request, form):
+    email = form.cleaned_data["email"]
+    reason = Suppression.reasons([email]).get(email)
+    if reason is None:
         messages.info(request, _("%(email)s is not suppressed.") % {"email": email})
+    elif reason == Suppression.Reason.ENDED:
+        messages.info(
+            request,
+            _("%(email)s once had a subscription: an import does not take it, its owner may join again.")
+            % {"email": email},
+        )
+    else:
+        messages.warning(request, _("%(email)s is suppressed: it is never mailed.") % {"email": email})
 
 
-def _lift(request, email):
+def _lift(request, form):
+    email = form.cleaned_data["email"]
     if Suppression.lift(email):
         log(Suppression(pk=0), "newsletter.lift", user=request.user)
         messages.success(request, _("%(email)s may join again.") % {"email": email})
     else:
         messages.info(request, _("%(email)s is not suppressed.") % {"email": email})
+
+
+SUPPRESSION_ACTIONS = {"erase": _erase, "look": _look, "lift": _lift}
 
 
 @may_export

@@ -6,7 +6,7 @@ from core.leases import LeasedModel
 from core.models import Topic, default_language
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,12 +22,12 @@ class SubscriberQuerySet(models.QuerySet):
 
         Fewer than three letters are taken as the beginning of an address.
         """
-        text = text.strip()
+        text = text.strip().replace("\0", "")
         if len(text) < 3:
             return self.filter(email__gte=text.lower(), email__lt=text.lower() + "\U0010ffff")
         if connection.vendor == "postgresql":
             return self.filter(models.Q(email__icontains=text) | models.Q(name__icontains=text))
-        phrase = '"' + text.replace('"', '""').replace("\0", "") + '"'
+        phrase = '"' + text.replace('"', '""') + '"'
         return self.filter(pk__in=RawSQL("SELECT rowid FROM subscriber_find WHERE subscriber_find MATCH %s", [phrase]))
 
 
@@ -144,6 +144,7 @@ class ConsentEvent(models.Model):
     wording_version = models.CharField(_("version of the wording"), max_length=20, blank=True)
     origin = models.CharField(_("network of origin"), max_length=50, blank=True)
     detail = models.CharField(_("detail"), max_length=250, blank=True)
+    form_data = models.JSONField(default=dict, editable=False)  # asked, confirmed: {"name": …, "topics": [numbers]}
     campaign = models.PositiveBigIntegerField(null=True, editable=False)  # the number of the campaign that led to it
 
     class Meta:
@@ -166,12 +167,16 @@ class ConsentEvent(models.Model):
 
 
 class Suppression(models.Model):
-    """An address never to be mailed again, known only by its keyed hash. Outlives erasure."""
+    """An address that asked, or has to be taken as asking, not to be mailed; known only by its keyed hash. Outlives erasure.
+
+    ENDED is the weakest: the subscription ended and its data is gone. No import revives it, but its owner may join again.
+    """
 
     class Reason(models.TextChoices):
         ERASED = "erased", _("erased on request")
         COMPLAINED = "complained", _("complained")
         STAFF = "staff", _("staff")
+        ENDED = "ended", _("left, bounced or moved to another address; may join again")
 
     address_hash = models.CharField(max_length=64, unique=True)
     reason = models.CharField(_("reason"), max_length=20, choices=Reason)
@@ -185,21 +190,54 @@ class Suppression(models.Model):
         return self.address_hash[:12]
 
     @classmethod
+    def of(cls, email):
+        """The rows of a normalised address, under whichever key they were made."""
+        return cls.objects.filter(address_hash__in=addresses.hashes(email))
+
+    @classmethod
     def add(cls, email, reason):
-        """Suppress a normalised address for good."""
-        cls.objects.get_or_create(address_hash=addresses.hashes(email)[0], defaults={"reason": reason})
+        """Suppress a normalised address for good, and return its row. An older reason stays, unless it was ENDED.
+
+        Call it inside a transaction, and look for the address's subscriber afterwards: whoever writes one at the same time is
+        waited for here, or finds the address covered (covers_until_commit).
+        """
+        with transaction.atomic():
+            list(Subscriber.objects.select_for_update().filter(email=email))  # always before a row of this table
+            row = cls.of(email).first()
+            if row is None:
+                row, _is_new = cls.objects.get_or_create(
+                    address_hash=addresses.hashes(email)[0], defaults={"reason": reason}
+                )
+            if reason != cls.Reason.ENDED:
+                cls.of(email).filter(reason=cls.Reason.ENDED).update(reason=reason)
+        return row
 
     @classmethod
     def lift(cls, email):
-        """Take a normalised address off the list; returns whether it was on it."""
-        return bool(cls.objects.filter(address_hash__in=addresses.hashes(email)).delete()[0])
+        """Let a normalised address be mailed again; returns whether it was suppressed."""
+        return bool(cls.of(email).exclude(reason=cls.Reason.ENDED).delete()[0])
+
+    @classmethod
+    def reasons(cls, emails):
+        """{address: reason} of those of the normalised addresses `emails` that are known here; one query."""
+        by_hash = {digest: email for email in emails for digest in addresses.hashes(email)}
+        found = cls.objects.filter(address_hash__in=by_hash).values_list("address_hash", "reason")
+        # Under two keys there may be two rows: the weaker one first, to be overwritten.
+        ranked = sorted(found, key=lambda row: row[1] != cls.Reason.ENDED)
+        return {by_hash[digest]: reason for digest, reason in ranked}
 
     @classmethod
     def covers(cls, emails):
         """Those of the normalised addresses `emails` that must not be mailed, as a set; one query."""
-        by_hash = {digest: email for email in emails for digest in addresses.hashes(email)}
-        found = cls.objects.filter(address_hash__in=by_hash).values_list("address_hash", flat=True)
-        return {by_hash[digest] for digest in found}
+        return {email for email, reason in cls.reasons(emails).items() if reason != cls.Reason.ENDED}
+
+    @classmethod
+    def covers_until_commit(cls, emails):
+        """As covers(), and none is added until this transaction ends. Call it last: after it, no Subscriber may be locked."""
+        if connection.vendor == "postgresql":  # on SQLite there is one writer at a time
+            with connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
+        return cls.covers(emails)
 
 
 class SignUpRequest(LeasedModel):

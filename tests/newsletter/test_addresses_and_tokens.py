@@ -1,14 +1,12 @@
 """Addresses and tokens, by properties."""
 
-import uuid
-from types import SimpleNamespace
-
 import pytest
 from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter import addresses, tokens
+from newsletter.models import Subscriber
 
 
 @pytest.mark.parametrize(
@@ -57,7 +55,7 @@ def test_any_text_is_either_normalised_or_refused(text):
     assert "\n" not in once
 
 
-people = st.builds(SimpleNamespace, uuid=st.uuids(), confirmation_round=st.integers(0, 65535))
+people = st.builds(Subscriber, uuid=st.uuids(), confirmation_round=st.integers(0, 65535), email=st.emails())
 
 
 @given(people)
@@ -82,14 +80,29 @@ def test_any_other_text_is_refused(text):
         tokens.read(tokens.MANAGE, text)
 
 
+@given(people, st.text(max_size=40), st.text(max_size=40))
+def test_a_token_is_about_one_value_only(subscriber, value, other):
+    token = tokens.read(tokens.CONFIRM, tokens.make(tokens.CONFIRM, subscriber, value))
+    assert token.is_about(value)
+    assert token.is_about(other) == (other == value)
+
+
 def test_a_token_serves_one_purpose_only():
-    subscriber = SimpleNamespace(uuid=uuid.uuid4(), confirmation_round=0)
-    with pytest.raises(tokens.BadToken):
-        tokens.read(tokens.CONFIRM, tokens.make(tokens.MANAGE, subscriber))
+    subscriber, purposes = Subscriber(email="rosa@example.org"), {tokens.CONFIRM, tokens.MANAGE, tokens.ADDRESS}
+    for purpose in purposes:
+        for other in purposes - {purpose}:
+            with pytest.raises(tokens.BadToken):
+                tokens.read(other, tokens.make(purpose, subscriber))
+        with pytest.raises(tokens.BadToken):
+            tokens.read_tracking(tokens.make(purpose, subscriber))
+        with pytest.raises(tokens.BadToken):
+            tokens.read(purpose, tokens.make_tracking(1))
 
 
 def test_links_work_after_the_secret_key_was_rotated(settings):
-    subscriber = SimpleNamespace(uuid=uuid.uuid4(), confirmation_round=0)
+    subscriber = Subscriber(email="rosa@example.org")
     token = tokens.make(tokens.MANAGE, subscriber)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new one", [settings.SECRET_KEY]
-    assert tokens.read(tokens.MANAGE, token).subscriber == subscriber.uuid
+    found = tokens.read(tokens.MANAGE, token)
+    assert (found.subscriber, found.is_about(subscriber.email)) == (subscriber.uuid, True)
+    assert tokens.make(tokens.MANAGE, subscriber) != token

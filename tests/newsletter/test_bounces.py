@@ -77,6 +77,13 @@ def test_each_mail_has_a_return_path_of_its_own(issue, subscribe, delivery):
     assert "From: CLAC <boletin@example.org>" in message.message().as_string()
 
 
+def test_a_return_path_counts_after_the_secret_key_was_rotated(delivery, settings):
+    path = bounces.return_path(delivery.pk)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new one", [settings.SECRET_KEY]
+    assert bounces.delivery_of(path) == bounces.delivery_of(bounces.return_path(delivery.pk)) == delivery.pk
+    assert bounces.return_path(delivery.pk) != path
+
+
 def test_only_our_own_return_paths_count(delivery):
     path = bounces.return_path(delivery.pk)
     assert bounces.delivery_of(path.upper()) == delivery.pk

@@ -6,7 +6,7 @@ import pytest
 from core import limits
 from django.core.files.base import ContentFile
 
-from newsletter import campaigns, events, imports, sending, subscriptions, tokens
+from newsletter import campaigns, events, imports, sending, subscriptions
 from newsletter.models import (
     Campaign,
     ConsentEvent,
@@ -18,21 +18,21 @@ from newsletter.models import (
     SubscriberImport,
 )
 from tests.committed import _django_db_helper, race  # noqa: F401
+from tests.newsletter.test_stronger_state import ask, link_in
 
 pytestmark = pytest.mark.django_db
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
 
 
 def test_two_confirmations_at_once_confirm_once():
-    person = Subscriber.objects.create(email="rosa@example.org")
-    token = tokens.make(tokens.CONFIRM, person)
+    token = link_in(ask("rosa@example.org"), "confirm")
 
     def confirm():
         subscriptions.confirm(token)
         return "confirmed"
 
     assert sorted(race(*[confirm] * 4)) == ["Refusal", "Refusal", "Refusal", "confirmed"]
-    assert [event.kind for event in ConsentEvent.objects.all()] == [Kind.CONFIRMED]
+    assert [event.kind for event in ConsentEvent.objects.all()] == [Kind.ASKED, Kind.CONFIRMED]
 
 
 def test_leaving_many_times_at_once_leaves_one_event():

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter import addresses, imports, tables
+from newsletter.admin import imports as admin_imports
 from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, SubscriberImport, Suppression
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +175,22 @@ def test_what_is_no_table_is_refused_in_words(content, upload):
 def test_without_provenance_nothing_is_uploaded(upload):
     response = upload("list.csv", "email\na@example.org\n", provenance="")
     assert "provenance" in response.context["form"].errors
+
+
+def test_columns_are_not_changed_under_an_import_that_another_editor_started(upload, check, staff_client, monkeypatch):
+    job = check(upload("list.csv", "email,name\na@example.org,b@example.org\n"))
+    sample = admin_imports._sample
+
+    def meanwhile(read):
+        imports.begin(read, State.IMPORTING)
+        return sample(read)
+
+    monkeypatch.setattr(admin_imports, "_sample", meanwhile)
+    data = {"column0": "name", "column1": "email"}
+    answer = staff_client.post(f"/admin/newsletter/imports/{job.pk}/", data, follow=True)
+    assert "That is not possible now" in answer.content.decode()
+    job.refresh_from_db()
+    assert (job.state, job.mapping) == (State.IMPORTING, {"email": 0, "name": 1})
 
 
 LINES = """email,name
