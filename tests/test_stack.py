@@ -399,3 +399,38 @@ def test_a_private_document_has_no_other_address(stack, through_nginx):
         answer = sent_as_it_is(stack, f"/media/{path}", through_nginx)
         assert secret.encode() not in answer, path
         assert re.match(rb"HTTP/1\.1 (301|302|400|404) ", answer), (path, answer[:80])
+
+
+SECRETS = """
+from django.contrib.auth import get_user_model
+from django.contrib.auth.tokens import default_token_generator
+from newsletter import tokens
+from newsletter.models import Subscriber
+rosa, _new = Subscriber.objects.get_or_create(email="rosa.diaz@example.org", defaults={"state": "active"})
+user, _new = get_user_model().objects.get_or_create(username="rosa", email=rosa.email)
+print("secrets:", rosa.manage_token, tokens.make(tokens.CONFIRM, rosa, "x"), tokens.make_tracking(7), default_token_generator.make_token(user))
+"""
+
+
+def test_no_log_holds_a_token_or_an_address(stack):
+    """Links as they are in mails, in every way that they are followed, while all is well and while the application is away."""
+    manage, confirm, tracking, reset = re.search(r"secrets: (.+)", stack.manage("shell", "-c", SECRETS))[1].split()
+    paths = [f"/es/subscription/{view}/{manage}/" for view in ("leave", "preferences", "data")]
+    paths += [f"/en/subscription/confirm/{confirm}/", f"/t/{tracking}/1/", f"/t/{tracking}/o.gif"]
+    paths += [f"/admin/password_reset/confirm/MQ/{reset}/", "/es/buscar/?q=rosa.diaz%40example.org"]
+    paths += [path.rstrip("/") for path in paths] + [path.upper() for path in paths] + [f"{path}x" for path in paths]
+    referer = {"referer": f"{stack.url}{paths[0]}"}
+    for path in paths:
+        stack.ask(f"{stack.url}{path}", **referer)
+        stack.ask(f"{stack.url}{path}", data=b"email=rosa.diaz%40example.org", **referer)
+    stack.stop("web")
+    assert stack.status(f"{stack.url}{paths[0]}") == 503
+    stack.start_web()
+    for number in range(60):
+        stack.ask(f"{stack.url}/es/contacto/?{number}")  # fills the buffer of the log
+    time.sleep(6)  # it is written every five seconds
+    written = {path.name: path.read_text(errors="replace").lower() for path in stack.folder.glob("*.log")}
+    assert "/es/subscription/leave/…" in written["clac.log"]
+    for name, text in written.items():
+        for secret in (manage, confirm, tracking, reset, "rosa.diaz"):
+            assert secret.lower() not in text, (name, secret)
