@@ -39,7 +39,7 @@ MARK_SENT = """UPDATE newsletter_delivery SET state = 'sent', sent_at = %s, leas
 DATABASE_SECONDS = 900  # how long results are kept in hand while the database is away
 
 
-class Holder:
+class Lease:
     """Until when this worker holds its mails (time.monotonic): a worker that was stopped for a while sends none of them."""
 
     def __init__(self):
@@ -49,8 +49,8 @@ class Holder:
         """The lease was just taken or prolonged."""
         self._until = time.monotonic() + 0.7 * settings.NEWSLETTER_LEASE_SECONDS
 
-    def holds(self):
-        """Whether a mail may still be begun."""
+    def holds(self, number):
+        """Whether the mail of this delivery may still be begun."""
         return time.monotonic() < self._until
 
 
@@ -60,7 +60,7 @@ class Shift:
     def __init__(self, campaign, seconds):
         self.campaign = campaign
         self.until = time.monotonic() + seconds
-        self.holder = Holder()
+        self.lease = Lease()
         self.in_hand = {}
         self.contents = {}
         self.is_stopped = self.is_exhausted = False
@@ -115,12 +115,12 @@ class Shift:
             lease = now + timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS)
             held = Delivery.objects.filter(pk__in=self.in_hand, state=State.SENDING)
             if held.update(lease_until=lease):
-                self.holder.renew()
+                self.lease.renew()
 
     def _give_back(self, mails):
         """Put back what nobody has begun, as if it had never been claimed."""
         numbers = [mail.number for mail in mails]
-        if self.holder.holds():
+        if all(mail.is_held() for mail in mails):
             Delivery.objects.filter(pk__in=numbers, state=State.SENDING).update(
                 state=State.QUEUED, lease_until=None, attempts=Greatest(F("attempts") - 1, 0)
             )
@@ -144,7 +144,7 @@ class Shift:
         if not keys:
             self.is_exhausted = True
             return
-        self.holder.renew()
+        self.lease.renew()
         mails = self._outgoing(keys)
         self.in_hand |= {mail.number: mail for mail in mails}
         carrier.submit(mails)
@@ -189,7 +189,7 @@ class Shift:
                 left_out.append(key)
                 continue
             recipient = personal.Recipient(key, uuid, email, name, language, self.campaign.pk)
-            mails.append(Outgoing(recipient, self._content(language, variant), self.holder))
+            mails.append(Outgoing(recipient, self._content(language, variant), self.lease))
         if left_out:
             Delivery.objects.filter(pk__in=left_out).update(state=State.SKIPPED, lease_until=None)
         return mails

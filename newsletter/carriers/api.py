@@ -58,7 +58,7 @@ class SingleCarrier(Carrier):
         connection = get_connection()
         try:
             while (mail := self._waiting.get()) is not None:
-                self.results.put(self._send(connection, mail) if mail.holder.holds() else expired(mail))
+                self.results.put(self._send(connection, mail) if mail.is_held() else expired(mail))
                 mail.committed.wait()
         finally:
             connection.close()

@@ -65,8 +65,8 @@ class MergeCarrier(Carrier):
     def _work(self):
         connection = get_connection()
         while (batch := self._waiting.get()) is not None:
-            held = [mail for mail in batch.mails if mail.holder.holds()]
-            lost = [expired(mail) for mail in batch.mails if not mail.holder.holds()]
+            held = [mail for mail in batch.mails if mail.is_held()]
+            lost = [expired(mail) for mail in batch.mails if not mail.is_held()]
             self.results.put(lost + self._send(connection, held))
             batch.committed.wait()
         connection.close()
