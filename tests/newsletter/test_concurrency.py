@@ -1,12 +1,13 @@
 """Several processes at once on one database; on PostgreSQL in `make test-services`, on SQLite in `make test`."""
 
+import time
 from datetime import timedelta
 
 import pytest
 from core import limits
 from django.core.files.base import ContentFile
 
-from newsletter import campaigns, events, imports, sending, subscriptions, tokens
+from newsletter import campaigns, events, imports, quota, sending, subscriptions, tokens
 from newsletter.models import (
     Campaign,
     ConsentEvent,
@@ -130,3 +131,19 @@ def test_two_workers_share_a_campaign_and_mail_nobody_twice():
     first, second = race(work, work)
     assert len(first) + len(second) == 300
     assert len({*first, *second}) == 300
+
+
+def test_three_processes_keep_the_limit_per_second_together(settings):
+    settings.SEND_PER_SECOND = 10
+
+    def take():
+        moments, until = [], time.time() + 3
+        while time.time() < until:
+            number, pause = quota.take(4)
+            moments += [time.time()] * number
+            time.sleep(min(pause, 0.05))
+        return moments
+
+    moments = sorted(moment for taken in race(take, take, take) for moment in taken)
+    assert len(moments) >= 20
+    assert max(sum(first <= moment < first + 1 for moment in moments) for first in moments) <= 10
