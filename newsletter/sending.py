@@ -506,6 +506,8 @@ def work_on(campaign, seconds):
         return False
     if not is_more:
         campaigns.finish_if_done(campaign)
+    if shift.campaign.state == Campaign.State.CANCELLED:
+        campaigns.settle_cancelled()
     return is_more
 
 

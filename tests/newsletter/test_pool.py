@@ -1,5 +1,7 @@
 """How many connections to a server are tried, by what it lately took."""
 
+from itertools import pairwise
+
 import pytest
 
 from newsletter.carriers import pool as module
@@ -55,7 +57,7 @@ def test_it_grows_again_one_by_one_and_tries_less_often_where_it_is_refused(cloc
         clock.shift(1)
         if open_all(pool, 5):
             tries.append(second)
-    pauses = [after - before for before, after in zip(tries, tries[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(tries)]
     assert 3 < len(tries) < 8
     assert pauses == sorted(pauses)
     assert pauses[-1] > 4 * pauses[0]
