@@ -7,7 +7,9 @@ import time
 
 from django.core.mail import get_connection
 
-from .base import EXIT_SECONDS, Carrier, expired, failed
+from newsletter.errors import Meaning, Verdict
+
+from .base import EXIT_SECONDS, Carrier, Result, expired, failed
 
 logger = logging.getLogger(__name__)
 
@@ -84,21 +86,26 @@ class ThreadCarrier(Carrier):
         while (batch := self._waiting.get()) is not None and not self._is_ending.is_set():
             held = [mail for mail in batch.mails if mail.is_held()]
             results = [expired(mail) for mail in batch.mails if mail not in held]
-            is_begun = False
             try:
-                if held:
-                    connection = connection or get_connection()
-                    is_begun = True
-                    results += self.send(connection, held)
-            except Exception as error:
-                logger.exception("A call to the provider failed in an unexpected way")
-                told = {result.mail for result in results}
-                results += [failed(mail, error, is_begun) for mail in batch.mails if mail not in told]
+                connection = connection or get_connection()
+            except Exception as error:  # no mail could go out with these settings
+                verdict = Verdict(Meaning.HALT, f"{type(error).__name__}: {error}")
+                results += [Result(mail, verdict) for mail in held]
+            else:
+                results += self._sent(connection, held)
             self.results.put(results)
             while not batch.committed.wait(1):
                 if self._is_ending.is_set():
                     break
         close(connection)
+
+    def _sent(self, connection, mails):
+        """The Results of mails, whatever sending them raises."""
+        try:
+            return self.send(connection, mails) if mails else []
+        except Exception as error:
+            logger.exception("A call to the provider failed in an unexpected way")
+            return [failed(mail, error, is_begun=True) for mail in mails]
 
 
 def close(connection):

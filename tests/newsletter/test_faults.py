@@ -19,6 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from newsletter import campaigns, personal, sending
+from newsletter.carriers import api, merge, threads
 from newsletter.content import Content
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
@@ -199,3 +200,25 @@ def test_a_campaign_ends_whichever_call_fails(campaign, server, place, monkeypat
             send(campaign, faults)
             check(campaign, server)
             assert time.monotonic() - started < 20, f"{place} {at} {error!r} took long"
+
+
+def break_(*arguments, **more):
+    raise KeyError("a fault")
+
+
+def test_settings_that_no_mail_can_go_out_with_pause_the_campaign(campaign, server, monkeypatch):
+    monkeypatch.setattr(threads, "get_connection", break_)
+    send_campaign.func(campaign.pk)
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.problem) == (Campaign.State.PAUSED, Campaign.Problem.HALTED)
+    assert "a fault" in campaign.problem_words
+    assert campaign.counts()[State.QUEUED] == PEOPLE
+
+
+def test_a_call_that_fails_in_our_own_code_is_an_unclear_answer(campaign, server, monkeypatch):
+    for kind in (api.SingleCarrier, merge.MergeCarrier):
+        monkeypatch.setattr(kind, "send", break_)
+    send_campaign.func(campaign.pk)
+    rows = campaign.deliveries.all()
+    assert {row.state for row in rows} <= {State.QUEUED, State.UNKNOWN}
+    assert all("a fault" in row.error for row in rows)
