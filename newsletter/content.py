@@ -12,7 +12,7 @@ from .prepared import EMAIL, MESSAGE_ID, Prepared
 
 class Content:
     """A CampaignContent, with the headers that mail programs ask for: one-click leaving (RFC 8058), List-Id (RFC 2919),
-    a Message-ID that is always the same, and Feedback-ID, which names the campaign and nobody."""
+    a Message-ID that is always the same, and Feedback-ID, which names the campaign and nobody. All of it is ASCII."""
 
     def __init__(self, row, campaign):
         self.row, self.campaign = row, campaign
@@ -23,7 +23,7 @@ class Content:
         """The headers of a mail with a certain Message-ID and address to leave: {name: value}."""
         return {
             "Message-ID": number,
-            "List-Id": f"<newsletter-{self.row.language}.{self.domain}>",
+            "List-Id": mailing.list_id(f"newsletter-{self.row.language}"),
             "List-Unsubscribe": f"<{leave_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             "Content-Language": language_tag(self.row.language),
@@ -45,7 +45,7 @@ class Content:
     @cached_property
     def _prepared(self):
         headers = [
-            ("From", settings.DEFAULT_FROM_EMAIL),
+            ("From", mailing.sender_header()),
             ("To", EMAIL),
             *self.headers_of(MESSAGE_ID, personal.LEAVE_URL).items(),
         ]
