@@ -24,10 +24,11 @@ def server(settings):
     """An SMTP server, and the site set to send by it."""
     with SMTPServer() as server:
         settings.EMAIL_PROVIDER = "smtp"
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = False, "", ""
         settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 1, 4
+        settings.SMTP_REPLY_SECONDS = dict.fromkeys(settings.SMTP_REPLY_SECONDS, 1)
         settings.NEWSLETTER_LEASE_SECONDS = 60
         yield server
 

@@ -325,13 +325,13 @@ ANYMAIL = {}
 if EMAIL_PROVIDER == "local":
     EMAIL_BACKEND = "core.localmail.EmailBackend"
 elif EMAIL_PROVIDER == "smtp":
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
     EMAIL_HOST = setting("str", "EMAIL_HOST")
     EMAIL_PORT = setting("int", "EMAIL_PORT", default=587)
     EMAIL_HOST_USER = setting("str", "EMAIL_HOST_USER", default="")
     EMAIL_HOST_PASSWORD = setting("str", "EMAIL_HOST_PASSWORD", default="")
     EMAIL_USE_TLS = setting("bool", "EMAIL_USE_TLS", default=True)
-    EMAIL_TIMEOUT = 30
+    EMAIL_TIMEOUT = 30  # for connecting, EHLO, TLS and signing in
 elif EMAIL_PROVIDER in EMAIL_PROVIDERS:
     own = {"resend": "newsletter.resend.EmailBackend"}
     EMAIL_BACKEND = own.get(EMAIL_PROVIDER, f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend")
@@ -344,6 +344,9 @@ else:
         f"Setting EMAIL_PROVIDER: “{EMAIL_PROVIDER}” is not known. Choose local, smtp, {', '.join(EMAIL_PROVIDERS)}."
     )
 ANYMAIL["REQUESTS_TIMEOUT"] = (10, 30)
+# How long an SMTP server may take for its replies, in seconds: to the connection, to MAIL, RCPT and DATA, and to the mail itself,
+# as RFC 5321, 4.5.3.2 asks. Whoever gives up the last one too early sends mails twice.
+SMTP_REPLY_SECONDS = {"greeting": 300, "sender": 300, "recipient": 300, "data": 120, "end": 600}
 _own_host = "localhost" if ":" in _site.hostname else _site.hostname
 DEFAULT_FROM_EMAIL = mailbox(
     "DEFAULT_FROM_EMAIL", setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_own_host}>")
