@@ -35,5 +35,5 @@ def test_what_is_one(given, mailbox):
     ],
 )  # fmt: skip
 def test_what_is_none(given):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"\w"):
         parse(given)
