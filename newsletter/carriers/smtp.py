@@ -392,6 +392,7 @@ def _why_not(error):
     """The Verdict of a connection that could not be opened."""
     if isinstance(error, Refused):
         return error.verdict
-    if not isinstance(error, OSError):
-        logger.error("An error while a connection was opened", exc_info=error)
-    return Verdict(Meaning.AWAY, str(error) or type(error).__name__)
+    if isinstance(error, OSError):
+        return Verdict(Meaning.AWAY, str(error) or type(error).__name__)
+    logger.error("No connection can be made with these settings", exc_info=error)
+    return Verdict(Meaning.HALT, f"{type(error).__name__}: {error}")

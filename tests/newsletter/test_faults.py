@@ -18,7 +18,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from newsletter import campaigns, personal, sending, smtp_backend
-from newsletter.carriers import api, merge, threads
+from newsletter.carriers import api, merge, smtp, threads
 from newsletter.content import Content
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
@@ -208,6 +208,7 @@ def break_(*arguments, **more):
 
 def test_settings_that_no_mail_can_go_out_with_pause_the_campaign(campaign, server, monkeypatch):
     monkeypatch.setattr(threads, "get_connection", break_)
+    monkeypatch.setattr(smtp.Connection, "open", break_)
     send_campaign.func(campaign.pk)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.problem) == (Campaign.State.PAUSED, Campaign.Problem.HALTED)
@@ -215,6 +216,7 @@ def test_settings_that_no_mail_can_go_out_with_pause_the_campaign(campaign, serv
     assert campaign.counts()[State.QUEUED] == PEOPLE
 
 
+@pytest.mark.parametrize("server", ["single", "merge"], indirect=True)
 def test_a_call_that_fails_in_our_own_code_is_an_unclear_answer(campaign, server, monkeypatch):
     for kind in (api.SingleCarrier, merge.MergeCarrier):
         monkeypatch.setattr(kind, "send", break_)

@@ -8,8 +8,10 @@ from collections import Counter
 
 import pytest
 
+from newsletter.carriers import smtp
 from newsletter.carriers.base import EXIT_SECONDS, Outgoing
-from newsletter.carriers.smtp import SMTPCarrier
+from newsletter.carriers.smtp import Channel, SMTPCarrier
+from newsletter.carriers.smtp_client import Connection
 from newsletter.content import Content
 from newsletter.errors import Meaning
 from newsletter.models import Campaign, CampaignContent
@@ -19,8 +21,12 @@ from tests.hostile import POLITE, STEPS, HostileServer, drop, say, stall, trickl
 
 CAMPAIGN = Campaign(pk=7)
 SHORT = 0.8  # seconds that the client waits here
-BEFORE_BODY = STEPS[:-1]
 NOT_SENT = {Meaning.AWAY, Meaning.LATER, Meaning.HALT, Meaning.NEVER}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(smtp, "LOOK_SECONDS", 0.05)
 
 
 @pytest.fixture(params=["pipelined", "one by one"])
@@ -297,6 +303,33 @@ def test_pipelining_that_is_offered_and_refused_half_way(plain_server):
     found = send(mails(3))
     assert meanings(found) == ["sent"] * 3
     check_truth(found, plain_server)
+
+
+# Errors of our own
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Channel, "_send"), (Channel, "_open"), (Channel, "_write"), (Channel, "_next_to_pipeline"), (Channel, "_hang_up"), (Channel, "_connect"),
+        (Connection, "expect"), (Connection, "wait"), (Connection, "command"), (Connection, "write"), (Connection, "_take"), (Connection, "_hello"),
+        (Connection, "is_too_big"), (smtp, "prepare"), (SMTPCarrier, "take"), (SMTPCarrier, "wait_for_mail"), (Content, "as_bytes"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("at", "error"), [(0, KeyError("a fault")), (3, KeyError("a fault")), (1, OSError("a fault"))])
+def test_an_error_anywhere_is_the_result_of_one_mail(server, monkeypatch, owner, name, at, error):
+    real, calls = getattr(owner, name), []
+
+    def once(*arguments, **more):
+        calls.append(name)
+        if len(calls) == at + 1:
+            raise error
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(owner, name, once)
+    found = send(mails(5))
+    check_truth(found, server)
+    assert meanings(found).count("sent") >= 4
 
 
 # What the server offers
