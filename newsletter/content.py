@@ -17,7 +17,7 @@ class Content:
     def __init__(self, row, campaign):
         self.row, self.campaign = row, campaign
         self.mail = personal.Mail(row.subject, row.preheader, row.html, row.text)
-        self.domain = mailing.sender_domain()
+        self.domain, self.sender = mailing.sender_domain(), mailing.sender_address()
 
     def headers_of(self, number, leave_url):
         """The headers of a mail with a certain Message-ID and address to leave: {name: value}."""
@@ -41,6 +41,10 @@ class Content:
     def return_path(self, mail):
         """The envelope sender of one recipient's mail, or an empty string where bounces come in another way."""
         return bounces.return_path(mail.number) if settings.BOUNCE_ADDRESS else ""
+
+    def envelope_sender(self, mail):
+        """The same, or the sender's own address."""
+        return self.return_path(mail) or self.sender
 
     @cached_property
     def _prepared(self):

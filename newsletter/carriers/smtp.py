@@ -9,12 +9,13 @@ import logging
 import re
 import threading
 from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
 
-from newsletter import errors, mailing
+from newsletter import errors
 from newsletter.errors import Meaning, Verdict
 
 from .base import EXIT_SECONDS, SENT, Carrier, Outgoing, Result, expired, failed
@@ -48,7 +49,7 @@ class Letter:
 
 def prepare(mail):
     """The Letter of a mail. Raises ValueError, and whatever the making of its body raises."""
-    sender = mail.content.return_path(mail) or mailing.sender_address()
+    sender = mail.content.envelope_sender(mail)
     for address in (sender, mail.recipient.email):
         if not ADDRESS.fullmatch(address):
             raise ValueError(f"SMTP cannot carry the address {address!a}")
@@ -90,16 +91,19 @@ class SMTPCarrier(Carrier):
         self._loop.call_soon_threadsafe(self._take, mails)
 
     def withdraw(self):
-        async def take_back():
-            mails = list(self._waiting)
-            self._waiting.clear()
-            return mails
+        given_back = Future()
 
-        asked = take_back()
+        def give_back():
+            if given_back.set_running_or_notify_cancel():
+                mails = list(self._waiting)
+                self._waiting.clear()
+                given_back.set_result(mails)
+
         try:
-            return asyncio.run_coroutine_threadsafe(asked, self._loop).result(EXIT_SECONDS)
+            self._loop.call_soon_threadsafe(give_back)
+            return given_back.result(EXIT_SECONDS)
         except (RuntimeError, TimeoutError):
-            asked.close()
+            given_back.cancel()
             return []
 
     def committed(self, results):
