@@ -30,6 +30,7 @@ ADDRESS = re.compile(
 CLOSING = 421  # the reply of a server that closes the connection
 OUT_OF_ORDER = 503  # the reply to a command that the server did not expect
 PLACES = {"sender": 2, "recipient": 2, "data": 3}  # a mail's commands, and the kind of reply that each asks for
+GOODBYE_SECONDS = 0.05  # for connections that are being closed when the carrier ends
 LOOK_SECONDS = 1  # how often a channel that may not connect looks again
 
 
@@ -126,6 +127,7 @@ class SMTPCarrier(Carrier):
         if self._is_ending:
             self._end()
         await asyncio.wait(self._channels)
+        await asyncio.sleep(GOODBYE_SECONDS)
 
     def _end(self):
         self._is_ending = True
@@ -398,5 +400,7 @@ def _why_not(error):
         return error.verdict
     if isinstance(error, OSError):
         return Verdict(Meaning.AWAY, str(error) or type(error).__name__)
-    logger.error("No connection can be made with these settings", exc_info=error)
-    return Verdict(Meaning.HALT, f"{type(error).__name__}: {error}")
+    logger.error("An error while a connection was opened", exc_info=error)
+    # Settings that Python cannot do anything with, such as a host name that is none, do not mend themselves.
+    is_settings = isinstance(error, ValueError | LookupError | TypeError)
+    return Verdict(Meaning.HALT if is_settings else Meaning.AWAY, f"{type(error).__name__}: {error}")
