@@ -163,7 +163,7 @@ def test_what_is_no_mailbox_stops_the_start(tmp_path, name, given):
 
 def test_a_site_in_letters_outside_ascii(tmp_path):
     status, error, found = settings_with(
-        tmp_path, SITE_URL="https://www.Ñandú.example:8443/", BOUNCE_ADDRESS="b@ñandú.example"
+        tmp_path, SITE_URL="https://www.Ñandú.example:8443/", BOUNCE_ADDRESS="Rebotes <b@ñandú.example>"
     )
     assert not status, error
     assert found.split("|") == [

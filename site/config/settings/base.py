@@ -29,10 +29,10 @@ def setting(kind, name, **kwargs):
 
 
 def mailbox(name, text):
-    """The mailbox that `text`, the value of setting `name`, stands for: `Name <address>` or an address. If it is none, stop the
+    """The Address that `text`, the value of setting `name`, stands for: `Name <address>` or an address. If it is none, stop the
     start with one clear line."""
     try:
-        return str(mailboxes.parse(text))
+        return mailboxes.parse(text)
     except ValueError as error:
         sys.exit(
             f"Setting {name}: {text!r} is not a mailbox such as Boletín CLAC <boletin@example.org>: {error}."
@@ -348,9 +348,8 @@ ANYMAIL["REQUESTS_TIMEOUT"] = (10, 30)
 # as RFC 5321, 4.5.3.2 asks. Whoever gives up the last one too early sends mails twice.
 SMTP_REPLY_SECONDS = {"greeting": 300, "sender": 300, "recipient": 300, "data": 120, "end": 600}
 _own_host = "localhost" if ":" in _site.hostname else _site.hostname
-DEFAULT_FROM_EMAIL = mailbox(
-    "DEFAULT_FROM_EMAIL", setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_own_host}>")
-)
+DEFAULT_FROM_EMAIL = setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_own_host}>")
+DEFAULT_FROM_EMAIL = str(mailbox("DEFAULT_FROM_EMAIL", DEFAULT_FROM_EMAIL))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Under which name the provider's key stands in the DNS (<selector>._domainkey.<domain>), to be looked at before sending.
 DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
@@ -374,7 +373,7 @@ TRACK_OPENS = setting("bool", "TRACK_OPENS", default=False)
 JOIN_LIMIT_PER_ORIGIN = setting("int", "JOIN_LIMIT_PER_ORIGIN", default=20)
 JOIN_LIMIT_IN_ALL = setting("int", "JOIN_LIMIT_IN_ALL", default=1000)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
-ALARM_EMAILS = [mailbox("ALARM_EMAILS", text) for text in setting("list", "ALARM_EMAILS", default=[])]
+ALARM_EMAILS = [str(mailbox("ALARM_EMAILS", text)) for text in setting("list", "ALARM_EMAILS", default=[])]
 
 # A mailbox that refuses for a while is given up after so many refusals in so many days.
 SOFT_BOUNCES = setting("int", "SOFT_BOUNCES", default=3)
@@ -401,7 +400,7 @@ if WEBHOOK_SECRET:
     ANYMAIL["WEBHOOK_SECRET"] = WEBHOOK_SECRET
 # A mailbox for bounced mail, for providers without webhooks: its address takes the mail as name+token@domain (VERP).
 if BOUNCE_ADDRESS := setting("str", "BOUNCE_ADDRESS", default=""):
-    BOUNCE_ADDRESS = mailbox("BOUNCE_ADDRESS", BOUNCE_ADDRESS)
+    BOUNCE_ADDRESS = mailbox("BOUNCE_ADDRESS", BOUNCE_ADDRESS).addr_spec
 BOUNCE_IMAP_HOST = setting("str", "BOUNCE_IMAP_HOST", default="")
 BOUNCE_IMAP_PORT = setting("int", "BOUNCE_IMAP_PORT", default=993)
 BOUNCE_IMAP_TLS = setting("bool", "BOUNCE_IMAP_TLS", default=True)
