@@ -142,3 +142,33 @@ def test_what_leaves_this_machine_has_to_be_encrypted(tmp_path, name, given):
 def test_what_is_encrypted_or_stays_here_is_fine(tmp_path, given):
     answer = manage(tmp_path, "diffsettings", **given)
     assert answer.returncode == 0, answer.stderr
+
+
+def settings_with(tmp_path, **more):
+    """(exit status, what went wrong, settings) of the site with these settings in its environment."""
+    code = "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL, s.SITE_URL, s.BOUNCE_ADDRESS, s.ALARM_EMAILS, sep='|')"
+    answer = manage(tmp_path, "shell", "--no-imports", "-c", code, **more)
+    return answer.returncode, answer.stderr, answer.stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["DEFAULT_FROM_EMAIL", "BOUNCE_ADDRESS", "ALARM_EMAILS"])
+@pytest.mark.parametrize("given", ["CLAC <boletin>", "CLAC\nBcc: eve@example.org <boletin@example.org>", b"Bolet\xedn <b@example.org>"])  # fmt: skip
+def test_what_is_no_mailbox_stops_the_start(tmp_path, name, given):
+    status, error, _found = settings_with(tmp_path, **{name: os.fsdecode(given)})
+    assert status == 1
+    assert error.startswith(f"Setting {name}: ")
+    assert len(error.strip().splitlines()) == 1
+    assert "docs/operators.md" in error
+
+
+def test_a_site_in_letters_outside_ascii(tmp_path):
+    status, error, found = settings_with(
+        tmp_path, SITE_URL="https://www.Ñandú.example:8443/", BOUNCE_ADDRESS="Rebotes <b@ñandú.example>"
+    )
+    assert not status, error
+    assert found.split("|") == [
+        "CLAC <boletin@www.xn--and-6ma2c.example>",
+        "https://www.xn--and-6ma2c.example:8443",
+        "b@xn--and-6ma2c.example",
+        "[]",
+    ]

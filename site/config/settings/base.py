@@ -3,10 +3,11 @@
 import logging
 import sys
 import zoneinfo
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core import logs
+from core import logs, mailboxes
 from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
 
@@ -27,9 +28,26 @@ def setting(kind, name, **kwargs):
         sys.exit(f"Setting {name}: {error}. See docs/operators.md.")
 
 
+def mailbox(name, text):
+    """The Address that `text`, the value of setting `name`, stands for: `Name <address>` or an address. If it is none, stop the
+    start with one clear line."""
+    try:
+        return mailboxes.parse(text)
+    except ValueError as error:
+        sys.exit(
+            f"Setting {name}: {text!r} is not a mailbox such as Boletín CLAC <boletin@example.org>: {error}."
+            " See docs/operators.md."
+        )
+
+
 SITE_URL = setting("str", "SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
 _site = urlsplit(SITE_URL)
-if _site.scheme not in {"http", "https"} or not _site.hostname:
+if _site.hostname and not _site.netloc.isascii():  # browsers and mail headers write such a host in ASCII
+    with suppress(ValueError):
+        _port = f":{_site.port}" if _site.port else ""
+        SITE_URL = _site._replace(netloc=mailboxes.host(_site.hostname) + _port).geturl()
+        _site = urlsplit(SITE_URL)
+if _site.scheme not in {"http", "https"} or not _site.hostname or not SITE_URL.isascii():
     sys.exit(f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators.md.")
 HTTPS = _site.scheme == "https"
 # Loopback, for what watches over the site from the same machine.
@@ -317,13 +335,13 @@ ANYMAIL = {}
 if EMAIL_PROVIDER == "local":
     EMAIL_BACKEND = "core.localmail.EmailBackend"
 elif EMAIL_PROVIDER == "smtp":
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
     EMAIL_HOST = setting("str", "EMAIL_HOST")
     EMAIL_PORT = setting("int", "EMAIL_PORT", default=587)
     EMAIL_HOST_USER = setting("str", "EMAIL_HOST_USER", default="")
     EMAIL_HOST_PASSWORD = setting("str", "EMAIL_HOST_PASSWORD", default="")
     EMAIL_USE_TLS = setting("bool", "EMAIL_USE_TLS", default=True)
-    EMAIL_TIMEOUT = 30
+    EMAIL_TIMEOUT = 30  # for connecting, EHLO, TLS and signing in
 elif EMAIL_PROVIDER in EMAIL_PROVIDERS:
     own = {"resend": "newsletter.resend.EmailBackend"}
     EMAIL_BACKEND = own.get(EMAIL_PROVIDER, f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend")
@@ -336,7 +354,12 @@ else:
         f"Setting EMAIL_PROVIDER: “{EMAIL_PROVIDER}” is not known. Choose local, smtp, {', '.join(EMAIL_PROVIDERS)}."
     )
 ANYMAIL["REQUESTS_TIMEOUT"] = (10, 30)
-DEFAULT_FROM_EMAIL = setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_site.hostname}>")
+# How long an SMTP server may take for its replies, in seconds: to the connection, to MAIL, RCPT and DATA, and to the mail itself,
+# as RFC 5321, 4.5.3.2 asks. Whoever gives up the last one too early sends mails twice.
+SMTP_REPLY_SECONDS = {"greeting": 300, "sender": 300, "recipient": 300, "data": 120, "end": 600}
+_own_host = "localhost" if ":" in _site.hostname else _site.hostname
+DEFAULT_FROM_EMAIL = setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_own_host}>")
+DEFAULT_FROM_EMAIL = str(mailbox("DEFAULT_FROM_EMAIL", DEFAULT_FROM_EMAIL))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Under which name the provider's key stands in the DNS (<selector>._domainkey.<domain>), to be looked at before sending.
 DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
@@ -363,7 +386,7 @@ JOIN_LIMIT_IN_ALL = setting("int", "JOIN_LIMIT_IN_ALL", default=1000)
 CONTACT_LIMIT_PER_ORIGIN = setting("int", "CONTACT_LIMIT_PER_ORIGIN", default=5)
 CONTACT_LIMIT_IN_ALL = setting("int", "CONTACT_LIMIT_IN_ALL", default=100)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
-ALARM_EMAILS = setting("list", "ALARM_EMAILS", default=[])
+ALARM_EMAILS = [str(mailbox("ALARM_EMAILS", text)) for text in setting("list", "ALARM_EMAILS", default=[])]
 
 # A mailbox that refuses for a while is given up after so many refusals in so many days.
 SOFT_BOUNCES = setting("int", "SOFT_BOUNCES", default=3)
@@ -389,7 +412,8 @@ WEBHOOK_SECRET = setting("str", "WEBHOOK_SECRET", default="")
 if WEBHOOK_SECRET:
     ANYMAIL["WEBHOOK_SECRET"] = WEBHOOK_SECRET
 # A mailbox for bounced mail, for providers without webhooks: its address takes the mail as name+token@domain (VERP).
-BOUNCE_ADDRESS = setting("str", "BOUNCE_ADDRESS", default="")
+if BOUNCE_ADDRESS := setting("str", "BOUNCE_ADDRESS", default=""):
+    BOUNCE_ADDRESS = mailbox("BOUNCE_ADDRESS", BOUNCE_ADDRESS).addr_spec
 BOUNCE_IMAP_HOST = setting("str", "BOUNCE_IMAP_HOST", default="")
 BOUNCE_IMAP_PORT = setting("int", "BOUNCE_IMAP_PORT", default=993)
 BOUNCE_IMAP_TLS = setting("bool", "BOUNCE_IMAP_TLS", default=True)
