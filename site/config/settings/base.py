@@ -125,11 +125,13 @@ DATABASES = {"default": setting("dj_db_url", "DATABASE_URL", default=f"sqlite://
 if not DATABASES["default"]["ENGINE"].endswith(("sqlite3", "postgresql")):
     sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators.md.")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE).
+    # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE). Triggers
+    # also fire for rows that INSERT OR REPLACE deletes, and what is deleted is overwritten in the file.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
+        "PRAGMA recursive_triggers=ON; PRAGMA secure_delete=ON;",
     }
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
