@@ -1,11 +1,7 @@
 """What the contact form kept of an address, its erasure, and how long it is kept."""
 
-from datetime import timedelta
-
-from core import goodbyes, privacy
-from django.conf import settings
+from core import goodbyes, privacy, retention
 from django.dispatch import receiver
-from django.utils import timezone
 
 from .models import ContactMessage
 
@@ -35,6 +31,5 @@ def addresses(**kwargs):
 
 
 def forget_old_messages():
-    """Delete the messages that have been kept long enough (settings.RETENTION_DAYS)."""
-    before = timezone.now() - timedelta(days=settings.RETENTION_DAYS["contact_messages"])
-    return ContactMessage.objects.filter(created_at__lt=before).delete()[0]
+    """Delete the messages that have been kept long enough (settings.RETENTION_DAYS). Returns their number."""
+    return ContactMessage.objects.filter(created_at__lt=retention.cutoff("contact_messages")).delete()[0]

@@ -1,11 +1,11 @@
 """What the database itself holds besides tables: the guard of consent events, the index that finds subscribers, and the
 tally that counts them.
 
-Consent events are never changed, replaced or truncated, and none is deleted unless its subscriber is being erased (docs/security.md
-says what the owner of the tables can still do). Subscribers are found by any
-three letters of their address or name: by trigrams on PostgreSQL (pg_trgm), by SQLite's full-text index of trigrams. Triggers keep
-the number of subscribers for each combination of state, language, country and source: on PostgreSQL one row of differences a
-statement, so that nobody waits for a common counter (a job adds them up), on SQLite, which has one writer, the sum itself.
+Consent events are never changed, replaced or truncated, and none is deleted unless its subscriber is being erased
+(docs/security.md says what the owner of the tables can still do). Subscribers are found by any three letters of their
+address or name: by trigrams on PostgreSQL (pg_trgm), by SQLite's full-text index of trigrams. Triggers keep the number of
+subscribers for each combination of state, language, country and source: on PostgreSQL one row of differences a statement, so
+that nobody waits for a common counter (a job adds them up), on SQLite, which has one writer, the sum itself.
 """
 
 from django.db import connection
@@ -22,7 +22,7 @@ GUARD = {
         # INSERT OR REPLACE deletes the old row, and fires triggers for that only under PRAGMA recursive_triggers.
         f"""CREATE TRIGGER consent_never_replaced BEFORE INSERT ON newsletter_consentevent
             WHEN EXISTS (SELECT 1 FROM newsletter_consentevent WHERE id = NEW.id)
-            BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",
+            BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",  # noqa: S608
     ],
     "postgresql": [
         f"""CREATE FUNCTION consent_guard() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from core.countries import COUNTRIES
 from core.leases import claim
@@ -19,7 +20,7 @@ from core.search import fold
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import TextChoices
+from django.db.models import F, TextChoices
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
@@ -268,8 +269,6 @@ def _write(job, lines):
     for line in taken:
         if line.is_end:
             _end(job, line)
-    if Suppression.covers_until_commit([line.email for line in fair]):
-        raise Overtaken
 
 
 def _end(job, line):
@@ -328,23 +327,36 @@ def _commit(job, lines, number, position, seen):
                 if job.state == SubscriberImport.State.IMPORTING:
                     _write(job, lines)
                 _keep_bad(job, lines)
+                _recheck(lines)
                 _advance(job, lines, number, position)
+            if seen:
+                seen.database.commit()
             return
         except (IntegrityError, Overtaken):
             # Somebody joined, or was erased, with one of these addresses just now: judged again, that is known.
+            if seen:
+                seen.database.rollback()
             if attempt == RACES - 1:
                 raise
             time.sleep(attempt / 100)
 
 
+def _recheck(lines):
+    """Raise Overtaken if an address was suppressed, as by an erasure, since it was judged; none is until this commits."""
+    judged = [line.email for line in lines if line.email and line.outcome != Outcome.SUPPRESSED]
+    if Suppression.covers_until_commit(judged):
+        raise Overtaken
+
+
 def _keep_bad(job, lines):
+    """Keep the lines that are not taken, with the reason; of those who asked not to be mailed, only that there was one."""
     ImportLine.objects.bulk_create(
         ImportLine(
             job=job,
             number=line.number,
             outcome=line.outcome,
             reason=(line.reason or str(line.outcome.label))[:250],
-            cells=line.cells,
+            cells=[] if line.outcome == Outcome.SUPPRESSED else line.cells,
         )
         for line in lines
         if line.outcome not in STATES
@@ -388,10 +400,22 @@ def begin(job, state, mapping=None):
 
 def cancel(job):
     """Stop an import; what was imported stays. Returns whether its state allowed that."""
-    running = SubscriberImport.objects.filter(pk=job.pk).exclude(
-        state__in=[SubscriberImport.State.DONE, SubscriberImport.State.CANCELLED]
-    )
-    return bool(running.update(state=SubscriberImport.State.CANCELLED, finished_at=timezone.now()))
+    ended = [SubscriberImport.State.DONE, SubscriberImport.State.CANCELLED]
+    running = SubscriberImport.objects.filter(pk=job.pk).exclude(state__in=ended)
+    return _close(running, state=SubscriberImport.State.CANCELLED, finished_at=timezone.now())
+
+
+@transaction.atomic
+def _close(imports, **fields):
+    """Write `fields` to the one import of a queryset, if it is in it, and delete its file: it is kept no longer than the
+    import needs it. Returns whether it was there."""
+    job = imports.select_for_update(of=("self",)).first()
+    if job is None:
+        return False
+    SubscriberImport.objects.filter(pk=job.pk).update(file="", **fields)
+    if job.file:
+        transaction.on_commit(partial(job.file.storage.delete, job.file.name))
+    return True
 
 
 def work_on_next(seconds):
@@ -416,9 +440,19 @@ def work_on_next(seconds):
 
 
 def _finish(job, state, problem=""):
-    SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state).update(
-        state=state, finished_at=timezone.now(), lease_until=None, problem=problem, done_bytes=job.total_bytes
-    )
+    """End what a worker did with an import, if it still holds it."""
+    held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
+    fields = {
+        "state": state,
+        "finished_at": timezone.now(),
+        "lease_until": None,
+        "problem": problem,
+        "done_bytes": F("total_bytes"),
+    }
+    if state == SubscriberImport.State.CHECKED:
+        held.update(**fields)
+    else:
+        _close(held, **fields)
 
 
 def forecast(job):

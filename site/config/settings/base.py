@@ -27,6 +27,14 @@ def setting(kind, name, **kwargs):
         sys.exit(f"Setting {name}: {error}. See docs/operators.md.")
 
 
+def whole_number(name, default, least, most):
+    """Read `name` as a whole number from `least` to `most`; stop the start with one clear line if it is none."""
+    value = setting("int", name, default=default)
+    if not least <= value <= most:
+        sys.exit(f"Setting {name}: {value} is not a number from {least} to {most}. See docs/operators.md.")
+    return value
+
+
 SITE_URL = setting("str", "SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
 _site = urlsplit(SITE_URL)
 if _site.scheme not in {"http", "https"} or not _site.hostname:
@@ -358,19 +366,20 @@ ALARM_EMAILS = setting("list", "ALARM_EMAILS", default=[])
 SOFT_BOUNCES = setting("int", "SOFT_BOUNCES", default=3)
 SOFT_BOUNCE_DAYS = setting("int", "SOFT_BOUNCE_DAYS", default=30)
 
-# How long personal data is kept, in days.
+# How long personal data is kept, in days. Zero or fewer would delete what came a moment ago.
+DAYS_AT_MOST = 36500
 RETENTION_DAYS = {
-    "pending": setting("int", "RETENTION_PENDING_DAYS", default=30),
-    "ended": setting("int", "RETENTION_ENDED_DAYS", default=3 * 365),
-    "provider_events": setting("int", "RETENTION_PROVIDER_EVENTS_DAYS", default=180),
-    "deliveries": setting("int", "RETENTION_DELIVERIES_DAYS", default=2 * 365),
-    "contact_messages": setting("int", "RETENTION_CONTACT_MESSAGES_DAYS", default=365),
-    "import_files": setting("int", "RETENTION_IMPORT_FILES_DAYS", default=30),
+    "pending": whole_number("RETENTION_PENDING_DAYS", 30, 1, DAYS_AT_MOST),
+    "ended": whole_number("RETENTION_ENDED_DAYS", 3 * 365, 1, DAYS_AT_MOST),
+    "provider_events": whole_number("RETENTION_PROVIDER_EVENTS_DAYS", 180, 1, DAYS_AT_MOST),
+    "deliveries": whole_number("RETENTION_DELIVERIES_DAYS", 2 * 365, 1, DAYS_AT_MOST),
+    "contact_messages": whole_number("RETENTION_CONTACT_MESSAGES_DAYS", 365, 1, DAYS_AT_MOST),
+    "import_files": whole_number("RETENTION_IMPORT_FILES_DAYS", 30, 1, DAYS_AT_MOST),
 }
 
 # Backups, one a day: where they and the list of goodbyes lie, how many are kept (0: none are made), and the key of age.
 BACKUP_DIR = setting("str", "BACKUP_DIR", default=str(VAR_DIR / "backups"))
-BACKUP_KEEP = setting("int", "BACKUP_KEEP", default=14)
+BACKUP_KEEP = whole_number("BACKUP_KEEP", 14, 0, 10000)  # a negative one would delete the newest
 BACKUP_KEY = setting("str", "BACKUP_KEY", default="")
 
 # Messages of the e-mail provider; none are taken before their secret (“user:password”) or signature key is set.
