@@ -2,7 +2,7 @@
 
 from core import seo
 from core.blocks import INLINE_TEXT, BodyBlock
-from core.furniture import section
+from core.furniture import public, section
 from core.models import BasePage
 from django.db import models
 from django.utils.translation import get_language
@@ -74,10 +74,11 @@ class ContentPage(BasePage):
 
     def get_context(self, request, *args, **kwargs):
         """Add the pages below this one and the next one beside it, for going on reading."""
-        children = self.get_children().live().specific()
+        children = public(self.get_children(), inside=self).specific()
+        beside = public(self.get_next_siblings(), inside=self).specific().type(ContentPage)
         return super().get_context(request, *args, **kwargs) | {
             "children": children,
-            "next_page": self.get_next_siblings().live().specific().type(ContentPage).first(),
+            "next_page": beside.first(),
         }
 
 

@@ -57,7 +57,7 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
 
     def articles(self):
         """The public articles of this index, newest first."""
-        return ArticlePage.latest(self.locale_id).child_of(self)
+        return ArticlePage.latest(self.locale_id, inside=self).child_of(self)
 
     @path("")
     def all_articles(self, request):
@@ -215,9 +215,9 @@ class ArticlePage(BasePage):
         verbose_name_plural = _("articles")
 
     @classmethod
-    def latest(cls, locale):
-        """The public articles in `locale` (or its number), newest first."""
-        return public(cls.objects.filter(locale=locale)).order_by("-date", "-first_published_at", "-pk")
+    def latest(cls, locale, inside=None):
+        """The articles in `locale` (or its number) that the readers of the page `inside`, or all, may read; newest first."""
+        return public(cls.objects.filter(locale=locale), inside).order_by("-date", "-first_published_at", "-pk")
 
     @property
     def description(self):
@@ -253,13 +253,13 @@ class ArticlePage(BasePage):
     def related(self, number=3):
         """Public articles with the most topics in common, newest first; where they are too few, the latest ones."""
         topics = self.topic_links.values("topic")
-        others = ArticlePage.latest(self.locale_id).exclude(pk=self.pk)
+        others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         shared = Count("topic_links", filter=Q(topic_links__topic__in=topics))
         return others.annotate(shared=shared).order_by("-shared", *others.query.order_by)[:number]
 
     def neighbours(self):
         """The public articles just before and just after this one (older, newer), or None."""
-        others = ArticlePage.latest(self.locale_id).exclude(pk=self.pk)
+        others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         place = (self.date, self.first_published_at or timezone.now(), self.pk or 0)  # a preview may have neither
         older = others.filter(_before(*place)).first()
         newer = others.filter(~_before(*place)).last()

@@ -5,9 +5,9 @@ for the text part by <name>.txt beside it.
 """
 
 from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, RichTextBlock, TextBlock
+from core.furniture import public
 from core.samples import sample
 from django.core.exceptions import ValidationError
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.images.blocks import ImageBlock
@@ -51,9 +51,10 @@ class NewsListValue(blocks.StructValue):
     def articles(self, issue):
         """The articles for an edition: those chosen, as far as they are published in the active language; else the latest
         at the time when it was sent, or all since the edition before it."""
-        chosen = [page.localized.specific for page in self["chosen"] if page]
+        chosen = [page.translation_key for page in self["chosen"] if page]
         if chosen:
-            return [page for page in chosen if page.live and page.locale.language_code == get_language()]
+            readable = public(ArticlePage.objects.filter(translation_key__in=chosen, locale=Locale.get_active()))
+            return sorted(readable, key=lambda article: chosen.index(article.translation_key))
         since, until = issue.span()
         found = ArticlePage.latest(Locale.get_active())
         if until:

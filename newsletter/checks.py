@@ -15,7 +15,7 @@ from core.checks import BLOCKS, TELLS, WARNS, Finding
 from core.markup import absolute
 from core.models import SiteTexts
 from django.conf import settings
-from django.core.files.storage import default_storage
+from django.core.files.storage import storages
 from django.core.mail import get_connection
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -130,11 +130,11 @@ def _pictures(page, mail):
             name |= {"title": image.title, "text": image.contextual_alt_text}
             text = _("%(language)s: the alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")  # fmt: skip
             found.append(Finding(BLOCKS, text % name, _edit(page)))
-    media = absolute(settings.MEDIA_URL)
+    media, files = absolute(settings.MEDIA_URL), storages["renditions"]
     for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):
         path = unquote(picture["src"].removeprefix(media))
-        if default_storage.exists(path) and default_storage.size(path) > HEAVY_PICTURE:
-            name |= {"title": picture["alt"] or path, "size": round(default_storage.size(path) / 1000)}
+        if files.exists(path) and files.size(path) > HEAVY_PICTURE:
+            name |= {"title": picture["alt"] or path, "size": round(files.size(path) / 1000)}
             text = _("%(language)s: the picture “%(title)s” has %(size)s KB, too much for a slow connection.")
             found.append(Finding(WARNS, text % name, _edit(page)))
     return found

@@ -23,7 +23,16 @@ MADE_FROM = [
     "site/*/blocks.py",
     "home/starter/*",
     "home/management/commands/load_starter_content.py",
+    "site/core/images.py",
+    "tests/prepared.py",
 ]
+# Whoever asks first for a page makes the resized copies of its pictures, which takes seconds.
+VISIT = """
+from django.test import Client
+from wagtail.models import Page
+for page in Page.objects.filter(depth__gte=2, live=True):
+    assert Client().get(page.url).status_code == 200, page.url
+"""
 
 
 def _digest():
@@ -42,13 +51,13 @@ def _make(folder):
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "TEST_MEDIA_ROOT": str(folder / "media"),
     }
-    for command in ("migrate", "load_starter_content"):
-        manage = [sys.executable, ROOT / "manage.py", command, "--verbosity", "0"]
+    for command in (["migrate"], ["load_starter_content"], ["shell", "-c", VISIT]):
+        manage = [sys.executable, ROOT / "manage.py", *command, "--verbosity", "0"]
         subprocess.run(manage, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def prepared():
-    """The folder that holds `db.sqlite3` and `media`; whoever comes first makes it while the others wait."""
+    """The folder that holds `db.sqlite3`, `media` and `renditions`; whoever comes first makes it while the others wait."""
     var = ROOT / "var"
     var.mkdir(exist_ok=True)
     folder = var / f"test-{_digest()}"
@@ -65,9 +74,10 @@ def prepared():
 
 
 def copy_to(database, media):
-    """Put a copy of the prepared database and its pictures at these paths."""
+    """Put a copy of the prepared database and its files at these paths; `media` is the folder of the originals."""
     folder = prepared()
     for suffix in ("", "-wal", "-shm", "-journal"):
         Path(f"{database}{suffix}").unlink(missing_ok=True)
     shutil.copyfile(folder / "db.sqlite3", database)
-    shutil.copytree(folder / "media", media, dirs_exist_ok=True)
+    for name in ("media", "renditions"):
+        shutil.copytree(folder / name, Path(media).with_name(name), dirs_exist_ok=True)

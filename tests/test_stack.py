@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.services import answers, postgres, redis_starts, redis_stops
+from tests.spellings import spellings
 from tests.stack import UNTRUSTED, Stack
 
 pytestmark = pytest.mark.stack
@@ -361,3 +362,40 @@ def misses(stack):
     """How many pages the application rendered, as its log tells."""
     lines = (stack.folder / "web.log").read_text().splitlines()
     return sum("GET /pt-br/quem-somos/" in line and "request_finished" in line for line in lines)
+
+
+PRIVATE_DOCUMENT = """
+from django.core.files.base import ContentFile
+from wagtail.documents import get_document_model
+from wagtail.models import Collection, CollectionViewRestriction
+collection = Collection.get_first_root_node().add_child(name="Junta")
+CollectionViewRestriction.objects.create(collection=collection, restriction_type="login")
+document = get_document_model().objects.create(title="Acta", file=ContentFile(b"{secret}", "minutes.txt"), collection=collection)
+print("document:", document.url, document.file.name)
+"""
+
+
+def sent_as_it_is(stack, path, through_nginx):
+    """The answer to a request whose path is sent letter by letter, as no client of ours would: bytes, head and body."""
+    port = stack.port if through_nginx else stack.web_port
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        wire = UNTRUSTED.wrap_socket(connection, server_hostname="localhost") if through_nginx else connection
+        host = "localhost" if through_nginx else "127.0.0.1"
+        head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"
+        wire.sendall(head.encode("latin-1"))
+        answer = b""
+        while block := wire.recv(65536):
+            answer += block
+    return answer
+
+
+@pytest.mark.parametrize("through_nginx", [True, False], ids=["nginx", "granian"])
+def test_a_private_document_has_no_other_address(stack, through_nginx):
+    secret = "the minutes of a meeting behind closed doors"
+    told = stack.manage("shell", "-c", PRIVATE_DOCUMENT.format(secret=secret))
+    url, name = re.search(r"document: (\S+) (\S+)", told).groups()
+    assert b" 302 " in sent_as_it_is(stack, url, through_nginx).partition(b"\r\n")[0]
+    for path in spellings(*name.split("/")):
+        answer = sent_as_it_is(stack, f"/media/{path}", through_nginx)
+        assert secret.encode() not in answer, path
+        assert re.match(rb"HTTP/1\.1 (301|302|400|404) ", answer), (path, answer[:80])

@@ -1,5 +1,6 @@
 """The newsletter as pages: its own page with the sign-up and the archive, and the editions."""
 
+from core.furniture import public
 from core.models import BasePage
 from core.widgets import MailboxInput
 from django.conf import settings
@@ -34,7 +35,7 @@ class NewsletterPage(BasePage):
         from newsletter.forms import SignUpForm
 
         return super().get_context(request, *args, **kwargs) | {
-            "issues": IssuePage.objects.child_of(self).live().public().order_by("-first_published_at"),
+            "issues": public(IssuePage.objects.child_of(self), inside=self).order_by("-first_published_at"),
             "signup_form": SignUpForm(),
         }
 

@@ -28,7 +28,11 @@ from . import goodbyes, pagecache
 
 DATABASE = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 MANIFEST = "manifest.json"
-STORAGES = {"media": "default", "private": "private"}  # the folder in the backup, the storage that it holds
+STORAGES = {
+    "media": "default",
+    "renditions": "renditions",
+    "private": "private",
+}  # the folder in the backup, the storage that it holds
 NAME = "clac-%Y-%m-%dT%H-%M-%SZ.tar"
 BLOCK = 1024 * 1024
 # libpq's variables, by the names of its connection parameters: how Django connects is how PostgreSQL's programs do.

@@ -26,6 +26,7 @@ EMPTY_WORDS = {
 KINDS = {
     "alt": (BLOCKS, _("The picture “%(title)s” has no alternative text.")),
     "alt_file_name": (BLOCKS, _("The alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")),
+    "private_picture": (BLOCKS, _("The picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")),
     "no_target": (BLOCKS, _("The link “%(text)s” leads to a page or file that does not exist any more.")),
     "own_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the page is missing or not published.")),
     "other_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the other site says that the page is gone, or does not answer.")),
@@ -39,6 +40,7 @@ KINDS = {
 LABELS = {
     "alt": _("pictures without words"),
     "alt_file_name": _("alternative texts that are names of files"),
+    "private_picture": _("pictures that readers cannot see"),
     "no_target": _("links to nothing"),
     "own_link": _("broken links within the site"),
     "other_link": _("broken links to other sites"),
@@ -109,6 +111,9 @@ def _pictures(page):
     images = [image for stream in _streams(page) for image in _images(stream.stream_block, stream)]
     told = [(image, image.contextual_alt_text) for image in images if not image.decorative]
     found = [("alt", {"title": image.title}) for image, text in told if not text]
+    if not page.get_view_restrictions().exists():
+        hidden = [image for image in images if image.collection.get_view_restrictions().exists()]
+        found += [("private_picture", {"title": image.title}) for image in hidden]
     named = [(image, text) for image, text in told if text and looks_like_file_name(text, image.filename)]
     return found + [("alt_file_name", {"title": image.title, "text": text}) for image, text in named]
 

@@ -67,6 +67,14 @@ def purge_pages(pages):
     batch.purge()
 
 
+def purge_pictures(renditions):
+    """Have the addresses of a Rendition queryset purged, if there is anything in front of the site."""
+    if not settings.WAGTAILFRONTENDCACHE:
+        return
+    batch = PurgeBatch(absolute(rendition.url) for rendition in renditions.iterator(500))
+    batch.purge()
+
+
 class ProxyBackend(HTTPBackend):
     """A caching proxy of our own: PURGE for the copy in each encoding; that it holds none is no error."""
 

@@ -8,13 +8,14 @@ import dns.exception
 import dns.resolver
 import urllib3
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.test import RequestFactory
 from django.urls import Resolver404, resolve
 from django.utils.translation import get_language, get_language_from_path, override
 from django.utils.translation import gettext as _
 from wagtail.contrib.redirects.middleware import get_redirect
 from wagtail.models import Page
+
+from .images import CustomRendition
 
 SECONDS = 3
 GONE = {404, 410}
@@ -52,7 +53,7 @@ def problem_of_own(url):
     """What is wrong with a link to this site, by where the site would route it; empty if nothing is."""
     path = unquote(urlsplit(url).path) or "/"
     if path.startswith(settings.MEDIA_URL):
-        exists = default_storage.exists(path.removeprefix(settings.MEDIA_URL))
+        exists = CustomRendition.objects.filter(file=path.removeprefix(settings.MEDIA_URL)).exists()
         return "" if exists else _("there is no such file")
     return "" if _leads_somewhere(path) else _("the page is missing or not published")
 

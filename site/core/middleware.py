@@ -3,8 +3,10 @@
 from csp.constants import NONCE
 from csp.middleware import CSPMiddleware
 from django.conf import settings
+from django.http import Http404
 from django.http.request import split_domain_port
 from django.middleware.locale import LocaleMiddleware
+from wagtail.models import Page
 
 from . import nonces
 from .embeds import FRAME_HOSTS
@@ -51,6 +53,24 @@ class SecurityHeadersMiddleware(CSPMiddleware):
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
+
+
+class RootPageMiddleware:
+    """Answers 404 where Wagtail's actions would fail: the root of the page tree has no parent to lock it or to order it in."""
+
+    ACTIONS = ("wagtailadmin_pages:lock", "wagtailadmin_pages:unlock", "wagtailadmin_pages:set_page_position")
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+    def process_view(self, request, view, args, kwargs):
+        if request.resolver_match.view_name in self.ACTIONS:
+            number = kwargs.get("page_id") or kwargs["page_to_move_id"]
+            if Page.objects.filter(pk=number, depth=1).exists():
+                raise Http404
 
 
 class LanguageMiddleware(LocaleMiddleware):

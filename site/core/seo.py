@@ -12,7 +12,7 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 from wagtail.models import Page, Site
 
-from .furniture import site_texts
+from .furniture import public, site_texts
 from .i18n import language_tag
 from .markup import absolute
 
@@ -26,9 +26,7 @@ class PageSitemap(Sitemap):
     def items(self):
         """The pages of the site in all languages, each with `alternates` attached."""
         root = Site.objects.get(is_default_site=True).root_page
-        pages = list(
-            Page.objects.live().public().filter(depth__gte=2).exclude(alias_of__isnull=False).select_related("locale")
-        )
+        pages = list(public(Page.objects.filter(depth__gte=2)).exclude(alias_of__isnull=False).select_related("locale"))
         homes = set(Page.objects.filter(translation_key=root.translation_key).values_list("path", flat=True))
         pages = [page for page in pages if page.path[: 2 * Page.steplen] in homes]
         groups = {}

@@ -5,17 +5,27 @@ from django.db.models.signals import post_delete, post_migrate, post_save
 from django.dispatch import receiver
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
-from wagtail.models import Locale, Page, PageViewRestriction, Site
+from wagtail.models import Collection, CollectionViewRestriction, Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
 from wagtail_localize.models import TranslationSource
 
 from . import frontend_cache, pagecache, roles, search, translations
-from .images import CustomImage
+from .images import CustomImage, CustomRendition
 from .models import BasePage, Menu, SiteTexts, Topic
 from .sites import follow_site_url
 
 # What has no drafts, and so counts when it is saved.
-PLAIN_MODELS = (Locale, Topic, Redirect, Site, PageViewRestriction, CustomImage, get_document_model())
+PLAIN_MODELS = (
+    Locale,
+    Topic,
+    Redirect,
+    Site,
+    PageViewRestriction,
+    CollectionViewRestriction,
+    Collection,
+    CustomImage,
+    get_document_model(),
+)
 
 
 @receiver(post_migrate)
@@ -41,6 +51,19 @@ for model in PLAIN_MODELS:
     post_save.connect(purge_pages, sender=model)
 for model in (*PLAIN_MODELS, Menu, SiteTexts):
     post_delete.connect(purge_pages, sender=model)
+
+
+@receiver(post_save, sender=CollectionViewRestriction)
+def purge_private_pictures(instance, **kwargs):
+    """Take the pictures of a collection that has become private out of the cache in front of the site."""
+    collections = instance.collection.get_descendants(inclusive=True)
+    frontend_cache.purge_pictures(CustomRendition.objects.filter(image__collection__in=collections))
+
+
+@receiver(post_save, sender=CustomImage)
+def purge_moved_picture(instance, **kwargs):
+    """Take a picture out of the cache in front of the site: it may have moved to a private collection."""
+    frontend_cache.purge_pictures(instance.renditions.all())
 
 
 @receiver(published)

@@ -1,17 +1,17 @@
 """Views that belong to the site itself: the root, errors, media, health."""
 
 import errno
+import re
 import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import FileSystemStorage, storages
 from django.core.paginator import Paginator
 from django.db import InterfaceError, OperationalError
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
@@ -19,9 +19,11 @@ from django.views.decorators.http import require_safe
 from django.views.static import serve
 from wagtail.models import Page
 
+from . import furniture
 from . import search as search_module
 from .database import pending_migrations
 from .furniture import locales, public
+from .images import CustomRendition
 from .storage import serve_stored
 
 
@@ -102,21 +104,44 @@ def server_error(request):
     return response
 
 
+RENDITION = re.compile(r"images/[\w.-]+")
+
+
+@require_safe
 def media(request, path):
-    """A file of MEDIA_ROOT, in a sandbox of its own so that nothing uploaded runs in the site's origin."""
-    if path.startswith("documents/"):
-        raise Http404  # documents go through Wagtail's view, which looks at their privacy
-    if isinstance(default_storage, FileSystemStorage):
-        response = serve(request, path, document_root=settings.MEDIA_ROOT)
-    else:
-        response = serve_stored(path)
+    """A rendition of a picture, in a sandbox of its own so that nothing uploaded runs in the site's origin.
+
+    Nothing else has an address below MEDIA_URL. The database has to know the file by exactly this name, so no other spelling
+    leads anywhere; the collection of its picture decides who may see it.
+    """
+    if not RENDITION.fullmatch(path):
+        raise Http404
+    rendition = get_object_or_404(CustomRendition.objects.select_related("image__collection"), file=path)
+    is_private = furniture.is_private(rendition.image.collection)
+    if is_private and not may_see(request, rendition.image.collection):
+        raise Http404
+    response = _file_response(request, path)
     response["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; sandbox"
     )
-    if isinstance(response, FileResponse):
-        # Wagtail names renditions after their content's hash and originals never change in place.
+    if is_private:
+        response["Cache-Control"] = "private, no-store"
+    elif isinstance(response, FileResponse):
+        # Wagtail names renditions after their content's hash, so what lies at an address never changes.
         response["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
+
+
+def may_see(request, collection) -> bool:
+    """Whether whoever asks may see what lies in a Collection with view restrictions."""
+    return all(restriction.accept_request(request) for restriction in collection.get_view_restrictions())
+
+
+def _file_response(request, path):
+    storage = storages["renditions"]
+    if isinstance(storage, FileSystemStorage):
+        return serve(request, path, document_root=storage.location)
+    return serve_stored(path)
 
 
 def healthz(request):

@@ -20,7 +20,7 @@ from django.urls.resolvers import URLPattern
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.images import get_image_model
-from wagtail.models import Collection, GroupApprovalTask, Locale, PageViewRestriction, Site, Workflow
+from wagtail.models import Collection, GroupApprovalTask, Locale, Page, PageViewRestriction, Site, Workflow
 from wagtail_localize.models import Translation
 
 from home.models import ContactMessage
@@ -176,6 +176,27 @@ def allowed(client, who, things):
             transaction.set_rollback(True)
     assert faults <= FAULTS_OF_WAGTAIL
     return found
+
+
+@pytest.mark.parametrize("which", ["the root of the page tree", "nothing"])
+def test_no_address_fails_whatever_its_number(staff_client, things, page_of, which):
+    staff_client.raise_request_exception = False
+    number = Page.get_first_root_node().pk if which == "the root of the page tree" else 999_999
+    values, numbers = things
+    things = (
+        {name: number if isinstance(value, int) else value for name, value in values.items()},
+        dict.fromkeys(numbers, number),
+    )
+    failed = set()
+    for route in every_route():
+        if not route.startswith("admin/") or "logout" in route:
+            continue
+        for method in (staff_client.get, staff_client.post):
+            with transaction.atomic():
+                if method(address_of(route, things)).status_code >= 500:
+                    failed.add(route)
+                transaction.set_rollback(True)
+    assert failed <= FAULTS_OF_WAGTAIL
 
 
 @in_full

@@ -102,6 +102,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "core.signin.SignInMiddleware",
+    "core.middleware.RootPageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "wagtail.contrib.redirects.middleware.RedirectMiddleware",
 ]
@@ -199,10 +200,16 @@ LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "wagtail"]  # the sec
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Files have no public address unless they are asked for by one of the site's views, which look at who asks: documents and
+# the originals of pictures. Only renditions, the resized copies that pages show, lie below MEDIA_URL.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "renditions": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / "renditions", "base_url": MEDIA_URL},
+    },
     # What only staff may read: lists of addresses.
     "private": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -230,8 +237,10 @@ if S3_BUCKET:
         "default_acl": None,
         "file_overwrite": False,
     }
-    STORAGES["default"] = {"BACKEND": "core.storage.MediaInS3", "OPTIONS": {**_s3, "location": "media"}}
-    STORAGES["private"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**_s3, "location": "private"}}
+    _in_s3 = "storages.backends.s3.S3Storage"
+    STORAGES["default"] = {"BACKEND": _in_s3, "OPTIONS": {**_s3, "location": "media"}}
+    STORAGES["renditions"] = {"BACKEND": "core.storage.RenditionsInS3", "OPTIONS": {**_s3, "location": "renditions"}}
+    STORAGES["private"] = {"BACKEND": _in_s3, "OPTIONS": {**_s3, "location": "private"}}
 
 WAGTAIL_SITE_NAME = "CLAC"
 # The admin, too, contacts no third party.
@@ -239,6 +248,7 @@ WAGTAIL_GRAVATAR_PROVIDER_URL = None
 WAGTAIL_ENABLE_UPDATE_CHECK = WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
 WAGTAILADMIN_BASE_URL = SITE_URL
 WAGTAILIMAGES_IMAGE_MODEL = "core.CustomImage"
+WAGTAILIMAGES_RENDITION_STORAGE = "renditions"
 WAGTAILIMAGES_EXTENSIONS = ["avif", "gif", "heic", "jpg", "jpeg", "png", "webp"]
 WAGTAILIMAGES_FORMAT_CONVERSIONS = {"avif": "jpeg", "webp": "jpeg"}
 WAGTAILIMAGES_JPEG_QUALITY = 76

@@ -27,6 +27,8 @@ STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticF
 VAR_DIR = Path(tempfile.mkdtemp(prefix="clac-test-"))
 atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
 MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "media")
+if not S3_BUCKET:
+    STORAGES["renditions"]["OPTIONS"]["location"] = MEDIA_ROOT.with_name("renditions")
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
 STORAGES["private"]["OPTIONS"]["location"] = "private" if S3_BUCKET else VAR_DIR / "private"
 STATIC_ROOT = VAR_DIR

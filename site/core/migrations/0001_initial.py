@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
             name='PageProblem',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('alt', 'pictures without words'), ('alt_file_name', 'alternative texts that are names of files'), ('no_target', 'links to nothing'), ('own_link', 'broken links within the site'), ('other_link', 'broken links to other sites'), ('link_text', 'links that say nothing'), ('heading_order', 'headings out of order'), ('empty_heading', 'empty headings'), ('description', 'missing descriptions'), ('translation', 'missing translations')], max_length=20)),
+                ('kind', models.CharField(choices=[('alt', 'pictures without words'), ('alt_file_name', 'alternative texts that are names of files'), ('private_picture', 'pictures that readers cannot see'), ('no_target', 'links to nothing'), ('own_link', 'broken links within the site'), ('other_link', 'broken links to other sites'), ('link_text', 'links that say nothing'), ('heading_order', 'headings out of order'), ('empty_heading', 'empty headings'), ('description', 'missing descriptions'), ('translation', 'missing translations')], max_length=20)),
                 ('values', models.JSONField(default=dict)),
                 ('page', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='wagtailcore.page')),
             ],
@@ -138,6 +138,7 @@ class Migration(migrations.Migration):
                 ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='renditions', to='core.customimage')),
             ],
             options={
+                'indexes': [models.Index(fields=['file'], name='rendition_file')],
                 'unique_together': {('image', 'filter_spec', 'focal_point_key')},
             },
             bases=(wagtail.images.models.ImageFileMixin, models.Model),

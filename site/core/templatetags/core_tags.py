@@ -10,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from core import i18n, seo, together
-from core.furniture import menus
+from core.furniture import menus, public
 from core.markup import absolute
 from core.models import PATTERNS
 
@@ -45,7 +45,7 @@ def breadcrumbs(context):
     page = context.get("page")
     if page is None or not page.pk or page.depth <= 2:
         return []
-    above = [ancestor for ancestor in page.get_ancestors() if ancestor.depth >= 2]
+    above = list(public(page.get_ancestors().filter(depth__gte=2), inside=page))
     if context.get("heading"):
         above.append(page)
     return [(_("Home") if place.depth == 2 else place.title, place.url) for place in above]
