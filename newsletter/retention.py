@@ -62,4 +62,4 @@ def _forget_imports(before):
     old = SubscriberImport.objects.filter(created_at__lt=before).exclude(state__in=SubscriberImport.WORKING)
     lines = ImportLine.objects.filter(job__in=old).delete()[0]
     files = sum(imports.cancel(job) for job in old.exclude(file=""))
-    return files, lines
+    return files + imports.delete_orphans(), lines

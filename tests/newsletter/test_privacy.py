@@ -100,9 +100,9 @@ def test_a_reader_takes_their_data_along(client, rosa, issue):
     assert "Descargar mis datos" in client.get(path).content.decode()
     response = client.post(path, {"what": "download"})
     data = json.loads(response.content)
-    assert data["newsletter"]["topics"] == ["Incidencia"]
-    assert data["newsletter"]["consent"][0]["wording"] == "Quiero"
-    assert data["newsletter"]["mails"] == [{"edition": "Conozca a CLAC", "state": "sent", "sent": None}]
+    assert data["subscription"][0]["topics"] == ["Incidencia"]
+    assert data["subscription"][0]["consent"][0]["wording"] == "Quiero"
+    assert data["mails"] == [{"edition": "Conozca a CLAC", "state": "sent", "sent": None, "words": ""}]
     assert data["messages"][0]["message"] == "Hola"
     assert "attachment" in response["Content-Disposition"]
 
@@ -154,7 +154,7 @@ def test_staff_see_the_whole_story_and_may_hand_over_or_erase(staff_client, rosa
     html = staff_client.get(page).content.decode()
     assert "“Quiero” (1)" in html
     assert "sign-up form" in html
-    assert json.loads(staff_client.post(f"{page}data/").content)["newsletter"]["name"] == "Rosa"
+    assert json.loads(staff_client.post(f"{page}data/").content)["subscription"][0]["name"] == "Rosa"
     response = staff_client.post(
         "/admin/newsletter/suppressions/", {"email": "Rosa@example.org", "what": "erase"}, follow=True
     )
