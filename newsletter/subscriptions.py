@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from datetime import timedelta
+from functools import partial
 
 from core import goodbyes, limits, privacy
 from core.leases import claim
@@ -346,6 +347,8 @@ def confirm_new_address(token, origin=""):
     What the new address had of its own (a subscription that ended or was never confirmed) gives way to this one. No import
     takes the old address for a new subscriber.
     """
+    from .privacy import forget_former  # which imports this module
+
     try:
         with transaction.atomic():
             subscriber = check_new_address(token, for_update=True)
@@ -358,6 +361,7 @@ def confirm_new_address(token, origin=""):
             if Suppression.covers_until_commit([subscriber.email]):
                 raise Refusal(*SUPPRESSED)
             Suppression.add(old, Suppression.Reason.ENDED)
+            transaction.on_commit(partial(forget_former, old))
     except IntegrityError:
         raise Refusal(*TAKEN) from None
     return subscriber

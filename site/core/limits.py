@@ -47,8 +47,8 @@ def take(key, *limits):
 
 
 def forget_old():
-    """Delete what no limit looks at any more."""
-    Use.objects.filter(at__lt=timezone.now() - KEPT).delete()
+    """Delete what no limit looks at any more. Returns the number of rows."""
+    return Use.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
 
 
 def forget(key):

@@ -202,7 +202,7 @@ class PageCacheMiddleware:
         page = self.cache.get(key)
         request.cache = "hit" if page else "miss"
         response = page.respond(request) if page else self.render(request, key)
-        if response.status_code in (200, 304):
+        if response.status_code in (200, 304) and "no-store" not in response.get("Cache-Control", ""):
             readings.note(request)
         return response
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -14,6 +15,7 @@ GOOD = {
     "SECRET_KEY": "T7cTJ5hX0dDyzD7mIqk3nYt6cX8sVw2rLp9aQe4uGf1oKb5jHx",
     "SITE_URL": "https://clac.example",
 }
+RETENTION = sorted(f"RETENTION_{name.upper()}_DAYS" for name in settings.RETENTION_DAYS)
 
 
 def manage(tmp_path, *arguments, **more):
@@ -42,6 +44,10 @@ def test_the_deployment_check_has_nothing_to_say(tmp_path):
         ("WEB_PROCESSES", "many"),
         ("DATABASE_URL", "oracle://somewhere/clac"),
         ("EMAIL_PROVIDER", "carrier-pigeon"),
+        *((name, value) for name in RETENTION for value in ("0", "-1")),
+        ("RETENTION_PENDING_DAYS", "1000000000"),
+        ("RETENTION_PENDING_DAYS", "1.5"),
+        ("BACKUP_KEEP", "-1"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, setting, value):
@@ -83,7 +89,7 @@ def names_in_settings():
     text = (ROOT / "site/config/settings/base.py").read_text() + (
         ROOT / "site/config/settings/production.py"
     ).read_text()
-    names = set(re.findall(r'setting\(\s*"\w+",\s*"([A-Z][A-Z0-9_]+)"', text)) | {"VAR_DIR"}
+    names = set(re.findall(r'(?:setting\(\s*"\w+",|whole_number\()\s*"([A-Z][A-Z0-9_]+)"', text)) | {"VAR_DIR"}
     return names
 
 

@@ -40,6 +40,14 @@ def mailbox(name, text):
         )
 
 
+def whole_number(name, default, least, most):
+    """Read `name` as a whole number from `least` to `most`; stop the start with one clear line if it is none."""
+    value = setting("int", name, default=default)
+    if not least <= value <= most:
+        sys.exit(f"Setting {name}: {value} is not a number from {least} to {most}. See docs/operators.md.")
+    return value
+
+
 SITE_URL = setting("str", "SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
 _site = urlsplit(SITE_URL)
 if _site.hostname and not _site.netloc.isascii():  # browsers and mail headers write such a host in ASCII
@@ -144,11 +152,13 @@ DATABASES = {"default": setting("dj_db_url", "DATABASE_URL", default=f"sqlite://
 if not DATABASES["default"]["ENGINE"].endswith(("sqlite3", "postgresql")):
     sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators.md.")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE).
+    # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE). Triggers
+    # also fire for rows that INSERT OR REPLACE deletes, and what is deleted is overwritten in the file.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
+        "PRAGMA recursive_triggers=ON; PRAGMA secure_delete=ON;",
     }
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -392,19 +402,20 @@ ALARM_EMAILS = [str(mailbox("ALARM_EMAILS", text)) for text in setting("list", "
 SOFT_BOUNCES = setting("int", "SOFT_BOUNCES", default=3)
 SOFT_BOUNCE_DAYS = setting("int", "SOFT_BOUNCE_DAYS", default=30)
 
-# How long personal data is kept, in days.
+# How long personal data is kept, in days. Zero or fewer would delete what came a moment ago.
+DAYS_AT_MOST = 36500
 RETENTION_DAYS = {
-    "pending": setting("int", "RETENTION_PENDING_DAYS", default=30),
-    "ended": setting("int", "RETENTION_ENDED_DAYS", default=3 * 365),
-    "provider_events": setting("int", "RETENTION_PROVIDER_EVENTS_DAYS", default=180),
-    "deliveries": setting("int", "RETENTION_DELIVERIES_DAYS", default=2 * 365),
-    "contact_messages": setting("int", "RETENTION_CONTACT_MESSAGES_DAYS", default=365),
-    "import_files": setting("int", "RETENTION_IMPORT_FILES_DAYS", default=30),
+    "pending": whole_number("RETENTION_PENDING_DAYS", 30, 1, DAYS_AT_MOST),
+    "ended": whole_number("RETENTION_ENDED_DAYS", 3 * 365, 1, DAYS_AT_MOST),
+    "provider_events": whole_number("RETENTION_PROVIDER_EVENTS_DAYS", 180, 1, DAYS_AT_MOST),
+    "deliveries": whole_number("RETENTION_DELIVERIES_DAYS", 2 * 365, 1, DAYS_AT_MOST),
+    "contact_messages": whole_number("RETENTION_CONTACT_MESSAGES_DAYS", 365, 1, DAYS_AT_MOST),
+    "import_files": whole_number("RETENTION_IMPORT_FILES_DAYS", 30, 1, DAYS_AT_MOST),
 }
 
 # Backups, one a day: where they and the list of goodbyes lie, how many are kept (0: none are made), and the key of age.
 BACKUP_DIR = setting("str", "BACKUP_DIR", default=str(VAR_DIR / "backups"))
-BACKUP_KEEP = setting("int", "BACKUP_KEEP", default=14)
+BACKUP_KEEP = whole_number("BACKUP_KEEP", 14, 0, 10000)  # a negative one would delete the newest
 BACKUP_KEY = setting("str", "BACKUP_KEY", default="")
 
 # Messages of the e-mail provider; none are taken before their secret (“user:password”) or signature key is set.
