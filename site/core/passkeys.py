@@ -101,7 +101,7 @@ def use(request, user=None) -> WebAuthnCredential:
             key = Helper(request).authenticate_complete(user, state, answer)
             _check_owner(key, parsed.response.user_handle, must_be_told=user is None)
     except (*WRONG, WebAuthnCredential.DoesNotExist) as error:
-        refusal = _("This passkey does not open this account. It may have been removed; try another one.")
+        refusal = _("This passkey does not open this account. It may have been removed. Try another one.")
         raise _refusal(error, refusal, owner) from error
     return key
 

@@ -329,7 +329,7 @@ class PasskeyForm(forms.Form):
         label=_("Name"),
         max_length=64,
         required=False,
-        help_text=_("So that you know it again: “my phone”, “key on my key ring”."),
+        help_text=_("A name that you will recognise, such as “my phone” or “security key”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -680,7 +680,7 @@ def reset(request, user_id):
     if request.method == "POST":
         start_over(user, by=request.user)
         messages.success(
-            request, _("%(name)s is signed out everywhere and sets up a second step anew.") % {"name": user}
+            request, _("%(name)s is signed out everywhere and sets up a new second step.") % {"name": user}
         )
         return HttpResponseRedirect(reverse("wagtailusers_users:edit", args=[user.pk]))
     return TemplateResponse(request, "core/signin/reset.html", {"person": user, "sessions": len(sessions_of(user))})
