@@ -100,6 +100,10 @@ class RecoveryCode(models.Model):
 class LoginForm(wagtail_forms.LoginForm):
     """Name and password, so many times in so long."""
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["password"].label = _("Password")  # Wagtail has no translation of it
+
     def where_passkeys_work(self):
         """For the template."""
         return _where_passkeys_work(self.request)
@@ -442,16 +446,19 @@ def ask(request):
 
     if request.method == "POST" and _accepts(form, request.user, is_right):
         return _proved(request, next(devices_for_user(request.user), None))
-    if has_device and not has_app(request.user):
-        form.fields["code"].help_text = _("One of your recovery codes.")
     context = {
         "form": form,
         "next": _next(request),
         "has_device": has_device,
         "has_app": has_app(request.user),
         "has_passkey": WebAuthnCredential.objects.filter(user=request.user).exists(),
+        **_where_passkeys_work(request),
     }
-    return TemplateResponse(request, "core/signin/ask.html", context | _where_passkeys_work(request))
+    if has_device and not context["has_app"]:
+        form.fields["code"].help_text = _("One of your recovery codes.")
+    if context["has_passkey"] and context["passkeys_work"]:
+        del form.fields["code"].widget.attrs["autofocus"]  # the passkey comes first
+    return TemplateResponse(request, "core/signin/ask.html", context)
 
 
 def _ask_passkey(request):
@@ -497,7 +504,12 @@ def set_up(request):
             return _again("signin_set_up", request, error.text)
         text = format_lazy(_("The passkey “{name}” was added to your account."), name=key.name)
         return _added(request, key, "passkey_added", text)
-    context = {"form": form, "next": _next(request), "has_app": has_app(request.user)}
+    context = {
+        "form": form,
+        "next": _next(request),
+        "has_app": has_app(request.user),
+        "may_leave": not is_half_signed_in(request.user),
+    }
     return TemplateResponse(request, "core/signin/set_up.html", context | _where_passkeys_work(request))
 
 
@@ -516,6 +528,7 @@ def set_up_app(request):
         "picture": image.to_string(encoding="unicode"),
         "key": b32encode(device.bin_key).decode(),
         "next": _next(request),
+        "may_leave": not is_half_signed_in(request.user),
     }
     return TemplateResponse(request, "core/signin/set_up_app.html", context)
 
