@@ -5,7 +5,6 @@ from core import signin
 from core.models import Use
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.test import Client
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
 from wagtail.models import ModelLogEntry
@@ -27,17 +26,14 @@ def ana(_django_db_helper):  # noqa: F811
     user.delete()
 
 
-def tab_of(user):
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def test_many_tabs_at_the_first_sign_in_leave_one_app(ana):
-    tabs = [tab_of(ana) for _number in range(4)]
-    assert race(*[lambda tab=tab: tab.get(SET_UP_APP).status_code for tab in tabs]) == [200] * 4
-    assert TOTPDevice.objects.filter(user=ana).count() == 1
-    assert tab_of(ana).get(SET_UP_APP).status_code == 200
+    for _round in range(5):
+        TOTPDevice.objects.all().delete()
+        assert len(set(race(*[lambda: signin._new_app(ana).pk for _tab in range(4)]))) == 1
+        assert TOTPDevice.objects.filter(user=ana).count() == 1
+    client = browser()
+    client.force_login(ana)
+    assert client.get(SET_UP_APP).status_code == 200
 
 
 def test_two_passkeys_removed_at_once_leave_one(ana, settings):
