@@ -415,10 +415,10 @@ def use_options(request):
 @require_POST
 def sign_in_with_passkey(request):
     """Sign in without a password. The passkey has verified its owner, so it counts as both steps."""
+    if not limits.take(f"sign-in from {origin(request)}", TRIES_BY_ORIGIN):
+        logger.warning("Sign-in throttled")
+        return _again("wagtailadmin_login", request, THROTTLED)
     try:
-        if not limits.take(f"sign-in from {origin(request)}", TRIES_BY_ORIGIN):
-            logger.warning("Sign-in throttled")
-            raise passkeys.PasskeyError(THROTTLED)
         key = passkeys.use(request)
     except passkeys.PasskeyError as error:
         if error.user:
@@ -462,9 +462,9 @@ def ask(request):
 
 
 def _ask_passkey(request):
+    if not limits.take(f"code of {request.user.pk}", TRIES_OF_CODES):
+        return _again("signin_ask", request, THROTTLED)
     try:
-        if not limits.take(f"code of {request.user.pk}", TRIES_OF_CODES):
-            raise passkeys.PasskeyError(THROTTLED)
         key = passkeys.use(request, request.user)
     except passkeys.PasskeyError as error:
         _write(request.user, "passkey_refused", by=request.user)

@@ -1,7 +1,11 @@
 """Passkeys: making them, signing in with them, and every answer of a browser that has to be refused."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -23,6 +27,7 @@ from wagtail.users.models import UserProfile
 from tests.authenticator import PRESENT, Device
 
 pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).parents[2]
 PASSWORD = "café con leche y pan"
 LOGIN, HOME = reverse("wagtailadmin_login"), reverse("wagtailadmin_home")
 ASK, MANAGE = reverse("signin_ask"), reverse("signin_manage")
@@ -513,6 +518,26 @@ def test_starting_over_forgets_passkeys(client, ana, device, how):
 
 
 # Where they work
+
+
+@pytest.mark.parametrize(
+    ("site", "name", "origin"),
+    [
+        ("https://example.org", "example.org", "https://example.org"),
+        ("https://Example.org:443/", "example.org", "https://example.org"),
+        ("https://example.org:8443", "example.org", "https://example.org:8443"),
+        ("http://127.0.0.1:8001", "localhost", "http://localhost:8001"),
+        ("http://[::1]:8001", "localhost", "http://localhost:8001"),
+        ("http://localhost", "localhost", "http://localhost"),
+        ("https://localhost:8443", "localhost", "https://localhost:8443"),
+    ],
+)
+def test_the_relying_party_follows_the_sites_address(tmp_path, site, name, origin):
+    show = "from config.settings import base as b; print(b.OTP_WEBAUTHN_RP_ID, *b.OTP_WEBAUTHN_ALLOWED_ORIGINS, b.ALLOWED_HOSTS)"
+    environment = {**os.environ, "SITE_URL": site, "VAR_DIR": str(tmp_path), "PYTHONPATH": str(ROOT / "site")}
+    run = subprocess.run([sys.executable, "-c", show], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.startswith(f"{name} {origin} [")
+    assert f"'{name}'" in run.stdout
 
 
 @pytest.mark.parametrize(
