@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 SALT = "core.passkeys"
 TIMEOUT = timedelta(seconds=app_settings.OTP_WEBAUTHN_TIMEOUT_SECONDS)
 # What the libraries raise for an answer that is wrong, and for one that is no answer at all.
-WRONG = (WebAuthnException, OTPWebAuthnApiError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+WRONG = (WebAuthnException, OTPWebAuthnApiError, ValueError, TypeError, KeyError, AttributeError)
 
 
 class PasskeyError(Exception):

@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wagtail.models import ModelLogEntry
 from wagtail.users.models import UserProfile
+from webauthn.helpers import bytes_to_base64url
 
 from tests.authenticator import PRESENT, Device
 
@@ -420,6 +421,15 @@ def test_what_is_no_answer_is_refused(client, ana, text):
     with_password(client)
     for address, options in ((SET_UP, CREATE_OPTIONS), (WITH_PASSKEY, USE_OPTIONS), (ASK, USE_OPTIONS)):
         assert client.post(address, {"state": begin(client, options)["state"], "passkey": text}).status_code == 302
+
+
+def test_a_nest_of_cbor_is_refused(client, ana):
+    with_password(client)
+    begun = begin(client, CREATE_OPTIONS)
+    nest = bytes_to_base64url(b"\x81" * 100_000)
+    answer = replaced(Device().create(begun["options"]), ("response", "attestationObject"), nest)
+    sent = client.post(SET_UP, {"state": begun["state"], "passkey": answer})
+    assert "could not be added" in client.get(sent.url).content.decode()
 
 
 # Looking after them
