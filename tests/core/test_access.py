@@ -96,7 +96,7 @@ def things(db, page_of, subscribe, issue):
         "uploaded_file_id": 1, "redirect_id": Redirect.objects.create(old_path="/x", redirect_link="/y").pk, "restriction_id": restriction.pk, "provider": "resend", "number": 1,
         "page_view_restriction_id": restriction.pk, "collection_id": 1, "token": "x", "uidb64": "x", "key": "x",
         "slug": Topic.objects.get(translation_key=texts["topic"].translation_key, locale__language_code="es").slug, "path": "x", "action": "delete", "language": "es",
-        "name": "dashboard", "what": "sessions", "user_id": user.pk,
+        "name": "dashboard", "what": "sessions", "user_id": user.pk, "key_id": 1,
     }  # fmt: skip
     numbers = {
         "admin/messages/": ContactMessage.objects.create(name="A", email="a@example.org", message="M", language="es"),

@@ -319,7 +319,7 @@ def test_a_password_from_a_breach_is_refused_and_never_told_to_anybody(monkeypat
     assert all(digest not in url for url in asked)
 
 
-def test_new_people_choose_their_own_password(staff_client, client):
+def test_new_people_choose_their_own_password(staff_client, client, run_tasks):
     data = {
         "username": "rosa",
         "email": "rosa@example.org",
@@ -331,6 +331,7 @@ def test_new_people_choose_their_own_password(staff_client, client):
     html = staff_client.get(reverse("wagtailusers_users:add")).content.decode()
     assert 'type="password"' not in html
     staff_client.post(reverse("wagtailusers_users:add"), data)
+    run_tasks()
     (sent,) = mail.outbox
     assert sent.to == ["rosa@example.org"]
     path = re.search(r"http://testserver(/admin/password_reset/\S+)", sent.body)[1]

@@ -58,8 +58,9 @@ if _site.hostname and not _site.netloc.isascii():  # browsers and mail headers w
 if _site.scheme not in {"http", "https"} or not _site.hostname or not SITE_URL.isascii():
     sys.exit(f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators.md.")
 HTTPS = _site.scheme == "https"
-# Loopback, for what watches over the site from the same machine.
-ALLOWED_HOSTS = [_site.hostname, "127.0.0.1", *setting("list", "ALLOWED_HOSTS", default=[])]
+# Loopback, for what watches over the site from the same machine; its name, too, where the site is on loopback itself.
+_name = "localhost" if _site.hostname in {"127.0.0.1", "::1"} else _site.hostname
+ALLOWED_HOSTS = [*dict.fromkeys([_site.hostname, _name]), "127.0.0.1", *setting("list", "ALLOWED_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 
 INSTALLED_APPS = [
@@ -87,6 +88,7 @@ INSTALLED_APPS = [
     "csp",
     "django_otp",
     "django_otp.plugins.otp_totp",
+    "django_otp_webauthn",
     "django_structlog",
     "django_tasks_db",
     "django.forms",
@@ -178,7 +180,11 @@ WAGTAILADMIN_USER_LOGIN_FORM = "core.signin.LoginForm"
 WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "core.signin.PasswordResetForm"
 PASSWORD_RESET_TIMEOUT = 3600
 TWO_FACTOR_REQUIRED = setting("bool", "TWO_FACTOR_REQUIRED", default=HTTPS)
-OTP_TOTP_ISSUER = "CLAC"
+OTP_TOTP_ISSUER = OTP_WEBAUTHN_RP_NAME = "CLAC"
+# Passkeys hold for the host of SITE_URL. Browsers have none for the number 127.0.0.1, so there it is localhost (core/passkeys.py).
+OTP_WEBAUTHN_RP_ID = _name
+_port = "" if _site.port in {None, 443 if HTTPS else 80} else f":{_site.port}"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [f"{'http' if _name == 'localhost' and not HTTPS else 'https'}://{_name}{_port}"]
 SESSION_COOKIE_AGE = 12 * 3600
 
 # Languages: the same for pages, interface and admin.
