@@ -959,3 +959,19 @@ def test_the_document_names_keys_data_logs_and_connections():
         "Packages": ["two days", "two weeks", "once a month"],
     }.items():
         assert all(word in sections[name] for word in words), name
+
+
+def test_programs_are_kept_out_of_public_forms(client):
+    """Who fills in what nobody sees, is too fast, too late, or sends a stamp of their own: nothing is kept."""
+    with time_machine.travel(timezone.now() - timedelta(days=8)):
+        old = make_stamp()
+    for send in (join, contact):
+        assert send(client, website="http://spam.example").status_code == 302  # and thinks that it was kept
+        assert send(client, stamp=make_stamp()).status_code == 422
+        for bad in (old, "", "form:abc:def", stamp()[:-1] + "?"):
+            assert send(client, stamp=bad).status_code == 422
+    assert not SignUpRequest.objects.exists()
+    assert not ContactMessage.objects.exists()
+    join(client)
+    contact(client)
+    assert SignUpRequest.objects.count() == ContactMessage.objects.count() == 1
