@@ -15,7 +15,7 @@ UNITS = sorted(path.name for path in (DEPLOY / "systemd").glob("*.service"))
 
 
 def needs(program):
-    return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed")
+    return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed: make test-stack")
 
 
 @pytest.fixture
