@@ -44,7 +44,7 @@ class Generation:
     """The number of the current generation, in a file that every process of this machine maps into its memory."""
 
     def __init__(self, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the pages in it are unpickled
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_size < GENERATION_BYTES:
