@@ -172,7 +172,7 @@ class Shift:
 
     def _renew(self):
         """Show signs of life, and prolong the leases; what is no longer ours is dropped before another byte is sent."""
-        now, since = timezone.now(), time.monotonic()
+        since, now = time.monotonic(), timezone.now()  # in this order: the process may be stopped between them
         Campaign.objects.filter(pk=self.campaign.pk).update(worked_at=now)
         if not self.in_hand:
             return
@@ -193,7 +193,7 @@ class Shift:
 
     def _drop(self, numbers):
         """Begin none of these; what was begun already still brings a result."""
-        logger.warning("The leases on %s mails are lost; they are not begun", len(numbers))
+        logger.warning("The leases on %s mails are lost; no more of them are begun", len(numbers))
         for number in numbers:
             self.in_hand[number].lease.lose(number)
         for mail in [mail for mail in self.ready if mail.number in numbers]:
@@ -222,7 +222,7 @@ class Shift:
         self._settle_doubtful()
         lease, since = Lease(), time.monotonic()
         self.unfinished.add(lease.token)
-        keys = self._claim(State.QUEUED, size, lease) or self._claim(State.SENDING, size, lease)
+        keys = self._claim(self._in_state(State.QUEUED), size, lease) or self._claim(self._left_behind(), size, lease)
         self.is_exhausted = not keys
         lease.renew(since)
         mails = self._outgoing(keys, lease)
@@ -230,12 +230,18 @@ class Shift:
         self.in_hand |= {mail.number: mail for mail in mails}
         self.ready += mails
 
-    def _claim(self, state, number, lease):
-        """Claim deliveries in one state: those that wait, or those that a dead worker left in hand.
+    def _in_state(self, state):
+        """Deliveries in one state: asked for one by one, the database finds them in its index instead of reading past all
+        that were sent."""
+        return self.campaign.deliveries.filter(state=state)
 
-        One state at a time, so that the database finds them in its index instead of reading past all that were sent.
-        """
-        waiting = self.campaign.deliveries.filter(state=state)
+    def _left_behind(self):
+        """What a dead worker left in hand, once its lease is over; what is in our own hands is not, however long the database
+        was away."""
+        return self._in_state(State.SENDING).filter(lease_until__lte=timezone.now()).exclude(pk__in=list(self.in_hand))
+
+    @staticmethod
+    def _claim(waiting, number, lease):
         return claim_keys(waiting, number, settings.NEWSLETTER_LEASE_SECONDS, lease.token, state=State.SENDING)
 
     def _undo_unfinished(self):
@@ -269,7 +275,7 @@ class Shift:
 
     def _settle_doubtful(self):
         """Where a second mail could not be told from the first, what a dead worker left in hand is for a person to decide."""
-        doubtful = self.campaign.deliveries.filter(state=State.SENDING, lease_until__lte=timezone.now())
+        doubtful = self._left_behind()
         if self.capabilities.repeatable == "message-id":
             return
         if self.capabilities.repeatable == "key":

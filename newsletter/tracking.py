@@ -14,7 +14,7 @@ from core import limits
 from core.clients import origin
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
@@ -79,8 +79,9 @@ def judge():
     """
     counted, until = 0, time.monotonic() + JUDGE_SECONDS
     while time.monotonic() < until:
-        recent = Click.objects.filter(delivery=OuterRef("delivery"), at__gte=timezone.now() - PATIENCE)
-        deliveries = list(Click.objects.filter(~Exists(recent)).values_list("delivery", flat=True).distinct()[:BATCH])
+        last = Click.objects.values("delivery").annotate(last=Max("at"))
+        at_rest = last.filter(last__lt=timezone.now() - PATIENCE)
+        deliveries = list(at_rest.values_list("delivery", flat=True)[:BATCH])
         if not deliveries:
             break
         counted += _judge_clicks_of(deliveries)

@@ -41,10 +41,10 @@ class Workers:
     def __init__(self, env):
         self.env, self.running = env, []
 
-    def start(self):
-        """Start `manage.py worker`; returns its process."""
-        command = [sys.executable, ROOT / "manage.py", "worker"]
-        process = subprocess.Popen(command, env={"TEST_MEDIA_ROOT": str(settings.MEDIA_ROOT), **self.env}, cwd=ROOT)
+    def start(self, root=ROOT):
+        """Start `manage.py worker` of the release in a folder; returns its process."""
+        command = [sys.executable, root / "manage.py", "worker"]
+        process = subprocess.Popen(command, env={"TEST_MEDIA_ROOT": str(settings.MEDIA_ROOT), **self.env}, cwd=root)
         self.running.append(process)
         return process
 

@@ -202,6 +202,9 @@ def test_a_campaign_ends_whichever_call_fails(campaign, server, place, monkeypat
             assert time.monotonic() - started < 20, f"{place} {at} {error!r} took long"
 
 
+by_threads = pytest.mark.parametrize("server", ["single", "merge"], indirect=True)
+
+
 def break_(*arguments, **more):
     raise KeyError("a fault")
 
@@ -216,7 +219,7 @@ def test_settings_that_no_mail_can_go_out_with_pause_the_campaign(campaign, serv
     assert campaign.counts()[State.QUEUED] == PEOPLE
 
 
-@pytest.mark.parametrize("server", ["single", "merge"], indirect=True)
+@by_threads
 def test_a_call_that_fails_in_our_own_code_is_an_unclear_answer(campaign, server, monkeypatch):
     for kind in (api.SingleCarrier, merge.MergeCarrier):
         monkeypatch.setattr(kind, "send", break_)
