@@ -18,7 +18,7 @@ from functools import partial
 from core.countries import COUNTRIES
 from core.leases import claim
 from core.models import Topic
-from core.redaction import addresses_in
+from core.redaction import BLANK, addresses_in
 from core.search import fold
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -504,14 +504,14 @@ def inert(text):
 
 
 def mentions(pattern):
-    """What imports hold of an AddressPattern: {"import": name of the file, "lines": their contents}, as a list."""
+    """What imports hold of an AddressPattern: a list of {"import": name of the file, "lines": their cells}."""
     found = []
     for job in SubscriberImport.objects.order_by("pk"):
         kept = [line.cells for line in _kept_lines(job, pattern)]
         rows = [row for row in _rows_of_file(job) if _names(pattern, row)]
-        heads = [heading for heading in job.headings if pattern.mentioned_in(heading)]
-        if kept or rows or heads:
-            found.append({"import": job.file_name, "lines": kept + rows, "headings": heads})
+        first = [job.headings] if _names(pattern, job.headings) and not job.file else []
+        if kept or rows or first:
+            found.append({"import": job.file_name, "lines": kept + first + rows})
     return found
 
 
@@ -526,9 +526,9 @@ def forget(pattern):
         for line in _kept_lines(job, pattern):
             ImportLine.objects.filter(pk=line.pk).update(cells=[])
             number += 1
-        headings = pattern.removed_from(job.headings)
-        if headings != job.headings:
-            SubscriberImport.objects.filter(pk=job.pk).update(headings=headings)
+        if _names(pattern, job.headings):  # a list without headings: its first line is taken for them
+            SubscriberImport.objects.filter(pk=job.pk).update(headings=[BLANK] * len(job.headings))
+            number += 1
         if any(_names(pattern, row) for row in _rows_of_file(job)):
             _rewrite(job, pattern)
             number += 1
@@ -565,7 +565,7 @@ def _rewrite(job, pattern):
         writer = csv.writer(file)
         for number, row in enumerate(_rows_of_file(job)):
             if _names(pattern, row):
-                row = [""] * len(row) if number else pattern.removed_from(row)
+                row = ["" if number else BLANK] * len(row)
             writer.writerow(row)
         file.flush()
         size = os.path.getsize(file.name)
