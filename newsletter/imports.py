@@ -304,7 +304,7 @@ def work(job, seconds):
         _rewind(job)
     until = time.monotonic() + seconds
     seen = Seen() if is_trial else None
-    with override(job.editor_language), job.file.open("rb") as file:
+    with override(job.editor_language), open_file(job) as file:
         reader = Reader(job)
         with tables.rows(file, job.encoding, job.delimiter) as cells:
             numbered = itertools.islice(enumerate(cells, 1), 1 + job.lines, None)  # counted as a spreadsheet does
@@ -314,6 +314,22 @@ def work(job, seconds):
                 if not is_trial and time.monotonic() > until:
                     return True
     return False
+
+
+def open_file(job):
+    """The file of an import, open for reading. Raises Lost if the import has ended.
+
+    An erasure may put another file in its place between two lines of this function, so it looks again.
+    """
+    for attempt in range(RACES):
+        job.refresh_from_db(fields=["file", "encoding", "delimiter", "headings"])
+        if not job.file:
+            raise Lost
+        try:
+            return job.file.open("rb")
+        except FileNotFoundError:
+            if attempt == RACES - 1:
+                raise
 
 
 def _rewind(job):
@@ -466,7 +482,7 @@ def forecast(job):
     writer = csv.writer(Echo())
     yield "\ufeff" + writer.writerow([_("Line"), _("E-mail"), _("Outcome"), _("Reason")])
     reader, seen = Reader(job), Seen()
-    with job.file.open("rb") as file, tables.rows(file, job.encoding, job.delimiter) as cells:
+    with open_file(job) as file, tables.rows(file, job.encoding, job.delimiter) as cells:
         numbered = itertools.islice(enumerate(cells, 1), 1, None)
         while batch := list(itertools.islice(numbered, BATCH)):
             lines = [reader.read(number, row) for number, row in batch if any(row)]
@@ -526,6 +542,9 @@ def forget(pattern):
         for line in _kept_lines(job, pattern):
             ImportLine.objects.filter(pk=line.pk).update(cells=[])
             number += 1
+        # The beginning of a name says what the list is, so no more is taken out than the address.
+        name = re.sub(re.escape(pattern.email), BLANK, pattern.removed_from(job.file_name), flags=re.IGNORECASE)
+        SubscriberImport.objects.filter(pk=job.pk).exclude(file_name=name).update(file_name=name)
         if _names(pattern, job.headings):  # a list without headings: its first line is taken for them
             SubscriberImport.objects.filter(pk=job.pk).update(headings=[BLANK] * len(job.headings))
             number += 1

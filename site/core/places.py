@@ -12,6 +12,7 @@ from wagtail.models import ModelLogEntry
 
 from . import localmail
 from .privacy import Place, Texts, declare, register
+from .redaction import addresses_in
 
 NUMBERED = set()
 
@@ -90,6 +91,10 @@ class Sessions(Place):
     def export(self, pattern):
         return [{"text": pattern.excerpt(data)} for _row, data in self._rows(pattern)]
 
+    def held(self):
+        for row in Session.objects.iterator():
+            yield from addresses_in(str(row.get_decoded()))
+
     def forget(self, pattern):
         number = 0
         for row, data in self._rows(pattern):
@@ -160,7 +165,7 @@ register(
     ),
     Texts(
         "editors_notes",
-        "comments, remarks of the workflow, forms that are open in the admin, names of exports",
+        "comments, remarks of the workflow, forms that are open in the admin",
         {
             "wagtailcore.Comment": ["text"],
             "wagtailcore.CommentReply": ["text"],

@@ -12,6 +12,7 @@ import quopri
 import re
 import shutil
 import smtplib
+import sqlite3
 import time
 import zipfile
 from collections import deque
@@ -22,12 +23,14 @@ from urllib.parse import quote, unquote
 
 import openpyxl
 import pytest
+from anymail.signals import AnymailTrackingEvent
 from core import localmail, privacy, readings
 from core.forms import make_stamp
-from core.models import JobRun, SiteTexts, Use
+from core.models import JobRun, PageReadings, SiteTexts, Use
 from core.schedule import JOBS, Job, run_job
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -38,7 +41,7 @@ from wagtail.admin.models import FormState
 from wagtail.models import Comment, ModelLogEntry, Page
 
 from home.models import ContactMessage
-from newsletter import bounces, campaigns, events, sending, tokens
+from newsletter import bounces, campaigns, events, imports, sending, tokens
 from newsletter.models import Campaign, Delivery, ImportLine, ProviderEvent, Subscriber, SubscriberImport, Suppression
 from newsletter.subscriptions import manage_url
 from tests.newsletter.test_bounces import report
@@ -374,3 +377,140 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
     assert columns_that_hold_it() == set()
     assert SubscriberImport.objects.get(file__gt="").state == "uploaded"
     assert len(storages["private"].listdir("imports")[1]) == 1
+
+
+# Alone
+
+
+def test_what_a_provider_says_later_of_an_erased_address_is_kept_without_it(subscribe, issue, site):
+    person = subscribe(ADDRESS)
+    delivery = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent")  # fmt: skip
+    privacy.erase(ADDRESS)
+    events.keep("mailbox", bounces.event_of(report(delivery, words=f"550 <{ADDRESS}> no such user")))
+    for spelling in (ADDRESS.upper(), f"Rosa <{ADDRESS}>", f"  {ADDRESS} "):
+        event = AnymailTrackingEvent(event_type="delivered", recipient=spelling, event_id=spelling, metadata={"delivery": str(delivery.pk)})  # fmt: skip
+        assert events.keep("test", event)
+    events.process()
+    assert set(ProviderEvent.objects.values_list("recipient", "state")) == {("", "applied")}
+    assert columns_that_hold_it() == set()
+
+
+def test_who_left_is_still_known_to_the_provider(subscribe):
+    subscribe(ADDRESS)
+    Suppression.add(ADDRESS, Suppression.Reason.COMPLAINED)
+    events.keep("test", AnymailTrackingEvent(event_type="delivered", recipient=f"Rosa <{ADDRESS}>", event_id="1"))
+    assert ProviderEvent.objects.get().recipient == ADDRESS
+
+
+def test_an_erased_address_that_comes_with_a_list_again_is_not_kept(settled, staff_client, run_tasks):
+    privacy.erase(ADDRESS)
+    data = {"file": SimpleUploadedFile("a.csv", f"email,name\n{ADDRESS},{NAME}\nx@example.org,X\n".encode()), "language": "es", "provenance": "x"}  # fmt: skip
+    staff_client.post("/admin/newsletter/imports/", data)
+    job = SubscriberImport.objects.get()
+    for step, fields in (("", {"column0": "email", "column1": "name"}), ("start/", {})):
+        staff_client.post(f"/admin/newsletter/imports/{job.pk}/{step}", fields)
+        with settled():
+            run_tasks()
+    assert [(line.outcome, line.cells) for line in ImportLine.objects.all()] == [("suppressed", [])]
+    assert columns_that_hold_it() == set()
+    assert not files_that_hold_it(storages["private"].location)
+
+
+def test_a_person_can_be_erased_while_an_import_reads_its_list(settled, monkeypatch):
+    monkeypatch.setattr(imports, "BATCH", 2)
+    lines = ["email,name", *(f"{number}@example.org,N{number}" for number in range(3)), f'{ADDRESS},"{NAME}\nand more"', "4@example.org,Four", "bad,Bad"]  # fmt: skip
+    job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email", "name"], mapping={"email": 0, "name": 1}, state="importing", encoding="utf-8", delimiter=",")  # fmt: skip
+    job.file.save("a.csv", ContentFile("\n".join(lines).encode()))
+    assert imports.work_on_next(0)
+    assert SubscriberImport.objects.get().lines == 2
+    with settled():
+        privacy.erase(ADDRESS)
+        assert imports.work_on_next(20)
+    assert set(Subscriber.objects.values_list("name", flat=True)) == {"N0", "N1", "N2", "Four"}
+    assert [(line.number, line.cells) for line in ImportLine.objects.all()] == [(7, ["bad", "Bad"])]
+    assert Subscriber.objects.get(name="Four").consent_events.get().detail == "a.csv, 6"
+    assert SubscriberImport.objects.get().state == "done"
+    assert columns_that_hold_it() == set()
+
+
+def test_the_address_that_somebody_moved_away_from_is_forgotten_where_lists_and_providers_keep_it(
+    settled, subscribe, issue, site, run_tasks
+):
+    person = subscribe(ADDRESS, name="Rosa")
+    job = SubscriberImport.objects.create(file=ContentFile(f"email\n{ADDRESS}\n".encode(), "a.csv"), file_name="a.csv", provenance="x", encoding="utf-8", delimiter=",")  # fmt: skip
+    ImportLine.objects.create(job=job, number=2, outcome="known", reason="x", cells=[ADDRESS])
+    delivery = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es")
+    events.keep("test", AnymailTrackingEvent(event_type="delivered", recipient=ADDRESS, event_id="1", metadata={"delivery": str(delivery.pk)}))  # fmt: skip
+    Client().post(path(person, "preferences"), {"email": "rosa.nueva@example.org"})
+    with settled():
+        run_tasks()
+        Client().post(link_to("new-address"))
+    assert Subscriber.objects.get().email == "rosa.nueva@example.org"
+    assert columns_that_hold_it() == set()
+    assert not files_that_hold_it(storages["private"].location)
+
+
+def test_a_restore_looks_for_erased_addresses_in_every_place(person):
+    """Each place by itself tells the addresses that it holds: a backup may hold one there and nowhere else."""
+    silent = {place.name for place in privacy.PLACES if not place.is_outside and ADDRESS not in set(place.held())}
+    assert silent == {"suppression", "account", "mails", "names_by_staff"}  # mails know only their subscriber
+    assert ADDRESS in privacy.held()
+
+
+def test_a_place_outside_that_does_not_answer_raises_an_alarm_and_stops_nothing(settled, subscribe, settings, log):
+    settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT, settings.BOUNCE_IMAP_TLS = "127.0.0.1", 9, False
+    subscribe(ADDRESS)
+    with settled():
+        privacy.erase(ADDRESS)
+    assert not Subscriber.objects.exists()
+    assert "Alarm (erasure bounce_mailbox)" in log.getvalue()
+    assert holds(log.getvalue()) == set()
+    assert privacy.data_of(ADDRESS)["bounce_mailbox"] == [{"error": "could not be searched just now"}]
+
+
+def test_the_name_of_a_list_still_says_what_it_is(settled, staff_client, run_tasks):
+    data = {"file": SimpleUploadedFile(f"unsubscribed_{ADDRESS}.csv", b"email,x\nana@example.org,1\n"), "language": "es", "provenance": "x"}  # fmt: skip
+    staff_client.post("/admin/newsletter/imports/", data)
+    with settled():
+        privacy.erase(ADDRESS)
+    job = SubscriberImport.objects.get()
+    assert job.file_name == "unsubscribed_….csv"
+    assert imports.Reader(job).default_outcome == imports.Outcome.LEFT
+
+
+def test_files_of_no_import_go_after_a_day(time_machine):
+    storage = storages["private"]
+    shutil.rmtree(storage.location, ignore_errors=True)
+    assert imports.delete_orphans() == 0
+    storage.save("imports/orphan.csv", ContentFile(b"x"))
+    job = SubscriberImport.objects.create(file=ContentFile(b"email\nx\n", "a.csv"), file_name="a.csv", provenance="x")
+    assert imports.delete_orphans() == 0
+    time_machine.move_to(timezone.now() + timedelta(days=2))
+    assert imports.delete_orphans() == 1
+    assert storage.exists(job.file.name)
+    assert not storage.exists("imports/orphan.csv")
+
+
+def test_the_count_of_read_pages_keeps_no_key_of_a_link(subscribe):
+    person = subscribe(ADDRESS)
+    public = Client(headers={"User-Agent": "Mozilla/5.0"})
+    readings.flush()
+    for view in ("leave", "preferences", "data"):
+        assert public.get(path(person, view)).status_code == 200
+    assert public.get("/es/").status_code == 200
+    readings.flush()
+    assert list(PageReadings.objects.values_list("path", flat=True)) == ["/es/"]
+
+
+def test_sqlite_overwrites_in_its_file_what_is_deleted(tmp_path, settings):
+    file = tmp_path / "db.sqlite3"
+    for script in (f"CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('{ADDRESS}');", "DELETE FROM t;"):
+        database = sqlite3.connect(file)
+        pragmas = [line for line in Path("site/config/settings/base.py").read_text().splitlines() if "PRAGMA" in line]
+        database.executescript(" ".join(re.findall(r"PRAGMA [\w =]+;", " ".join(pragmas))) + script)
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+        if "INSERT" in script:
+            assert ADDRESS.encode() in file.read_bytes()
+    assert ADDRESS.encode() not in file.read_bytes()
