@@ -33,6 +33,7 @@ class Campaign(models.Model):
         UNPUBLISHED = "unpublished", _("The edition is not published in any language.")
         HALTED = "halted", _("The provider refuses every mail. In its words:")
         REFUSALS = "refusals", _("Too many mails in a row were refused. The last words:")
+        UNCLEAR = "unclear", _("Ten mails in a row were handed over and not answered: they may or may not have gone. Ask the people who run the mail server before you resume. The last words:")  # fmt: skip
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     issue = models.ForeignKey(IssuePage, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("edition"))
@@ -53,6 +54,7 @@ class Campaign(models.Model):
     resume_at = models.DateTimeField(null=True, editable=False)
     outages = models.PositiveSmallIntegerField(default=0, editable=False)
     refusals = models.PositiveIntegerField(default=0, editable=False)  # in a row, without a mail taken in between
+    unclear = models.PositiveIntegerField(default=0, editable=False)  # likewise, mails that may or may not have gone
     problem = models.CharField(_("why it is paused"), max_length=20, choices=Problem, blank=True)
     problem_words = RedactedTextField(blank=True, editable=False)  # the provider's
 
