@@ -106,13 +106,23 @@ class Sessions(Place):
 class Accounts(Place):
     """People who work on the site."""
 
-    name, where, is_kept = "account", "`auth_user`, its profile, second step and recovery codes", True
+    name, where, is_kept = "account", "`auth_user`, its profile, passkeys, app and recovery codes", True
     forgets = "stays: who runs the site is no reader. An administrator deletes it under *Settings › Users*"
     columns = {
         "auth.User": ["password", "username", "first_name", "last_name", "email"],
         "wagtailusers.UserProfile": ["current_time_zone", "avatar", "dismissibles"],
         "otp_totp.TOTPDevice": ["name", "key"],
         "core.RecoveryCode": ["digest"],
+        "django_otp_webauthn.WebAuthnAttestation": ["data", "client_data_json"],
+        "django_otp_webauthn.WebAuthnCredential": [
+            "name",
+            "credential_id",
+            "public_key",
+            "transports",
+            "aaguid",
+            "credential_id_sha256",
+        ],
+        "django_otp_webauthn.WebAuthnUserHandle": ["handle_hex"],
     }
 
     def export(self, pattern):
@@ -186,6 +196,7 @@ register(
 
 PUBLISHED = "what editors write for the public: they change or withdraw it themselves"
 CODES = "a name, number or code of the program's own"
+REDACTED = "no address comes in: the field redacts what is written (core/redaction.py)"
 STAFF = "the password or name that staff give to a thing of the site"
 declare(
     PUBLISHED,
@@ -258,6 +269,6 @@ declare(
         "wagtailcore.Workflow": ["name"],
     },
 )
-declare("no address comes in: the field redacts what is written", {"core.JobRun": ["outcome"]})
+declare(REDACTED, {"core.JobRun": ["outcome"]})
 declare("a keyed hash, deleted after a day", {"core.Use": ["key"]})
 declare("addresses of public pages, without queries", {"core.PageReadings": ["path"]})
