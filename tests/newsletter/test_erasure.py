@@ -213,8 +213,12 @@ def person(site, settled, staff_client, run_tasks, issue, subscribe, call, setti
                 body, content_type, headers = make(kind, str(delivery.pk))
                 assert call(make.__name__, body, content_type, headers).status_code == 200
     settings.EMAIL_PROVIDER = "local"
-    events.keep("mailbox", bounces.event_of(report(delivery, words=f"550 <{ADDRESS}> {NAME}? no such user")))
+    earlier = Delivery.objects.create(
+        campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent"
+    )
+    events.keep("mailbox", bounces.event_of(report(earlier, words=f"550 <{ADDRESS}> {NAME}? no such user")))
     work()
+    assert NAME in Delivery.objects.get(pk=earlier.pk).error
     assert ProviderEvent.objects.filter(delivery=delivery).count() > 30
     readings.flush()
     return person
