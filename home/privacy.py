@@ -1,7 +1,7 @@
 """What the contact form kept of an address, its erasure, and how long it is kept."""
 
 from core import retention
-from core.places import PUBLISHED, log_by_number
+from core.places import CODES, PUBLISHED, log_by_number
 from core.privacy import Place, Texts, declare, register
 
 from .models import ContactMessage
@@ -39,6 +39,7 @@ register(
     ),
 )
 log_by_number(ContactMessage)
+declare(CODES, {"home.ContactMessage": ["problem"]})  # the name of an exception
 declare(
     PUBLISHED,
     {

@@ -85,19 +85,22 @@ def keep(provider, event):
     else:
         # Without a time of its own, an event is the same as any other of its kind about its mail.
         identity = f"{provider} {event.message_id} {recipient} {event.event_type} {event.timestamp or ''}"
-    _row, is_new = ProviderEvent.objects.get_or_create(
+    row, is_new = ProviderEvent.objects.get_or_create(
         fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
         defaults={
             "provider": provider,
             "kind": _kind_of(provider, event),
             "at": min(at, timezone.now()),
             "provider_id": str(event.message_id or "")[:255],
-            "recipient": "" if _is_erased(recipient) else recipient,
+            "recipient": recipient,
             "reason": str(event.reject_reason or "")[:20],
             "description": " ".join(filter(None, [event.description, event.mta_response]))[:2000],
             "delivery_hint": str((event.metadata or {}).get("delivery", ""))[:40],
         },
     )
+    # Once it is written: an erasure that is not committed yet looks for what was, after its own commit.
+    if is_new and _is_erased(recipient):
+        ProviderEvent.objects.filter(pk=row.pk).update(recipient="")
     return is_new
 
 

@@ -18,7 +18,7 @@ from functools import partial
 from core.countries import COUNTRIES
 from core.leases import claim
 from core.models import Topic
-from core.redaction import addresses_in
+from core.redaction import BLANK, addresses_in
 from core.search import fold
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -304,7 +304,7 @@ def work(job, seconds):
         _rewind(job)
     until = time.monotonic() + seconds
     seen = Seen() if is_trial else None
-    with override(job.editor_language), job.file.open("rb") as file:
+    with override(job.editor_language), open_file(job) as file:
         reader = Reader(job)
         with tables.rows(file, job.encoding, job.delimiter) as cells:
             numbered = itertools.islice(enumerate(cells, 1), 1 + job.lines, None)  # counted as a spreadsheet does
@@ -314,6 +314,22 @@ def work(job, seconds):
                 if not is_trial and time.monotonic() > until:
                     return True
     return False
+
+
+def open_file(job):
+    """The file of an import, open for reading. Raises Lost if the import has ended.
+
+    An erasure may put another file in its place between two lines of this function, so it looks again.
+    """
+    for attempt in range(RACES):
+        job.refresh_from_db(fields=["file", "encoding", "delimiter", "headings"])
+        if not job.file:
+            raise Lost
+        try:
+            return job.file.open("rb")
+        except FileNotFoundError:
+            if attempt == RACES - 1:
+                raise
 
 
 def _rewind(job):
@@ -466,7 +482,7 @@ def forecast(job):
     writer = csv.writer(Echo())
     yield "\ufeff" + writer.writerow([_("Line"), _("E-mail"), _("Outcome"), _("Reason")])
     reader, seen = Reader(job), Seen()
-    with job.file.open("rb") as file, tables.rows(file, job.encoding, job.delimiter) as cells:
+    with open_file(job) as file, tables.rows(file, job.encoding, job.delimiter) as cells:
         numbered = itertools.islice(enumerate(cells, 1), 1, None)
         while batch := list(itertools.islice(numbered, BATCH)):
             lines = [reader.read(number, row) for number, row in batch if any(row)]
@@ -504,14 +520,14 @@ def inert(text):
 
 
 def mentions(pattern):
-    """What imports hold of an AddressPattern: {"import": name of the file, "lines": their contents}, as a list."""
+    """What imports hold of an AddressPattern: a list of {"import": name of the file, "lines": their cells}."""
     found = []
     for job in SubscriberImport.objects.order_by("pk"):
         kept = [line.cells for line in _kept_lines(job, pattern)]
         rows = [row for row in _rows_of_file(job) if _names(pattern, row)]
-        heads = [heading for heading in job.headings if pattern.mentioned_in(heading)]
-        if kept or rows or heads:
-            found.append({"import": job.file_name, "lines": kept + rows, "headings": heads})
+        first = [job.headings] if _names(pattern, job.headings) and not job.file else []
+        if kept or rows or first:
+            found.append({"import": job.file_name, "lines": kept + first + rows})
     return found
 
 
@@ -526,9 +542,12 @@ def forget(pattern):
         for line in _kept_lines(job, pattern):
             ImportLine.objects.filter(pk=line.pk).update(cells=[])
             number += 1
-        headings = pattern.removed_from(job.headings)
-        if headings != job.headings:
-            SubscriberImport.objects.filter(pk=job.pk).update(headings=headings)
+        # The beginning of a name says what the list is, so no more is taken out than the address.
+        name = re.sub(re.escape(pattern.email), BLANK, pattern.removed_from(job.file_name), flags=re.IGNORECASE)
+        SubscriberImport.objects.filter(pk=job.pk).exclude(file_name=name).update(file_name=name)
+        if _names(pattern, job.headings):  # a list without headings: its first line is taken for them
+            SubscriberImport.objects.filter(pk=job.pk).update(headings=[BLANK] * len(job.headings))
+            number += 1
         if any(_names(pattern, row) for row in _rows_of_file(job)):
             _rewrite(job, pattern)
             number += 1
@@ -565,7 +584,7 @@ def _rewrite(job, pattern):
         writer = csv.writer(file)
         for number, row in enumerate(_rows_of_file(job)):
             if _names(pattern, row):
-                row = [""] * len(row) if number else pattern.removed_from(row)
+                row = ["" if number else BLANK] * len(row)
             writer.writerow(row)
         file.flush()
         size = os.path.getsize(file.name)

@@ -2,7 +2,7 @@
 
 from core import goodbyes
 from core.models import Topic
-from core.places import CODES, PUBLISHED, log_by_number
+from core.places import CODES, PUBLISHED, REDACTED, log_by_number
 from core.privacy import Place, Texts, declare, register
 from core.redaction import AddressPattern
 from django.db import transaction
@@ -250,7 +250,7 @@ declare(
 declare(
     CODES,
     {
-        "newsletter.Allowance": ["name"],
+        "newsletter.Allowance": ["name", "recent"],
         "newsletter.ImportLine": ["outcome"],
         "newsletter.ProviderEvent": ["provider", "kind"],
         "newsletter.Segment": ["conditions"],  # languages, countries, dates, topics, editions
@@ -258,7 +258,7 @@ declare(
         "newsletter.SubscriberTally": ["state", "language", "country", "source"],
     },
 )
-declare("no address comes in: the field redacts what is written", {"newsletter.Campaign": ["problem_words"]})
+declare(REDACTED, {"newsletter.Campaign": ["problem_words"]})
 declare(
     "a hash over the provider's own number, which tells repetitions apart",
     {"newsletter.ProviderEvent": ["fingerprint"]},

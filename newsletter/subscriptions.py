@@ -125,10 +125,10 @@ def _process(request):
         return
     if request.attempts <= 1 and not limits.take(f"mailbox {addresses.mailbox(request.email)}", *MAILBOX_LIMITS):
         return
-    if request.changes_id:
-        _process_change(request)
-        return
     try:
+        if request.changes_id:
+            _process_change(request)
+            return
         subscriber, asked = _ask(request)
     except mailing.Suppressed:
         return
@@ -298,8 +298,11 @@ def ask_for_new_address(subscriber, email, origin=""):
 
 
 def _process_change(request):
-    """Mail the link that confirms a new address to it; if it has an active subscription of its own, it is told so instead."""
-    with transaction.atomic():
+    """Mail the link that confirms a new address to it; if it has an active subscription of its own, it is told so instead.
+
+    Raises mailing.Suppressed.
+    """
+    with transaction.atomic():  # which Suppressed undoes
         subscriber = Subscriber.objects.select_for_update().filter(pk=request.changes_id, state=State.ACTIVE).first()
         if subscriber is None:
             return  # left meanwhile: there is nothing to move
@@ -307,6 +310,8 @@ def _process_change(request):
         if other is None:
             subscriber.new_email = request.email
             subscriber.save(update_fields=["new_email"])
+        if Suppression.covers_until_commit([request.email]):
+            raise mailing.Suppressed
     if other is None:
         _mail_new_address(subscriber)
     elif other.pk != subscriber.pk:

@@ -38,7 +38,7 @@ class SubscriberImport(LeasedModel):
     WORKING = [State.CHECKING, State.IMPORTING]
 
     file = models.FileField(_("file"), storage=private_storage, upload_to=name_for_upload)
-    file_name = RedactedCharField(_("file"), max_length=200)
+    file_name = models.CharField(_("file"), max_length=200)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.UPLOADED)
     encoding = models.CharField(max_length=20, blank=True, editable=False)
     delimiter = models.CharField(max_length=1, blank=True, editable=False)

@@ -12,6 +12,7 @@ from wagtail.models import ModelLogEntry
 
 from . import localmail
 from .privacy import Place, Texts, declare, register
+from .redaction import addresses_in
 
 NUMBERED = set()
 
@@ -90,6 +91,10 @@ class Sessions(Place):
     def export(self, pattern):
         return [{"text": pattern.excerpt(data)} for _row, data in self._rows(pattern)]
 
+    def held(self):
+        for row in Session.objects.iterator():
+            yield from addresses_in(str(row.get_decoded()))
+
     def forget(self, pattern):
         number = 0
         for row, data in self._rows(pattern):
@@ -101,13 +106,23 @@ class Sessions(Place):
 class Accounts(Place):
     """People who work on the site."""
 
-    name, where, is_kept = "account", "`auth_user`, its profile, second step and recovery codes", True
+    name, where, is_kept = "account", "`auth_user`, its profile, passkeys, app and recovery codes", True
     forgets = "stays: who runs the site is no reader. An administrator deletes it under *Settings › Users*"
     columns = {
         "auth.User": ["password", "username", "first_name", "last_name", "email"],
         "wagtailusers.UserProfile": ["current_time_zone", "avatar", "dismissibles"],
         "otp_totp.TOTPDevice": ["name", "key"],
         "core.RecoveryCode": ["digest"],
+        "django_otp_webauthn.WebAuthnAttestation": ["data", "client_data_json"],
+        "django_otp_webauthn.WebAuthnCredential": [
+            "name",
+            "credential_id",
+            "public_key",
+            "transports",
+            "aaguid",
+            "credential_id_sha256",
+        ],
+        "django_otp_webauthn.WebAuthnUserHandle": ["handle_hex"],
     }
 
     def export(self, pattern):
@@ -160,7 +175,7 @@ register(
     ),
     Texts(
         "editors_notes",
-        "comments, remarks of the workflow, forms that are open in the admin, names of exports",
+        "comments, remarks of the workflow, forms that are open in the admin",
         {
             "wagtailcore.Comment": ["text"],
             "wagtailcore.CommentReply": ["text"],
@@ -181,6 +196,7 @@ register(
 
 PUBLISHED = "what editors write for the public: they change or withdraw it themselves"
 CODES = "a name, number or code of the program's own"
+REDACTED = "no address comes in: the field redacts what is written (core/redaction.py)"
 STAFF = "the password or name that staff give to a thing of the site"
 declare(
     PUBLISHED,
@@ -253,6 +269,6 @@ declare(
         "wagtailcore.Workflow": ["name"],
     },
 )
-declare("no address comes in: the field redacts what is written", {"core.JobRun": ["outcome"]})
+declare(REDACTED, {"core.JobRun": ["outcome"]})
 declare("a keyed hash, deleted after a day", {"core.Use": ["key"]})
 declare("addresses of public pages, without queries", {"core.PageReadings": ["path"]})

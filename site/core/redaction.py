@@ -4,9 +4,11 @@ are written: in capitals, quoted-printable (RFC 2045), percent-encoded, as HTML 
 import base64
 import binascii
 import email
-import email.policy
 import re
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 
+import idna
 from django.db import models
 
 BLANK = "…"
@@ -95,13 +97,7 @@ class AddressPattern:
 
     def mentioned_in_mail(self, raw):
         """Whether a mail (bytes) holds the address in a header or in a part, once decoded."""
-        message = email.message_from_bytes(raw, policy=email.policy.default)
-        texts = [raw.decode("utf-8", "replace")]
-        for part in message.walk():
-            texts += [str(value) for value in part.values()]
-            if not part.is_multipart():
-                texts.append((part.get_payload(decode=True) or b"").decode("utf-8", "replace"))
-        return any(map(self.mentioned_in, texts))
+        return any(map(self.mentioned_in, _texts_of_mail(raw)))
 
     def excerpt(self, value, letters=60):
         """The places where a value names the address, with so many letters around it; other people's addresses are blanked."""
@@ -111,11 +107,28 @@ class AddressPattern:
         return " … ".join(kept) or self.email
 
 
+def _texts_of_mail(raw):
+    """A mail as it came, and each of its headers and parts decoded as far as they can be."""
+    yield raw.decode("utf-8", "replace")
+    for part in email.message_from_bytes(raw).walk():  # the old policy, which takes whatever others send
+        for value in part.values():
+            try:
+                yield str(make_header(decode_header(str(value))))
+            except (HeaderParseError, LookupError, ValueError):
+                continue  # it stands above, as it came
+        payload = part.get_payload(decode=True)
+        if payload:
+            try:
+                yield payload.decode(part.get_content_charset("utf-8"), "replace")
+            except LookupError:  # a character set that nobody knows
+                yield payload.decode("utf-8", "replace")
+
+
 def _unicode(domain):
     """A domain as people write it, where its normalised form is IDNA."""
     try:
-        return domain.encode("ascii").decode("idna")
-    except UnicodeError:
+        return idna.decode(domain)
+    except idna.IDNAError:
         return domain
 
 
