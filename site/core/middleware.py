@@ -6,9 +6,10 @@ from django.conf import settings
 from django.http import Http404
 from django.http.request import split_domain_port
 from django.middleware.locale import LocaleMiddleware
+from django_structlog.middlewares import RequestMiddleware
 from wagtail.models import Page
 
-from . import nonces
+from . import logs, nonces
 from .embeds import FRAME_HOSTS
 from .furniture import site
 
@@ -30,6 +31,14 @@ ADMIN_POLICY = {
     "frame-ancestors": ["'self'"],
 }
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+
+
+class RequestLogMiddleware(RequestMiddleware):
+    """Logs each request by its method and route."""
+
+    @staticmethod
+    def format_request(request):
+        return f"{request.method} {logs.route(request)}"
 
 
 class SecurityHeadersMiddleware(CSPMiddleware):

@@ -16,6 +16,7 @@ from django_tasks_rq import Job, RQBackend
 from redis.exceptions import RedisError
 from rq.worker import SimpleWorker
 
+from .logs import blank
 from .work import tick
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,9 @@ class Worker(SimpleWorker):
             return super().perform_job(*args, **kwargs)
         finally:
             close_old_connections()
+
+    def handle_job_failure(self, *args, exc_string="", **kwargs):
+        super().handle_job_failure(*args, exc_string=blank(exc_string), **kwargs)
 
 
 def run_worker():

@@ -79,7 +79,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "core.metrics.MetricsMiddleware",
     "core.pagecache.PageCacheMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "core.middleware.RequestLogMiddleware",
     "core.clients.ClientAddressMiddleware",
     "core.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -438,4 +438,4 @@ METRICS_TOKEN = setting("str", "METRICS_TOKEN", default="")
 if SENTRY_DSN := setting("str", "SENTRY_DSN", default=""):
     import sentry_sdk
 
-    sentry_sdk.init(SENTRY_DSN, before_send=logs.blank_report, send_default_pii=False, max_request_body_size="never")
+    sentry_sdk.init(SENTRY_DSN, **logs.SENTRY)
