@@ -6,6 +6,7 @@ only grows stronger; and an event whose mail is not known yet is tried again for
 
 import hashlib
 from datetime import timedelta
+from email.utils import parseaddr
 
 from anymail.signals import EventType, RejectReason
 from core.leases import claim
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from . import addresses, subscriptions
-from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber
+from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber, Suppression
 
 State, Kind, Way = Delivery.State, ConsentEvent.Kind, ConsentEvent.Way
 PATIENCE = timedelta(minutes=5)
@@ -77,7 +78,7 @@ REJECTIONS = {
 
 def keep(provider, event):
     """Keep an AnymailTrackingEvent; a repetition changes nothing. Returns whether it was new."""
-    recipient = (event.recipient or "")[:254].lower()
+    recipient = _normalised(parseaddr(event.recipient or "")[1])
     at = event.timestamp or timezone.now()
     if event.event_id:
         identity = f"{provider} {event.event_id} {event.event_type} {recipient}"
@@ -91,13 +92,18 @@ def keep(provider, event):
             "kind": _kind_of(provider, event),
             "at": min(at, timezone.now()),
             "provider_id": str(event.message_id or "")[:255],
-            "recipient": recipient,
+            "recipient": "" if _is_erased(recipient) else recipient,
             "reason": str(event.reject_reason or "")[:20],
             "description": " ".join(filter(None, [event.description, event.mta_response]))[:2000],
             "delivery_hint": str((event.metadata or {}).get("delivery", ""))[:40],
         },
     )
     return is_new
+
+
+def _is_erased(recipient):
+    """Whether an address was erased and is nobody's here: a provider goes on reporting what was sent before."""
+    return bool(Suppression.covers([recipient])) and not Subscriber.objects.filter(email=recipient).exists()
 
 
 def _kind_of(provider, event):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from core.alarms import raise_alarm
 from core.leases import free
+from core.retention import report
 from core.schedule import every
 from core.work import is_left_after, tick
 from django.dispatch import receiver
@@ -81,7 +82,7 @@ def look_for_unmoved_campaigns():
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))
 def apply_retention():
     """Apply RETENTION_DAYS to the newsletter's data."""
-    return ", ".join(f"{name}: {number}" for name, number in retention.apply().items() if number)
+    return report(retention.apply())
 
 
 @receiver(tick)
@@ -111,6 +112,12 @@ def wake_campaigns(**kwargs):
     for campaign in campaigns.forgotten():
         Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
         send_campaign.enqueue(campaign.pk)
+
+
+@receiver(tick)
+def settle_cancelled_campaigns(**kwargs):
+    """Settle what was in hand when a campaign was cancelled."""
+    campaigns.settle_cancelled()
 
 
 @receiver(tick)

@@ -15,7 +15,8 @@ from urllib.parse import unquote
 
 import structlog
 
-BLANK = "…"
+from .redaction import BLANK, redact
+
 # Words end where no address goes on (the specials of RFC 5322), except that a local part may be quoted.
 WORD = re.compile(r'"(?:\\.|[^"\\\n]){1,64}"@\S+|[^\s()<>\[\],;"]+')
 ADDRESS = re.compile(r"[^\s@]@")
@@ -31,7 +32,7 @@ TIMES_ENCODED = 3  # an address in a link in a link
 
 def blank(text: str) -> str:
     """`text` without addresses, tokens and the queries of links."""
-    return WORD.sub(_blank_word, text)
+    return redact(WORD.sub(_blank_word, text))
 
 
 def _blank_word(match):
@@ -67,7 +68,7 @@ def blank_all(value):
     return blank(str(value))
 
 
-def route(request) -> str:
+def shown_path(request) -> str:
     """What a request asked for, as it may be logged: its URL pattern with the numbers in it, or the path of a page.
 
     Never what else was typed: that may be a token, an address or a search.
@@ -90,7 +91,7 @@ def name_route(logger, method, event):
     if hasattr(request, "resolver_match"):
         status = getattr(record, "status_code", None)
         title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else record.name
-        event["event"] = f"{title}: {request.method} {route(request)}"
+        event["event"] = f"{title}: {request.method} {shown_path(request)}"
     return event
 
 
@@ -157,13 +158,6 @@ def _scrub_error(error):
         "stacktrace": {"frames": [{key: frame[key] for key in FRAME & set(frame)} for frame in frames]},
     }
 
-
-SENTRY = {
-    "before_send": scrub_report,
-    "include_local_variables": False,
-    "max_request_body_size": "never",
-    "max_breadcrumbs": 0,
-}
 
 # Setting up
 

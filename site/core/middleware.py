@@ -33,14 +33,6 @@ ADMIN_POLICY = {
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
 
 
-class RequestLogMiddleware(RequestMiddleware):
-    """Logs each request by its method and route."""
-
-    @staticmethod
-    def format_request(request):
-        return f"{request.method} {logs.route(request)}"
-
-
 class SecurityHeadersMiddleware(CSPMiddleware):
     """Content-Security-Policy (strict on the site, looser in the admin), CORP and Permissions-Policy."""
 
@@ -62,6 +54,14 @@ class SecurityHeadersMiddleware(CSPMiddleware):
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
+
+
+class RequestLogMiddleware(RequestMiddleware):
+    """Writes a line for each request, without what its address may hold of a person."""
+
+    @staticmethod
+    def format_request(request):
+        return f"{request.method} {logs.shown_path(request)}"
 
 
 class RootPageMiddleware:

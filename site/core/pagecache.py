@@ -35,13 +35,16 @@ CACHE_CONTROL = "public, max-age=0, s-maxage=600, stale-while-revalidate=60, sta
 CACHED_PATHS = re.compile(r"/(?:(?:es|en|pt-br)/|share/|sitemap\.xml$|robots\.txt$)")
 CACHED_QUERIES = re.compile(r"(?:page=\d{1,4})?$")
 GENERATION_BYTES = 8
+CODE = hashlib.sha256(
+    Path(__file__).read_bytes()
+).digest()  # a release with another Page reads none of this one's files
 
 
 class Generation:
     """The number of the current generation, in a file that every process of this machine maps into its memory."""
 
     def __init__(self, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the pages in it are unpickled
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_size < GENERATION_BYTES:
@@ -81,7 +84,7 @@ class PageCache:
             self.pages.popitem(last=False)
 
     def _file(self, key, generation):
-        name = hashlib.sha256(repr(key).encode() + generation).hexdigest()[:32]
+        name = hashlib.sha256(CODE + repr(key).encode() + generation).hexdigest()[:32]
         return self.folder / generation.hex() / name
 
     def load(self, key):
@@ -89,9 +92,9 @@ class PageCache:
         generation = self.generation.current()
         try:
             page = pickle.loads(self._file(key, generation).read_bytes())  # noqa: S301 - written by ourselves, in our folder
-        except (OSError, EOFError, pickle.UnpicklingError):
+            return page if page.expires > time.time() else None
+        except Exception:  # there is none, or another release wrote it: the page is rendered
             return None
-        return page if page.expires > time.time() else None
 
     def share(self, key, page):
         """Let the other processes have a Page. A full disk only means that they render it themselves."""
@@ -199,7 +202,7 @@ class PageCacheMiddleware:
         page = self.cache.get(key)
         request.cache = "hit" if page else "miss"
         response = page.respond(request) if page else self.render(request, key)
-        if response.status_code in (200, 304):
+        if response.status_code in (200, 304) and "no-store" not in response.get("Cache-Control", ""):
             readings.note(request)
         return response
 

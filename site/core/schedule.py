@@ -19,6 +19,7 @@ from structlog.contextvars import bound_contextvars
 
 from .alarms import raise_alarm
 from .logs import blank
+from .redaction import RedactedTextField
 from .work import tick
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class JobRun(models.Model):
     started_at = models.DateTimeField(_("last started"), null=True)
     finished_at = models.DateTimeField(_("last finished"), null=True)
     succeeded = models.BooleanField(_("succeeded"), null=True)
-    outcome = models.TextField(_("outcome"), blank=True)
+    outcome = RedactedTextField(_("outcome"), blank=True)
 
     class Meta:
         verbose_name = _("scheduled job")
