@@ -1,15 +1,16 @@
 """What core does when something is published, moved, changed or migrated."""
 
 from django.db import transaction
-from django.db.models.signals import post_delete, post_migrate, post_save
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
 from django.dispatch import receiver
+from django_tasks_db.models import DBTaskResult
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.models import Collection, CollectionViewRestriction, Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
 from wagtail_localize.models import TranslationSource
 
-from . import frontend_cache, pagecache, roles, search, translations
+from . import frontend_cache, logs, pagecache, roles, search, translations
 from .images import CustomImage, CustomRendition
 from .models import BasePage, Menu, SiteTexts, Topic
 from .sites import follow_site_url
@@ -96,3 +97,9 @@ def purge_deleted_pages(sender, instance, **kwargs):
     """A deleted page is gone from every list at once."""
     if issubclass(sender, Page):
         purge_pages(instance)
+
+
+@receiver(pre_save, sender=DBTaskResult)
+def blank_traceback(instance, **kwargs):
+    """Keep the traceback of a task without what libraries quote."""
+    instance.traceback = logs.blank(instance.traceback)

@@ -480,7 +480,7 @@ DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 METRICS_TOKEN = setting("str", "METRICS_TOKEN", default="")
 SENTRY_OPTIONS = {
-    "before_send": logs.blank_report,
+    "before_send": logs.scrub_report,
     "send_default_pii": False,
     "max_request_body_size": "never",
     "include_local_variables": False,
