@@ -3,6 +3,7 @@
 from core import seo
 from core.blocks import INLINE_TEXT, BodyBlock
 from core.furniture import public, section
+from core.leases import LeasedModel
 from core.models import BasePage
 from django.db import models
 from django.utils.translation import get_language
@@ -105,7 +106,7 @@ class ContactPage(BasePage):
         return super().get_context(request, *args, **kwargs) | {"form": ContactForm()}
 
 
-class ContactMessage(models.Model):
+class ContactMessage(LeasedModel):
     """A message from the contact form, kept so that none is lost when mail does not work."""
 
     name = models.CharField(_("name"), max_length=100)
@@ -114,6 +115,14 @@ class ContactMessage(models.Model):
     language = models.CharField(_("language"), max_length=10)
     created_at = models.DateTimeField(_("received"), auto_now_add=True)
     forwarded_at = models.DateTimeField(_("forwarded"), null=True, editable=False)
+    problem = models.CharField(max_length=250, blank=True, editable=False)  # why it could not be forwarded
+
+    @property
+    def forwarding(self) -> str:
+        """Whether the message reached the address in the site settings, in words for the editors."""
+        if self.forwarded_at:
+            return _("forwarded")
+        return _("not forwarded: please answer it from here") if self.problem else _("not forwarded yet")
 
     class Meta:
         verbose_name = _("message")

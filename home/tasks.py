@@ -1,7 +1,10 @@
 """Background work of the institution's pages."""
 
+import logging
 from datetime import timedelta
 
+from core.alarms import raise_alarm
+from core.leases import claim, free
 from core.models import SiteTexts
 from core.schedule import every
 from core.work import tick
@@ -16,28 +19,59 @@ from django_tasks import task
 from . import privacy
 from .models import ContactMessage
 
+logger = logging.getLogger(__name__)
+LEASE_SECONDS = 60
+LONGEST_PAUSE = timedelta(hours=4)
+MAX_ATTEMPTS = 12  # with their pauses, a day
+
+
+def waiting():
+    """The messages that still have to be forwarded."""
+    return ContactMessage.objects.filter(forwarded_at=None, problem="")
+
 
 @task()
 def forward_messages():
-    """Mail the messages of the contact form that were not yet forwarded to the address in the site settings."""
+    """Mail the messages of the contact form to the address in the site settings. Each stands alone."""
     recipient = SiteTexts.current(settings.LANGUAGE_CODE).contact_email
     if not recipient:
         return
-    for message in ContactMessage.objects.filter(forwarded_at=None).order_by("pk"):
-        with override(settings.LANGUAGE_CODE):
-            subject = str(_("Message from the website"))
-            body = f"{message.name} <{message.email}> ({message.language})\n\n{message.message}\n"
-        EmailMessage(subject, body, to=[recipient], reply_to=[message.email]).send()
-        message.forwarded_at = timezone.now()
-        message.save(update_fields=["forwarded_at"])
+    while messages := claim(waiting(), 20, LEASE_SECONDS):
+        for message in messages:
+            try:
+                _forward(message, recipient)
+            except Exception as error:
+                # Whatever it is about this message, the others go on.
+                _postpone(message, error)
+
+
+def _forward(message, recipient):
+    with override(settings.LANGUAGE_CODE):
+        subject = str(_("Message from the website"))
+    body = f"{message.name} <{message.email}> ({message.language})\n\n{message.message}\n"
+    EmailMessage(subject, body, to=[recipient], reply_to=[message.email]).send()
+    waiting().filter(pk=message.pk).update(forwarded_at=timezone.now(), lease_until=None)
+
+
+def _postpone(message, error):
+    """Try again after a pause that grows; after MAX_ATTEMPTS leave the message to the editors, and tell the operators."""
+    logger.warning("Message %s could not be forwarded: %s", message.pk, type(error).__name__)
+    if message.attempts >= MAX_ATTEMPTS:
+        waiting().filter(pk=message.pk).update(problem=type(error).__name__, lease_until=None)
+        raise_alarm(
+            "contact messages", f"Message {message.pk} of the contact form could not be forwarded; it is in the admin."
+        )
+        return
+    pause = min(timedelta(seconds=LEASE_SECONDS * 2**message.attempts), LONGEST_PAUSE)
+    waiting().filter(pk=message.pk).update(lease_until=timezone.now() + pause)
 
 
 @receiver(tick)
 def forward_forgotten(**kwargs):
-    """Try again what could not be forwarded within a minute."""
+    """Forward what was not forwarded within a minute, and what is to be tried again."""
     old = timezone.now() - timedelta(minutes=1)
-    waiting = ContactMessage.objects.filter(forwarded_at=None, created_at__lt=old).exists()
-    if waiting and SiteTexts.current(settings.LANGUAGE_CODE).contact_email:
+    is_waiting = free(waiting().filter(created_at__lt=old)).exists()
+    if is_waiting and SiteTexts.current(settings.LANGUAGE_CODE).contact_email:
         forward_messages.enqueue()
 
 

@@ -1,7 +1,13 @@
 """The contact form's answers."""
 
+from datetime import timedelta
+
+from core import limits
+from core.alarms import raise_alarm
+from core.clients import origin
 from core.forms import same_origin
 from core.views import forbidden
+from django.conf import settings
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt
@@ -10,6 +16,8 @@ from django.views.decorators.http import require_POST, require_safe
 from .forms import ContactForm
 from .models import ContactMessage
 from .tasks import forward_messages
+
+HOUR = timedelta(hours=1)
 
 
 @csrf_exempt  # the form stands on a cached page and sets no cookie; same_origin() takes the token's place
@@ -23,10 +31,23 @@ def contact(request):
         return redirect("contact_thanks")
     if not form.is_valid():
         return render(request, "home/contact_form.html", {"form": form}, status=422)
+    if not _may_write(request):
+        return render(request, "home/contact_form.html", {"form": form, "is_too_often": True}, status=429)
     fields = {key: form.cleaned_data[key] for key in ("name", "email", "message")}
     ContactMessage.objects.create(language=get_language(), **fields)
     forward_messages.enqueue()
     return redirect("contact_thanks")
+
+
+def _may_write(request):
+    """Whether this visitor, and all visitors together, have not sent too many messages within the hour."""
+    if not limits.take(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
+        return False
+    if limits.take("contact", (settings.CONTACT_LIMIT_IN_ALL, HOUR)):
+        return True
+    text = f"More than {settings.CONTACT_LIMIT_IN_ALL} messages came through the contact form within an hour; further ones are refused."
+    raise_alarm("contact form", text)
+    return False
 
 
 @require_safe

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
-from wagtail.admin.ui.tables import DateColumn
+from wagtail.admin.ui.tables import Column, DateColumn
 from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.permission_policies import ModelPermissionPolicy
 
@@ -29,7 +29,13 @@ class ContactMessageViewSet(ModelViewSet):
     menu_order = 630
     add_to_admin_menu = True
     permission_policy = ReadOrDelete(ContactMessage)
-    list_display = ["name", "email", DateColumn("created_at", label=_("Received")), "language"]
+    list_display = [
+        "name",
+        "email",
+        DateColumn("created_at", label=_("Received")),
+        "language",
+        Column("forwarding", label=_("Forwarding")),
+    ]
     form_fields = ["name"]
     inspect_view_enabled = True
     copy_view_enabled = False

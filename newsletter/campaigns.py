@@ -4,6 +4,7 @@ draft → scheduled → sending ⇄ paused → sent
                        └→ cancelled ←┘
 """
 
+import logging
 from datetime import datetime, timedelta
 from datetime import time as clock
 from zoneinfo import ZoneInfo
@@ -11,16 +12,18 @@ from zoneinfo import ZoneInfo
 from core.alarms import raise_alarm
 from core.leases import free
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Mod
 from django.utils import timezone
+from django.utils.translation import gettext
 from wagtail.models import Locale
 
 from . import rendering
 from .audiences import audience, mail_language
 from .models import Campaign, CampaignContent, CampaignLink, Delivery, IssuePage
 
+logger = logging.getLogger(__name__)
 State, Mail = Campaign.State, Delivery.State
 TRANSITIONS = {
     "pause": ([State.SENDING], State.PAUSED),
@@ -63,14 +66,22 @@ def campaign_for(issue, user):
 # Starting
 
 
-def start(campaign):
+def _locked(campaign):
+    """The campaign as it is now, locked until the transaction ends: nobody else changes or finishes it meanwhile."""
+    return Campaign.objects.select_for_update().get(pk=campaign.pk)
+
+
+def start(campaign, is_due=False):
     """Freeze the content and write one delivery per subscriber. Returns whether this call did it: only the first one does.
 
-    Raises ValueError if the edition is published in no language.
+    With `is_due` only if it is still to be sent by now: an editor may have put it off. Raises ValueError if the edition is
+    published in no language.
     """
     with transaction.atomic():
-        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
-        if locked.state not in {State.DRAFT, State.SCHEDULED}:
+        locked = _locked(campaign)
+        if locked.state not in ({State.SCHEDULED} if is_due else {State.DRAFT, State.SCHEDULED}):
+            return False
+        if is_due and locked.scheduled_at > timezone.now():
             return False
         pages = freeze(locked)
         _write_deliveries(locked, audience(locked.segment), list(pages))
@@ -194,10 +205,17 @@ def start_due():
             _ask_for_late(campaign)
             continue
         try:
-            if start(campaign):
+            if start(campaign, is_due=True):
                 started.append(campaign)
         except ValueError:
             _put_back(campaign, Campaign.Problem.UNPUBLISHED)
+        except DatabaseError:
+            raise
+        except Exception as error:  # such as an edition that cannot be rendered: the others go out all the same
+            logger.exception("Campaign %s cannot be started", campaign.pk)
+            raise_alarm(
+                f"campaign {campaign.pk} cannot be started", f"Campaign {campaign.pk}: {type(error).__name__}: {error}"
+            )
     return started
 
 
@@ -207,7 +225,9 @@ def _ask_for_late(campaign):
 
 
 def _put_back(campaign, problem):
-    return Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED).update(state=State.DRAFT, problem=problem)
+    """Make a draft of a campaign that cannot start by itself, unless an editor has put it off meanwhile."""
+    seen = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, scheduled_at=campaign.scheduled_at)
+    return seen.update(state=State.DRAFT, problem=problem)
 
 
 # On the way
@@ -221,7 +241,31 @@ def change_state(campaign, action):
         fields |= {"resume_at": None, "outages": 0, "refusals": 0}
     if action == "cancel":
         fields["finished_at"] = timezone.now()
-    return bool(Campaign.objects.filter(pk=campaign.pk, state__in=sources).update(**fields))
+    with transaction.atomic():
+        is_done = Campaign.objects.filter(pk=campaign.pk, state__in=sources).update(**fields)
+        if is_done and action == "cancel":
+            _skip_waiting(campaign)
+    return bool(is_done)
+
+
+def _skip_waiting(campaign):
+    """Leave out whoever still waits for a campaign that was cancelled."""
+    waiting = campaign.deliveries.filter(state=Mail.QUEUED, campaign__state=State.CANCELLED)
+    waiting.update(state=Mail.SKIPPED, lease_until=None)
+
+
+def settle_cancelled():
+    """Settle what was in hand when a campaign was cancelled: left out if it came back unsent, else it may have gone."""
+    for campaign in Campaign.objects.filter(Exists(_open_of(OuterRef("pk"))), state=State.CANCELLED):
+        _skip_waiting(campaign)
+        lost = campaign.deliveries.filter(state=Mail.SENDING, lease_until__lte=timezone.now())
+        lost.update(
+            state=Mail.UNKNOWN, lease_until=None, lease_token=None, error=gettext("The worker stopped in the middle.")
+        )
+
+
+def _open_of(campaign):
+    return Delivery.objects.filter(campaign=campaign, state__in=Delivery.OPEN)
 
 
 def halt(campaign, problem, words):
@@ -234,7 +278,7 @@ def halt(campaign, problem, words):
 def correct(campaign):
     """Freeze the content anew, for those who have not been sent it yet; only while paused. Returns whether that was so."""
     with transaction.atomic():
-        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        locked = _locked(campaign)
         if locked.state != State.PAUSED:
             return False
         pages = freeze(locked)
@@ -247,12 +291,17 @@ def correct(campaign):
 
 
 def retry_failed(campaign):
-    """Put the failed deliveries, and those that may or may not have gone, back into the queue. Returns how many."""
-    number = campaign.deliveries.filter(state__in=[Mail.FAILED, Mail.UNKNOWN]).update(
-        state=Mail.QUEUED, attempts=0, refused_at=None, lease_until=None, error=""
-    )
-    if number:
-        _reopen(campaign)
+    """Put the failed deliveries, and those that may or may not have gone, back into the queue. Returns how many; none of a
+    campaign that was cancelled."""
+    with transaction.atomic():
+        locked = _locked(campaign)
+        if locked.state not in {State.SENDING, State.PAUSED, State.SENT}:
+            return 0
+        number = campaign.deliveries.filter(state__in=[Mail.FAILED, Mail.UNKNOWN]).update(
+            state=Mail.QUEUED, attempts=0, refused_at=None, lease_until=None, lease_token=None, error=""
+        )
+        if number:
+            _reopen(locked)
     return number
 
 
@@ -275,25 +324,31 @@ def newcomers(campaign):
 def send_to_newcomers(campaign):
     """Send a campaign to its newcomers. Returns how many they are."""
     with transaction.atomic():
-        locked = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        locked = _locked(campaign)
         if locked.state not in TAKES_NEWCOMERS:
             return 0
         languages = list(locked.contents.filter(variant="").values_list("language", flat=True))
         number = _write_deliveries(locked, newcomers(locked), languages)
-    if number:
-        _reopen(campaign)
+        if number:
+            _reopen(locked)
     return number
 
 
-def _reopen(campaign):
-    Campaign.objects.filter(pk=campaign.pk, state=State.SENT).update(state=State.SENDING, finished_at=None)
+def _reopen(locked):
+    """Have a campaign that was sent, and is locked, go on: it has open deliveries again."""
+    Campaign.objects.filter(pk=locked.pk, state=State.SENT).update(state=State.SENDING, finished_at=None)
 
 
 def finish_if_done(campaign):
-    """Mark a campaign as sent once no delivery is open. Returns whether it is."""
-    if campaign.deliveries.filter(state__in=Delivery.OPEN).exists():
+    """Mark a campaign as sent once no delivery is open. Returns whether none is."""
+    if _open_of(campaign).exists():
         return False
-    Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.SENT, finished_at=timezone.now())
+    with transaction.atomic():
+        locked = _locked(campaign)  # whoever adds deliveries holds this lock until they are there to be seen
+        if _open_of(campaign).exists():
+            return False
+        if locked.state == State.SENDING:
+            Campaign.objects.filter(pk=locked.pk).update(state=State.SENT, finished_at=timezone.now())
     return True
 
 
@@ -303,7 +358,7 @@ def forgotten():
     silent = Q(worked_at=None) | Q(worked_at__lt=now - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS))
     may_go = Q(resume_at=None) | Q(resume_at__lte=now)
     for campaign in Campaign.objects.filter(silent & may_go, state=State.SENDING):
-        open_deliveries = campaign.deliveries.filter(state__in=Delivery.OPEN)
+        open_deliveries = _open_of(campaign)
         if free(open_deliveries).exists() or not open_deliveries.exists():
             yield campaign
 
@@ -318,5 +373,5 @@ def unmoved(since=timedelta(minutes=15)):
         waits_on_purpose = campaign.is_waiting and not campaign.outages
         if waits_on_purpose or campaign.deliveries.filter(sent_at__gte=now - since).exists():
             continue
-        if free(campaign.deliveries.filter(state__in=Delivery.OPEN)).exists():
+        if free(_open_of(campaign)).exists():
             yield campaign

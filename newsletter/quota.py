@@ -4,20 +4,24 @@ from datetime import date, timedelta
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 GROWTH = 1.5  # a warming sender sends so many times as much each day
+WINDOW = 1.1  # seconds in which SEND_PER_SECOND may go: one, and what the way to the provider may differ by
 
 
 class Allowance(models.Model):
-    """What is left of a limit: "day" counts up to it, "second" is a bucket that fills again."""
+    """What was used of a limit: `amount` on the day of `at`; `recent`, a list of [time, number], in the last WINDOW."""
 
     name = models.CharField(max_length=10, unique=True)
-    amount = models.FloatField(default=0)
+    amount = models.PositiveIntegerField(default=0)
     at = models.DateTimeField(default=timezone.now)
+    recent = models.JSONField(default=list)
 
     def __str__(self):
-        return f"{self.name}: {self.amount:.1f}"
+        return f"{self.name}: {self.amount}"
 
 
 def daily_limit(day):
@@ -30,47 +34,52 @@ def daily_limit(day):
     return min(limits, default=None)
 
 
+def most_at_once():
+    """How many mails may go out in a second, or None without such a limit."""
+    return settings.SEND_PER_SECOND or None
+
+
 def take(number):
     """Take leave to send up to `number` mails now. Returns (how many, seconds after which to ask again if none)."""
-    today = timezone.localdate()
-    limit = daily_limit(today)
+    limit = daily_limit(timezone.localdate())
     if limit is None and not settings.SEND_PER_SECOND:
         return number, 0
     with transaction.atomic():
-        rows = {row.name: row for row in _rows()}
+        row, now = _locked(), timezone.now()
+        if timezone.localdate(row.at) != timezone.localdate(now):
+            row.amount = 0
         if limit is not None:
-            if timezone.localdate(rows["day"].at) != today:
-                rows["day"].amount = 0
-            number = min(number, int(limit - rows["day"].amount))
+            number = min(number, limit - row.amount)
             if number <= 0:
                 return 0, _seconds_until_tomorrow()
         if settings.SEND_PER_SECOND:
-            number = min(number, int(_filled(rows["second"])))
+            row.recent = _recent(row, now)
+            number = min(number, settings.SEND_PER_SECOND - sum(used for _at, used in row.recent))
             if number <= 0:
-                return 0, 1 / settings.SEND_PER_SECOND
-            rows["second"].amount = _filled(rows["second"]) - number
-        rows["day"].amount += number
-        for row in rows.values():
-            row.at = timezone.now()
-            row.save()
+                return 0, max(row.recent[0][0] + WINDOW - now.timestamp(), 0.01)
+            row.recent.append([now.timestamp(), number])
+        row.amount += number
+        row.at = now
+        row.save(update_fields=["amount", "at", "recent"])
     return number, 0
 
 
 def give_back(number):
     """Return leave that was not used, such as for mails that the worker could not begin."""
     if number and (settings.SEND_PER_DAY or settings.WARM_UP_FROM):
-        Allowance.objects.filter(name="day").update(amount=models.F("amount") - number)
+        row = Allowance.objects.filter(name="all", at__date=timezone.localdate())
+        row.update(amount=Greatest(F("amount") - number, 0))
 
 
-def _rows():
-    Allowance.objects.bulk_create([Allowance(name="day"), Allowance(name="second")], ignore_conflicts=True)
-    return Allowance.objects.select_for_update().order_by("name")
+def _locked():
+    """The row that all workers share, locked: they take turns."""
+    Allowance.objects.bulk_create([Allowance(name="all")], ignore_conflicts=True)
+    return Allowance.objects.select_for_update().get(name="all")
 
 
-def _filled(row):
-    """What is in the bucket now; it never holds more than one second's worth."""
-    passed = (timezone.now() - row.at).total_seconds()
-    return min(settings.SEND_PER_SECOND, row.amount + passed * settings.SEND_PER_SECOND)
+def _recent(row, now):
+    """What went out within WINDOW. What a clock that was set back left in the future does not count."""
+    return [[at, used] for at, used in row.recent if abs(now.timestamp() - at) < WINDOW]
 
 
 def _seconds_until_tomorrow():

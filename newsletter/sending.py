@@ -1,19 +1,25 @@
 """The loop that sends: claims deliveries, hands them to a carrier, records what became of each.
 
 The rows of Delivery are the truth. A claim is committed before the network is touched, a result before its channel goes on,
-so a worker may be killed at any moment: its lease runs out, and another takes up what it left.
+so a worker may be killed at any moment: its lease runs out, and another takes up what it left. Each claim has a token; a worker
+that was stopped for a while prolongs, changes and gives back only what is still its own, and begins nothing else.
 """
 
 import logging
 import queue
 import random
 import time
+import uuid
 from collections import Counter, defaultdict
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
+from core.alarms import raise_alarm
 from core.leases import claim_keys, free
+from core.work import Watchdog, stopping
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -24,34 +30,50 @@ from .carriers import capabilities, carrier_class
 from .carriers.base import Outgoing
 from .content import Content
 from .errors import Meaning
-from .models import Campaign, Delivery, Subscriber, Suppression
+from .models import Campaign, CampaignContent, Delivery, Subscriber, Suppression
 
 logger = logging.getLogger(__name__)
 State = Delivery.State
+AWAY = (OperationalError, InterfaceError)  # what the database's absence raises
 TRIED_FOR = timedelta(hours=24)  # a mail that is refused for now is tried again for so long
 FIRST_PAUSE, LONGEST_PAUSE = 30, 3600  # seconds before a further try; doubled each time
 OUTAGE_PAUSE, LONGEST_OUTAGE_PAUSE = 5, 240  # seconds before a provider that is away is asked again
 REFUSALS_IN_A_ROW = 50  # so many refusals for good without a mail taken in between pause a campaign
 FOR_SEVERAL = 500  # mails that wait before another worker joins in
 LOOK_SECONDS = 1  # how often the loop looks whether it should stop
-MARK_SENT = """UPDATE newsletter_delivery SET state = 'sent', sent_at = %s, lease_until = NULL, error = '', provider_id = %s
-    WHERE state = 'sending' AND id IN ({})"""
+CLOSE_SECONDS = 10  # how long results are waited for after an error
+# That a mail was sent is a fact, whoever holds its lease by now: it keeps others from sending it once more.
+MARK_SENT = """UPDATE newsletter_delivery
+    SET state = 'sent', sent_at = %s, lease_until = NULL, lease_token = NULL, error = '', provider_id = %s
+    WHERE state IN ('sending', 'queued', 'unknown', 'failed', 'skipped') AND id IN ({})"""
+NOT_BEGUN = {Meaning.RELEASED, Meaning.AWAY, Meaning.HALT}
 DATABASE_SECONDS = 900  # how long results are kept in hand while the database is away
+DATABASE_PAUSE = 0.5  # seconds between two tries to reach it
 
 
-class Holder:
-    """Until when this worker holds its mails (time.monotonic): a worker that was stopped for a while sends none of them."""
+class Lease:
+    """One claim: its token, and until when (time.monotonic) and which of its mails this worker may begin."""
 
     def __init__(self):
-        self.renew()
+        self.token = uuid.uuid4()
+        self._lost = set()
+        self._until = 0.0
 
-    def renew(self):
-        """The lease was just taken or prolonged."""
-        self._until = time.monotonic() + 0.7 * settings.NEWSLETTER_LEASE_SECONDS
+    def renew(self, since):
+        """The lease was taken or prolonged by a statement that began at `since` (time.monotonic)."""
+        self._until = since + 0.7 * settings.NEWSLETTER_LEASE_SECONDS
 
-    def holds(self):
-        """Whether a mail may still be begun."""
-        return time.monotonic() < self._until
+    def lose(self, number):
+        """Another worker holds this delivery now, or it is settled."""
+        self._lost.add(number)
+
+    def holds(self, number):
+        """Whether the mail of this delivery may still be begun."""
+        return time.monotonic() < self._until and number not in self._lost
+
+
+class CarrierStopped(RuntimeError):
+    """A thread of the carrier is gone, against its promise."""
 
 
 class Shift:
@@ -60,8 +82,11 @@ class Shift:
     def __init__(self, campaign, seconds):
         self.campaign = campaign
         self.until = time.monotonic() + seconds
-        self.holder = Holder()
-        self.in_hand = {}
+        self.in_hand = {}  # {number: Outgoing}: claimed, and no result in the ledger yet
+        self.ready = []  # those of them that the carrier has not got yet
+        self.withdrawn = []  # those that it gave back
+        self.told = []  # results that are not in the ledger yet
+        self.unfinished = set()  # tokens of claims that an error interrupted
         self.contents = {}
         self.is_stopped = self.is_exhausted = False
         self.not_before = 0.0
@@ -69,25 +94,63 @@ class Shift:
 
     def work(self):
         """Send until the time is over, nothing is left to claim, or the campaign is paused."""
-        carrier_type = carrier_class()
         self.capabilities = capabilities.of(settings.EMAIL_PROVIDER)
-        with carrier_type(settings.EMAIL_PROVIDER) as carrier:
-            while True:
-                self._look(carrier)
-                if not self.is_stopped and len(self.in_hand) <= carrier.batch_size // 2:
-                    self._fill(carrier)
-                if not self.in_hand and (self.is_stopped or self.is_exhausted):
-                    break
-                results = _waiting(carrier.results)
-                if results:
-                    self._record(results)
-                    carrier.committed(results)
+        with carrier_class()(settings.EMAIL_PROVIDER) as carrier:
+            limit = max(2 * settings.NEWSLETTER_LEASE_SECONDS, carrier.patience)
+            with Watchdog(f"campaign {self.campaign.pk}", limit) as self.watchdog:
+                try:
+                    while self._step(carrier):
+                        pass
+                finally:
+                    self._close(carrier)
         return not self.is_exhausted and not self.is_stopped_by_campaign
 
     @property
     def is_stopped_by_campaign(self):
         """Whether the campaign itself, not the clock, ended the shift."""
         return self.campaign.state != Campaign.State.SENDING or self.campaign.is_waiting
+
+    def _step(self, carrier):
+        """One round of the loop; returns whether there is another."""
+        self._persist(partial(self._look, carrier))
+        if not self.is_stopped:
+            self._persist(partial(self._fill, carrier))
+            self._persist(partial(self._hand_over, carrier))
+        if not self.in_hand and (self.is_stopped or self.is_exhausted):
+            return False
+        if self._record(carrier) or len(self.ready) == len(self.in_hand):
+            self.watchdog.progress()
+        if not carrier.is_alive():
+            raise CarrierStopped
+        return True
+
+    def _close(self, carrier):
+        """After an error: give back what was not begun, and record what the carrier tells within CLOSE_SECONDS."""
+        if not self.in_hand and not self.unfinished:
+            return
+        self.withdrawn += carrier.withdraw()
+        self._persist(self._give_back)
+        self._persist(self._undo_unfinished)
+        until = time.monotonic() + CLOSE_SECONDS
+        while self.in_hand and time.monotonic() < until:
+            self._record(carrier)
+
+    def _persist(self, action):
+        """Do what needs the database; while that is away wait for it, DATABASE_SECONDS at most. Raises DatabaseError."""
+        until = time.monotonic() + DATABASE_SECONDS
+        while True:
+            try:
+                return action()
+            except AWAY as error:
+                if time.monotonic() > until or connection.in_atomic_block:
+                    raise
+                logger.warning(
+                    "The database is away (%s); %s mails in hand", " ".join(str(error).split()), len(self.in_hand)
+                )
+                with suppress(DatabaseError):
+                    connection.close()
+                self.watchdog.progress()
+                time.sleep(DATABASE_PAUSE)
 
     # Looking
 
@@ -96,129 +159,180 @@ class Shift:
         now = time.monotonic()
         if now - self.looked_at < LOOK_SECONDS:
             return
-        self.looked_at = now
-        try:
-            self.campaign.refresh_from_db()
-            self._renew()
-        except DatabaseError:
-            close_old_connections()
-        if now > self.until or self.is_stopped_by_campaign:
+        self.campaign.refresh_from_db()
+        self._renew()
+        if now > self.until or self.is_stopped_by_campaign or stopping.is_set():
             self.is_stopped = True
         if self.is_stopped and self.in_hand:
-            self._give_back(carrier.withdraw())
+            self.withdrawn += carrier.withdraw()
+            self._give_back()
+        self.looked_at = now
 
     def _renew(self):
-        """Show signs of life, and prolong the lease on what is in hand."""
-        now = timezone.now()
+        """Show signs of life, and prolong the leases; what is no longer ours is dropped before another byte is sent."""
+        since, now = time.monotonic(), timezone.now()  # in this order: the process may be stopped between them
         Campaign.objects.filter(pk=self.campaign.pk).update(worked_at=now)
-        if self.in_hand:
-            lease = now + timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS)
-            held = Delivery.objects.filter(pk__in=self.in_hand, state=State.SENDING)
-            if held.update(lease_until=lease):
-                self.holder.renew()
+        if not self.in_hand:
+            return
+        leases = {mail.lease for mail in self.in_hand.values()}
+        ours = self._ours(self.in_hand.values())
+        if ours.update(lease_until=now + timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS)) < len(self.in_hand):
+            self._drop(self.in_hand.keys() - set(ours.values_list("pk", flat=True)))
+        for lease in leases:
+            lease.renew(since)
 
-    def _give_back(self, mails):
-        """Put back what nobody has begun, as if it had never been claimed."""
-        numbers = [mail.number for mail in mails]
-        if self.holder.holds():
-            Delivery.objects.filter(pk__in=numbers, state=State.SENDING).update(
-                state=State.QUEUED, lease_until=None, attempts=Greatest(F("attempts") - 1, 0)
-            )
-        quota.give_back(len(numbers))
+    @staticmethod
+    def _ours(mails):
+        """The deliveries of `mails` that are still under this worker's leases."""
+        tokens = {mail.lease.token for mail in mails}
+        return Delivery.objects.filter(
+            pk__in=[mail.number for mail in mails], state=State.SENDING, lease_token__in=tokens
+        )
+
+    def _drop(self, numbers):
+        """Begin none of these; what was begun already still brings a result."""
+        logger.warning("The leases on %s mails are lost; no more of them are begun", len(numbers))
         for number in numbers:
-            self.in_hand.pop(number, None)
+            self.in_hand[number].lease.lose(number)
+        for mail in [mail for mail in self.ready if mail.number in numbers]:
+            self.ready.remove(mail)
+            del self.in_hand[mail.number]
+
+    def _give_back(self):
+        """Put back what nobody has begun, as if it had never been claimed."""
+        mails = self.ready + self.withdrawn
+        if not mails:
+            return
+        _requeue(self._ours(mails))
+        quota.give_back(len(self.withdrawn))
+        for mail in mails:
+            self.in_hand.pop(mail.number, None)
+        self.ready, self.withdrawn, self.is_exhausted = [], [], False
 
     # Claiming
 
     def _fill(self, carrier):
-        """Claim a batch, leave out who may not be mailed any more, and hand the rest over."""
-        if time.monotonic() < self.not_before:
+        """Claim a batch, and leave out who may not be mailed any more."""
+        size = min(carrier.batch_size, quota.most_at_once() or carrier.batch_size)
+        if self.is_exhausted or len(self.in_hand) > size // 2:
             return
-        number, pause = quota.take(carrier.batch_size)
-        if not number:
-            self._wait(pause)
-            return
+        self._undo_unfinished()
         self._settle_doubtful()
-        keys = self._claim(State.QUEUED, number) or self._claim(State.SENDING, number)
-        quota.give_back(number - len(keys))
-        if not keys:
-            self.is_exhausted = True
-            return
-        self.holder.renew()
-        mails = self._outgoing(keys)
+        lease, since = Lease(), time.monotonic()
+        self.unfinished.add(lease.token)
+        keys = self._claim(self._in_state(State.QUEUED), size, lease) or self._claim(self._left_behind(), size, lease)
+        self.is_exhausted = not keys
+        lease.renew(since)
+        mails = self._outgoing(keys, lease)
+        self.unfinished.remove(lease.token)
         self.in_hand |= {mail.number: mail for mail in mails}
-        carrier.submit(mails)
+        self.ready += mails
 
-    def _claim(self, state, number):
-        """Claim deliveries in one state: those that wait, or those that a dead worker left in hand.
+    def _in_state(self, state):
+        """Deliveries in one state: asked for one by one, the database finds them in its index instead of reading past all
+        that were sent."""
+        return self.campaign.deliveries.filter(state=state)
 
-        One state at a time, so that the database finds them in its index instead of reading past all that were sent.
-        """
-        waiting = self.campaign.deliveries.filter(state=state)
-        return claim_keys(waiting, number, settings.NEWSLETTER_LEASE_SECONDS, state=State.SENDING)
+    def _left_behind(self):
+        """What a dead worker left in hand, once its lease is over; what is in our own hands is not, however long the database
+        was away."""
+        return self._in_state(State.SENDING).filter(lease_until__lte=timezone.now()).exclude(pk__in=list(self.in_hand))
+
+    @staticmethod
+    def _claim(waiting, number, lease):
+        return claim_keys(waiting, number, settings.NEWSLETTER_LEASE_SECONDS, lease.token, state=State.SENDING)
+
+    def _undo_unfinished(self):
+        """Give back what was claimed when an error came between: nobody has begun it."""
+        if self.unfinished:
+            _requeue(self.campaign.deliveries.filter(state=State.SENDING, lease_token__in=self.unfinished))
+            self.unfinished.clear()
+
+    def _hand_over(self, carrier):
+        """Give the carrier as many mails as the limits allow now."""
+        if not self.ready or time.monotonic() < self.not_before:
+            return
+        most = quota.most_at_once()
+        if most and len(self.in_hand) - len(self.ready) >= most:
+            return  # a slow server: what waits in the carrier would go out together with what is allowed later
+        number, pause = quota.take(len(self.ready))
+        mails, self.ready = self.ready[:number], self.ready[number:]
+        if mails:
+            carrier.submit(mails)
+        else:
+            self._wait(pause)
 
     def _wait(self, seconds):
         """The limits allow nothing now: a moment is waited for here, more by the next worker that comes along."""
-        if seconds <= LOOK_SECONDS:
+        if seconds <= quota.WINDOW:
             self.not_before = time.monotonic() + seconds
         else:
             resume_at = timezone.now() + timedelta(seconds=seconds)
-            Campaign.objects.filter(pk=self.campaign.pk).update(resume_at=resume_at)
-            self.campaign.resume_at = resume_at
-            self.is_stopped = True
+            self._going().update(resume_at=resume_at)
+            self._stop()
 
     def _settle_doubtful(self):
         """Where a second mail could not be told from the first, what a dead worker left in hand is for a person to decide."""
-        doubtful = self.campaign.deliveries.filter(state=State.SENDING, lease_until__lte=timezone.now())
+        doubtful = self._left_behind()
         if self.capabilities.repeatable == "message-id":
             return
         if self.capabilities.repeatable == "key":
             known_until = timezone.now() - timedelta(seconds=self.capabilities.key_seconds)
             doubtful = doubtful.filter(lease_until__lte=known_until)
-        doubtful.update(state=State.UNKNOWN, lease_until=None, error=_("The worker stopped in the middle."))
+        doubtful.update(
+            state=State.UNKNOWN, lease_until=None, lease_token=None, error=_("The worker stopped in the middle.")
+        )
 
-    def _outgoing(self, keys):
+    def _outgoing(self, keys, lease):
         """The mails of claimed deliveries; those whom nobody may mail any more are left out."""
         rows = list(Delivery.objects.filter(pk__in=keys).values_list(
             "pk", "language", "variant", "subscriber__state", "subscriber__uuid", "subscriber__email", "subscriber__name"
         ))  # fmt: skip
         suppressed = Suppression.covers([row[5] for row in rows if row[5]])
+        versions = self._versions() if rows else {}
         mails, left_out = [], []
-        for key, language, variant, state, uuid, email, name in rows:
+        for key, language, variant, state, uuid_, email, name in rows:
             if state != Subscriber.State.ACTIVE or email in suppressed:
                 left_out.append(key)
                 continue
-            recipient = personal.Recipient(key, uuid, email, name, language, self.campaign.pk)
-            mails.append(Outgoing(recipient, self._content(language, variant), self.holder))
+            recipient = personal.Recipient(key, uuid_, email, name, language, self.campaign.pk)
+            version = versions.get((language, variant)) or versions[language, ""]
+            mails.append(Outgoing(recipient, self._content(version), lease))
         if left_out:
-            Delivery.objects.filter(pk__in=left_out).update(state=State.SKIPPED, lease_until=None)
+            ours = Delivery.objects.filter(pk__in=left_out, state=State.SENDING, lease_token=lease.token)
+            ours.update(state=State.SKIPPED, lease_until=None, lease_token=None)
         return mails
 
-    def _content(self, language, variant):
-        key = (language, variant)
-        if key not in self.contents:
-            rows = self.campaign.contents.filter(language=language, variant__in=["", variant])
-            self.contents[key] = Content(rows.order_by("-variant")[0], self.campaign)
-        return self.contents[key]
+    def _versions(self):
+        """What is sent in each language now; a correction may have come since the last claim."""
+        found = self.campaign.contents.values_list("language", "variant", "pk", "frozen_at")
+        return {(language, variant): (pk, frozen_at) for language, variant, pk, frozen_at in found}
+
+    def _content(self, version):
+        if version not in self.contents:
+            self.contents[version] = Content(CampaignContent.objects.get(pk=version[0]), self.campaign)
+        return self.contents[version]
 
     # Recording
 
-    def _record(self, results):
-        """Commit results; while the database is away they are kept in hand, and their channels wait."""
-        until = time.monotonic() + DATABASE_SECONDS
-        while True:
-            try:
-                record(results)
-                break
-            except DatabaseError:
-                if time.monotonic() > until or connection.in_atomic_block:
-                    raise
-                logger.warning("The database is away; %s results wait for it", len(results))
-                connection.close()
-                time.sleep(0.5)
+    def _record(self, carrier):
+        """Commit what the carrier tells; returns whether it told anything. While the database is away the channels wait."""
+        if self.in_hand:
+            self.told += _waiting(carrier.results)
+        if not self.told:
+            return False
+        results = self.told
+        self._persist(partial(_record_each, results))
         for result in results:
             self.in_hand.pop(result.mail.number, None)
-        self._mind(results)
+        self.told = []
+        carrier.committed(results)
+        unused = [result for result in results if not result.is_sent and result.outcome.meaning in NOT_BEGUN]
+        if unused:
+            self._persist(partial(quota.give_back, len(unused)))
+            self.is_exhausted = False
+        self._persist(partial(self._mind, results))
+        return True
 
     def _mind(self, results):
         """What the results say about the campaign: whether it goes on, pauses, or waits for the provider."""
@@ -226,8 +340,8 @@ class Shift:
         verdicts = [result.outcome for result in results if not result.is_sent]
         if meanings["sent"]:
             if self.campaign.outages or self.campaign.refusals:
+                self._going().update(outages=0, refusals=0)
                 self.campaign.outages = self.campaign.refusals = 0
-                Campaign.objects.filter(pk=self.campaign.pk).update(outages=0, refusals=0)
         elif meanings[Meaning.NEVER]:
             self._count_refusals(meanings[Meaning.NEVER], verdicts)
         if meanings[Meaning.HALT]:
@@ -237,25 +351,37 @@ class Shift:
         elif meanings[Meaning.AWAY] and not meanings["sent"] and not self.is_stopped:  # once, not for each connection
             self._back_off([verdict for verdict in verdicts if verdict.meaning == Meaning.AWAY])
 
+    def _going(self):
+        """The campaign's row while it is being sent: what an editor decided meanwhile stays."""
+        return Campaign.objects.filter(pk=self.campaign.pk, state=Campaign.State.SENDING)
+
     def _count_refusals(self, number, verdicts):
-        self.campaign.refusals += number
-        Campaign.objects.filter(pk=self.campaign.pk).update(refusals=F("refusals") + number)
+        self._going().update(refusals=F("refusals") + number)
+        self.campaign.refresh_from_db(fields=["refusals"])
         if self.campaign.refusals >= REFUSALS_IN_A_ROW:
             campaigns.halt(self.campaign, Campaign.Problem.REFUSALS, verdicts[-1].words)
             self._stop()
 
+    def fail(self, error):
+        """An error that nobody expected ended the shift: tell the people who can help, and try again after a growing pause."""
+        logger.error("An error stopped the sending of campaign %s", self.campaign.pk, exc_info=error)
+        self._pause()
+        words = f"Campaign {self.campaign.pk} is tried again by itself after {type(error).__name__}: {error}"
+        raise_alarm("campaign stopped by an error", words)
+
     def _back_off(self, verdicts):
         """The provider is away: come back after a pause that grows, but never later than five minutes after its return."""
-        asked = max((verdict.pause or 0 for verdict in verdicts), default=0)
-        grown = min(OUTAGE_PAUSE * 2**self.campaign.outages, LONGEST_OUTAGE_PAUSE)
-        pause = max(asked, grown * random.uniform(0.75, 1.0))  # noqa: S311
-        self.campaign.resume_at = timezone.now() + timedelta(seconds=pause)
-        self.campaign.outages = min(self.campaign.outages + 1, 20)
-        Campaign.objects.filter(pk=self.campaign.pk).update(
-            resume_at=self.campaign.resume_at, outages=self.campaign.outages, worked_at=timezone.now()
-        )
+        pause = self._pause(max((verdict.pause or 0 for verdict in verdicts), default=0))
         logger.warning("Campaign %s waits %.0f s for the provider: %s", self.campaign.pk, pause, verdicts[-1].words)
         self._stop()
+
+    def _pause(self, asked=0):
+        """Have nobody work on the campaign for a growing number of seconds, at least `asked`; returns how many."""
+        grown = min(OUTAGE_PAUSE * 2**self.campaign.outages, LONGEST_OUTAGE_PAUSE)
+        pause = max(asked, grown * random.uniform(0.75, 1.0))  # noqa: S311
+        now, outages = timezone.now(), min(self.campaign.outages + 1, 20)
+        self._going().update(resume_at=now + timedelta(seconds=pause), outages=outages, worked_at=now)
+        return pause
 
     def _stop(self):
         self.is_stopped = True
@@ -273,12 +399,36 @@ def _waiting(results):
         return [result for entry in found for result in (entry if isinstance(entry, list) else [entry])]
 
 
+def _record_each(results):
+    """Record results together, or, where the database refuses one of them, each on its own: that one alone is set aside."""
+    try:
+        record(results)
+    except AWAY:
+        raise
+    except DatabaseError:
+        for result in results:
+            _record_alone(result)
+
+
+def _record_alone(result):
+    try:
+        record([result])
+    except AWAY:
+        raise
+    except DatabaseError as error:
+        logger.exception("The result of delivery %s cannot be recorded", result.mail.number)
+        words = f"{result.outcome if result.is_sent else result.outcome.meaning.name}: {type(error).__name__}"
+        Delivery.objects.filter(pk=result.mail.number, state=State.SENDING).update(
+            state=State.UNKNOWN, lease_until=None, lease_token=None, error=words
+        )
+
+
 def record(results):
     """Write what became of mails in hand. What a provider has said of one meanwhile is stronger and stays."""
     now, taken = timezone.now(), defaultdict(list)
     for result in results:
         if result.is_sent:
-            taken[result.provider_id[:255]].append(result.mail.number)
+            taken[_storable(result.provider_id)[:255]].append(result.mail.number)
     # A batch has one number for all of its mails, SMTP has none: few statements for many mails.
     for number, keys in taken.items():
         if _mark_sent(keys, number, now) < len(keys):
@@ -288,38 +438,55 @@ def record(results):
             _record_failure(result, now)
 
 
+def _storable(text):
+    """Words of a provider as the database takes them: PostgreSQL refuses NUL."""
+    return text.replace("\0", "")
+
+
 def _mark_sent(keys, number, now):
-    """Mark deliveries in hand as sent; returns how many. Plain SQL: it runs hundreds of times a second."""
+    """Mark deliveries as sent; returns how many. Plain SQL: it runs hundreds of times a second."""
     marks = ",".join(["%s"] * len(keys))
     with connection.cursor() as cursor:
         cursor.execute(MARK_SENT.format(marks), [now, number, *keys])
         return cursor.rowcount
 
 
+def _requeue(deliveries, **changes):
+    """Put deliveries back as if they had never been claimed."""
+    deliveries.update(
+        state=State.QUEUED, lease_until=None, lease_token=None, attempts=Greatest(F("attempts") - 1, 0), **changes
+    )
+
+
 def _record_failure(result, now):
-    """Keep the provider's words; put back what was not begun, try again what may yet succeed, give up what cannot."""
-    verdict, mine = result.outcome, Delivery.objects.filter(pk=result.mail.number, state=State.SENDING)
-    words = verdict.words[:2000]
+    """Keep the provider's words; put back what was not begun, try again what may yet succeed, give up what cannot.
+
+    Only while the delivery is still under the lease with which the mail was sent: the next holder's result counts.
+    """
+    verdict, words = result.outcome, _storable(result.outcome.words)[:2000]
+    mine = Delivery.objects.filter(pk=result.mail.number, state=State.SENDING, lease_token=result.mail.lease.token)
     if verdict.meaning == Meaning.RELEASED:
-        return  # another worker may hold it by now
-    if verdict.meaning in {Meaning.AWAY, Meaning.HALT}:
-        mine.update(state=State.QUEUED, lease_until=None, attempts=Greatest(F("attempts") - 1, 0), error=words)
+        _requeue(mine)
+        return
+    if verdict.meaning in NOT_BEGUN:
+        _requeue(mine, error=words)
         return
     is_doubtful = verdict.meaning == Meaning.UNCLEAR
     if is_doubtful and not capabilities.of(settings.EMAIL_PROVIDER).repeatable:
-        mine.update(state=State.UNKNOWN, lease_until=None, error=words)
+        mine.update(state=State.UNKNOWN, lease_until=None, lease_token=None, error=words)
         return
     row = mine.values("attempts", "refused_at").first()
     if row is None:
         return
     since = row["refused_at"] or now
     if verdict.meaning == Meaning.NEVER or now - since > TRIED_FOR:
-        mine.update(state=State.FAILED, lease_until=None, error=words, provider_id=result.provider_id[:255])
+        number = _storable(result.provider_id)[:255]
+        mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
         return
     pause = min(FIRST_PAUSE * 2 ** max(0, row["attempts"] - 1), LONGEST_PAUSE)
     pause = max(pause * random.uniform(0.75, 1.25), verdict.pause or 0)  # noqa: S311
     again = now + timedelta(seconds=pause)
-    mine.update(state=State.QUEUED, lease_until=again, refused_at=since, error=words)
+    mine.update(state=State.QUEUED, lease_until=again, lease_token=None, refused_at=since, error=words)
     logger.info("Delivery %s will be tried again in %.0f s: %s", result.mail.number, pause, words[:200])
 
 
@@ -335,9 +502,18 @@ def work_on(campaign, seconds):
     """Work on a campaign for about `seconds`; return whether there is more to do at once."""
     if campaign.state != Campaign.State.SENDING or campaign.is_waiting:
         return False
-    is_more = Shift(campaign, seconds).work()
+    shift = Shift(campaign, seconds)
+    try:
+        is_more = shift.work()
+    except AWAY:
+        raise
+    except Exception as error:
+        shift.fail(error)
+        return False
     if not is_more:
         campaigns.finish_if_done(campaign)
+    if shift.campaign.state == Campaign.State.CANCELLED:
+        campaigns.settle_cancelled()
     return is_more
 
 

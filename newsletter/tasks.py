@@ -114,6 +114,12 @@ def wake_campaigns(**kwargs):
 
 
 @receiver(tick)
+def settle_cancelled_campaigns(**kwargs):
+    """Settle what was in hand when a campaign was cancelled."""
+    campaigns.settle_cancelled()
+
+
+@receiver(tick)
 def wake_sign_ups(**kwargs):
     """Answer sign-ups whose task was lost."""
     old = timezone.now() - timedelta(seconds=30)

@@ -431,3 +431,38 @@ def test_a_picture_that_becomes_private_leaves_nginx_and_its_original_has_no_add
         while stack.ask(f"{stack.url}{url}", accept_encoding=encoding)[0] != 404:
             assert time.monotonic() < until, encoding
             time.sleep(0.2)
+
+
+SECRETS = """
+from django.contrib.auth import get_user_model
+from django.contrib.auth.tokens import default_token_generator
+from newsletter import tokens
+from newsletter.models import Subscriber
+rosa, _new = Subscriber.objects.get_or_create(email="rosa.diaz@example.org", defaults={"state": "active"})
+user, _new = get_user_model().objects.get_or_create(username="rosa", email=rosa.email)
+print("secrets:", rosa.manage_token, tokens.make(tokens.CONFIRM, rosa, "x"), tokens.make_tracking(7), default_token_generator.make_token(user))
+"""
+
+
+def test_no_log_holds_a_token_or_an_address(stack):
+    """Links as they are in mails, in every way that they are followed, while all is well and while the application is away."""
+    manage, confirm, tracking, reset = re.search(r"secrets: (.+)", stack.manage("shell", "-c", SECRETS))[1].split()
+    paths = [f"/es/subscription/{view}/{manage}/" for view in ("leave", "preferences", "data")]
+    paths += [f"/en/subscription/confirm/{confirm}/", f"/t/{tracking}/1/", f"/t/{tracking}/o.gif"]
+    paths += [f"/admin/password_reset/confirm/MQ/{reset}/", "/es/buscar/?q=rosa.diaz%40example.org"]
+    paths += [path.rstrip("/") for path in paths] + [path.upper() for path in paths] + [f"{path}x" for path in paths]
+    referer = {"referer": f"{stack.url}{paths[0]}"}
+    for path in paths:
+        stack.ask(f"{stack.url}{path}", **referer)
+        stack.ask(f"{stack.url}{path}", data=b"email=rosa.diaz%40example.org", **referer)
+    stack.stop("web")
+    assert stack.status(f"{stack.url}{paths[0]}") == 503
+    stack.start_web()
+    for number in range(60):
+        stack.ask(f"{stack.url}/es/contacto/?{number}")  # fills the buffer of the log
+    time.sleep(6)  # it is written every five seconds
+    written = {path.name: path.read_text(errors="replace").lower() for path in stack.folder.glob("*.log")}
+    assert "/es/subscription/leave/…" in written["clac.log"]
+    for name, text in written.items():
+        for secret in (manage, confirm, tracking, reset, "rosa.diaz"):
+            assert secret.lower() not in text, (name, secret)

@@ -1,86 +1,42 @@
 """One mail at a time through Django's mail API: what every provider can do, over a few connections that stay open."""
 
-import queue
-import threading
-
-from django.core.mail import get_connection
-
 from newsletter import errors
 from newsletter.errors import Meaning, Verdict
 
 from . import capabilities
-from .base import SENT, Carrier, Result, build_message, expired
+from .base import SENT, Result, build_message, failed
+from .threads import Batch, ThreadCarrier, close
 
-CHANNELS = 4
 REFUSED = {"rejected", "invalid", "failed"}  # of anymail_status
 
 
-class SingleCarrier(Carrier):
-    """A few threads, each with its own connection of the mail back end."""
+class SingleCarrier(ThreadCarrier):
+    """Sends each mail by a call of its own."""
 
     def __init__(self, provider):
-        super().__init__()
+        super().__init__(provider)
         self.capabilities = capabilities.of(provider)
         # Where nothing tells a second try from a first, as few mails as possible are ever in doubt.
-        self.batch_size = 50 if self.capabilities.repeatable else CHANNELS
-        self._waiting = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name=f"carrier-{n}", daemon=True) for n in range(CHANNELS)]
+        self.batch_size = 50 if self.capabilities.repeatable else self.channels
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
+    def batches(self, mails):
+        return [Batch([mail]) for mail in mails]
 
-    def __exit__(self, *error):
-        for _thread in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def submit(self, mails):
-        for mail in mails:
-            mail.committed = threading.Event()
-            self._waiting.put(mail)
-
-    def withdraw(self):
-        found = []
-        while True:
-            try:
-                found.append(self._waiting.get_nowait())
-            except queue.Empty:
-                return found
-
-    def committed(self, results):
-        for result in results:
-            result.mail.committed.set()
-
-    def _work(self):
-        connection = get_connection()
+    def send(self, connection, mails):
+        (mail,) = mails
         try:
-            while (mail := self._waiting.get()) is not None:
-                self.results.put(self._send(connection, mail) if mail.holder.holds() else expired(mail))
-                mail.committed.wait()
-        finally:
-            connection.close()
-
-    def _send(self, connection, mail):
-        message = build_message(mail)
-        if self.capabilities.repeatable == "key":
-            add_key(message, mail.content.message_id(mail).strip("<>"))
+            message = build_message(mail)
+            if self.capabilities.repeatable == "key":
+                add_key(message, mail.content.message_id(mail).strip("<>"))
+        except Exception as error:
+            return [failed(mail, error, is_begun=False)]
         try:
             connection.open()
             connection.send_messages([message])
         except Exception as error:
-            _close(connection)
-            return Result(mail, errors.of_exception(error))
-        return result_of(mail, getattr(message, "anymail_status", None))
-
-
-def _close(connection):
-    try:
-        connection.close()
-    except Exception:  # it was broken already
-        return
+            close(connection)
+            return [Result(mail, errors.of_exception(error))]
+        return [result_of(mail, getattr(message, "anymail_status", None))]
 
 
 def result_of(mail, status):

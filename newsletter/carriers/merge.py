@@ -1,10 +1,6 @@
 """One call for many: for providers that put each recipient's own text and headers into a message (mail.md's “merge”)."""
 
-import queue
-import threading
 from itertools import groupby
-
-from django.core.mail import get_connection
 
 from newsletter import errors, mailing, personal, tokens
 from newsletter.errors import Meaning
@@ -12,79 +8,57 @@ from newsletter.models import message_id
 
 from . import capabilities
 from .api import add_key, result_of
-from .base import Carrier, Result, expired
+from .base import Result, failed
+from .threads import Batch, ThreadCarrier, close
 
-CHANNELS = 2
 NAME, NUMBER = "name", "delivery"
 
 
-class MergeCarrier(Carrier):
-    """Two threads that send batches of mails with the same content. A batch refused whole is halved until the poisoned address
-    stands alone."""
+class MergeCarrier(ThreadCarrier):
+    """Sends batches of mails with the same content. A batch refused whole is halved until the poisoned address stands alone."""
+
+    channels = 2
 
     def __init__(self, provider):
-        super().__init__()
+        super().__init__(provider)
         self.capabilities = capabilities.of(provider)
         self._per_call = (
             self.capabilities.per_call if self.capabilities.repeatable else min(100, self.capabilities.per_call)
         )
-        self.batch_size = CHANNELS * self._per_call
-        self._waiting = queue.SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name=f"carrier-{n}", daemon=True) for n in range(CHANNELS)]
+        self.batch_size = self.channels * self._per_call
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *error):
-        for _thread in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
-
-    def submit(self, mails):
+    def batches(self, mails):
+        found = []
         for _key, group in groupby(sorted(mails, key=_kind), key=_kind):
             same = list(group)
-            for start in range(0, len(same), self._per_call):
-                self._waiting.put(Batch(same[start : start + self._per_call]))
+            found += [Batch(same[start : start + self._per_call]) for start in range(0, len(same), self._per_call)]
+        return found
 
-    def withdraw(self):
-        found = []
-        while True:
-            try:
-                batch = self._waiting.get_nowait()
-            except queue.Empty:
-                return found
-            found += batch.mails if batch else []
-
-    def committed(self, results):
-        for result in results:
-            result.mail.batch.committed.set()
-
-    def _work(self):
-        connection = get_connection()
-        while (batch := self._waiting.get()) is not None:
-            held = [mail for mail in batch.mails if mail.holder.holds()]
-            lost = [expired(mail) for mail in batch.mails if not mail.holder.holds()]
-            self.results.put(lost + self._send(connection, held))
-            batch.committed.wait()
-        connection.close()
-
-    def _send(self, connection, mails):
-        if not mails:
-            return []
-        message = self._message(mails)
+    def send(self, connection, mails):
+        try:
+            message = self._message(mails)
+        except Exception as error:
+            if len(mails) > 1:
+                return self._halved(connection, mails)
+            return [failed(mails[0], error, is_begun=False)]
         try:
             connection.open()
             connection.send_messages([message])
         except Exception as error:
             verdict = errors.of_exception(error)
+            close(connection)
             if verdict.meaning == Meaning.NEVER and len(mails) > 1:
-                middle = len(mails) // 2
-                return self._send(connection, mails[:middle]) + self._send(connection, mails[middle:])
+                return self._halved(connection, mails)
             return [Result(mail, verdict) for mail in mails]
-        return [result_of(mail, message.anymail_status) for mail in mails]
+        try:
+            return [result_of(mail, message.anymail_status) for mail in mails]
+        except Exception as error:
+            return [failed(mail, error, is_begun=True) for mail in mails]
+
+    def _halved(self, connection, mails):
+        """The results of the two halves, each in a call of its own."""
+        middle = len(mails) // 2
+        return self.send(connection, mails[:middle]) + self.send(connection, mails[middle:])
 
     def _message(self, mails):
         """One message for all, with the provider's placeholders in place of our tokens and the values beside it."""
@@ -124,15 +98,6 @@ class MergeCarrier(Carrier):
             NAME: inert(recipient.name),
             NUMBER: str(recipient.delivery),
         }
-
-
-class Batch:
-    """Mails of one call. It is committed when their results are in the ledger."""
-
-    def __init__(self, mails):
-        self.mails, self.committed = mails, threading.Event()
-        for mail in mails:
-            mail.batch = self
 
 
 def _kind(mail):

@@ -239,6 +239,9 @@ class SMTPCarrier(Carrier):
     def committed(self, results):
         self._loop.call_soon_threadsafe(self._go_on, results)
 
+    def is_alive(self):
+        return self._thread.is_alive()
+
     # In the carrier's own thread
 
     def _run(self):
@@ -274,7 +277,7 @@ class SMTPCarrier(Carrier):
         while True:
             while self._waiting:
                 mail = self._waiting.popleft()
-                if mail.holder.holds():
+                if mail.is_held():
                     return mail
                 self.results.put(expired(mail))
             if self._is_ending:
@@ -345,7 +348,7 @@ class SMTPCarrier(Carrier):
         return (
             connection.pipelines
             and bool(self._waiting)
-            and self._waiting[0].holder.holds()
+            and self._waiting[0].is_held()
             and connection.mails < MOST_PER_CONNECTION
         )
 

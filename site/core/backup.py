@@ -283,12 +283,24 @@ def is_empty():
         return cursor.fetchone()[0] == 0
 
 
-def restore(path, say=lambda text: None):
-    """Put a backup in the place of what is there, and say the goodbyes since again. Returns their number. Raises BackupError."""
+def restore(path, say=lambda text: None, without_unknown=False):
+    """Put a backup in the place of what is there, and say the goodbyes since again. Returns the goodbyes.Replay.
+
+    Raises BackupError; before anything is replaced if goodbyes since were written under a key that is not known here, unless
+    the restore is to go on `without_unknown` ones.
+    """
     say("reading the backup …")
     manifest = _verify(path)
     if manifest["database"] != connection.vendor:
         raise BackupError(f"The backup is of {manifest['database']}, DATABASE_URL is {connection.vendor}.")
+    made_at = datetime.fromisoformat(manifest["made_at"])
+    with _in_words():
+        unknown = goodbyes.under_unknown_keys(path.parent, made_at)
+    if unknown and not without_unknown:
+        raise BackupError(
+            f"{unknown} erasures and unsubscribes since the backup were logged under another SECRET_KEY, so they cannot be done"
+            " again. Add that key to SECRET_KEY_FALLBACKS; if it is lost, --without-unknown goes on without them."
+        )
     with _in_words(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
         with _opened(path) as archive:
             _unpack(archive, manifest["files"], Path(scratch))
@@ -304,7 +316,7 @@ def restore(path, say=lambda text: None):
     say("the goodbyes since …")
     call_command("migrate", verbosity=0, interactive=False)
     pagecache.purge()
-    return goodbyes.say_again(path.parent, datetime.fromisoformat(manifest["made_at"]))
+    return goodbyes.say_again(path.parent, made_at)
 
 
 def _unpack(archive, names, folder):

@@ -1,5 +1,6 @@
 """Leases: how several workers share rows of work without doing one twice, and without losing one when a worker dies."""
 
+import uuid
 from datetime import timedelta
 
 from django.db import connections, models, transaction
@@ -8,9 +9,14 @@ from django.utils import timezone
 
 
 class LeasedModel(models.Model):
-    """A row of work. Whoever claims it holds it until `lease_until`; after that another worker may take it up."""
+    """A row of work. Whoever claims it holds it until `lease_until`; after that another worker may take it up.
+
+    `lease_token` is new with each claim. Whoever was stopped for a while knows by it which rows are still theirs: only those
+    may be prolonged, changed or given back.
+    """
 
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
@@ -32,8 +38,9 @@ def wake(task, rows, new=1):
         task.enqueue()
 
 
-def claim_keys(queryset, limit, seconds, **changes):
-    """Claim at most `limit` free rows of `queryset` for `seconds` and return their primary keys, in order.
+def claim_keys(queryset, limit, seconds, token=None, **changes):
+    """Claim at most `limit` free rows of `queryset` for `seconds` under `token` (a UUID; a new one unless given) and return
+    their primary keys, in order.
 
     The claim is committed on return, so call this outside of a transaction and touch the network only afterwards.
     PostgreSQL skips rows that another worker is claiming; SQLite's transactions are immediate, one writer at a time.
@@ -47,7 +54,10 @@ def claim_keys(queryset, limit, seconds, **changes):
         keys = list(rows.values_list("pk", flat=True)[:limit])
         if keys:
             model._default_manager.filter(pk__in=keys).update(
-                lease_until=timezone.now() + timedelta(seconds=seconds), attempts=F("attempts") + 1, **changes
+                lease_until=timezone.now() + timedelta(seconds=seconds),
+                lease_token=token or uuid.uuid4(),
+                attempts=F("attempts") + 1,
+                **changes,
             )
     return keys
 

@@ -1,18 +1,52 @@
 """Logs: one line an event, as JSON where a machine reads them, each with the number of its request, task and campaign.
 
-Addresses of people, links that let their holder in, and what readers searched for are blanked before a line is written.
+Of a request, only what is known to be nobody's is written: the route, and the address of a page (`shown_path`). Whatever else
+a line holds goes through `blank`, which takes out addresses of people, tokens and searches.
 """
 
 import re
 
 import structlog
+from django.conf import settings
 
 BLANK = "…"
-ADDRESS = re.compile(r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")
-# The tokens of newsletter/tokens.py, session keys, provider's keys: long, without spaces, and nobody's business.
-TOKEN = re.compile(r"\b(?=[\w-]*\d)[A-Za-z0-9_-]{24,}\b")
+ADDRESS = re.compile(r"[\w.+%'-]+(?:@|%(?:25)*40)[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+# Tokens, session keys and provider's keys are long and hold digits, or are base32, which at times happens to hold none.
+TOKEN = re.compile(r"\b(?:(?=[\w-]*\d)[A-Za-z0-9_-]{20,}|[a-z2-7]{24,}|[A-Z2-7]{24,})\b")
+# What a page's address is made of: words of letters and digits, none as long as a token.
+PAGE = re.compile(r"/(?:(?:[a-z0-9]{1,20}-)*[a-z0-9]{1,20}/)*")
+ARGUMENT = re.compile(r"<(?:\w+:)?(\w+)>|\([^)]*\)")
+BEGINNINGS = {"admin", "documents", "media", "share", "static", "t", "webhooks"}
 SEARCH = re.compile(r"([?&](?:q|email|token|next)=)[^&\s\"']+")
 KEPT = {"request_id", "timestamp"}  # long numbers that are meant to be read
+
+
+def shown_path(request) -> str:
+    """What of a request's path is written: its route with numbers filled in, or the address of a page; nothing unknown."""
+    match = request.resolver_match
+    if match is None or match.url_name == "wagtail_serve":
+        path = request.path_info
+        return path if match and PAGE.fullmatch(path) else _beginning(path)
+    route = ARGUMENT.sub(lambda part: _argument(match.kwargs.get(part[1])), match.route)
+    return "/" + re.sub(r"[\^$\\]", "", route)
+
+
+def _argument(value):
+    return str(value) if isinstance(value, int) else BLANK
+
+
+def _beginning(path):
+    first = path.split("/")[1] if path.startswith("/") else ""
+    return f"/{first}/{BLANK}" if first in BEGINNINGS or first in dict(settings.LANGUAGES) else f"/{BLANK}"
+
+
+def shorten_request(logger, method, event):
+    """A structlog processor for Django's own lines about a request, which name its path: what is shown of it instead."""
+    request = getattr(event.get("_record"), "request", None)
+    if request is not None and isinstance(event.get("event"), str):
+        event["event"] = event["event"].replace(request.get_full_path(), shown_path(request))
+        event["event"] = event["event"].replace(request.path, shown_path(request))
+    return event
 
 
 def blank(text):
@@ -32,7 +66,7 @@ def blank_report(report, hint):
     """Sentry's `before_send`: the same for the report of an error, which takes along neither cookies nor forms."""
     report.pop("user", None)
     request = report.get("request", {})
-    for name in ("cookies", "data", "env", "headers"):
+    for name in ("cookies", "data", "env", "headers", "query_string", "url"):  # the route is the report's transaction
         request.pop(name, None)
     return _blanked(report)
 
@@ -72,7 +106,7 @@ def configure(as_json):
     line = {
         "()": structlog.stdlib.ProcessorFormatter,
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, blank_event, end],
-        "foreign_pre_chain": [*SHARED, structlog.stdlib.ExtraAdder(allow=["campaign_id"])],
+        "foreign_pre_chain": [shorten_request, *SHARED, structlog.stdlib.ExtraAdder(allow=["campaign_id"])],
     }
     return {
         "version": 1,

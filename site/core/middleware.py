@@ -6,9 +6,10 @@ from django.conf import settings
 from django.http import Http404
 from django.http.request import split_domain_port
 from django.middleware.locale import LocaleMiddleware
+from django_structlog.middlewares import RequestMiddleware
 from wagtail.models import Page
 
-from . import nonces
+from . import logs, nonces
 from .embeds import FRAME_HOSTS
 from .furniture import site
 
@@ -53,6 +54,13 @@ class SecurityHeadersMiddleware(CSPMiddleware):
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
+
+
+class RequestLogMiddleware(RequestMiddleware):
+    """Writes a line for each request, without what its address may hold of a person."""
+
+    def format_request(self, request):
+        return f"{request.method} {logs.shown_path(request)}"
 
 
 class RootPageMiddleware:

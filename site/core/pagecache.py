@@ -35,6 +35,9 @@ CACHE_CONTROL = "public, max-age=0, s-maxage=600, stale-while-revalidate=60, sta
 CACHED_PATHS = re.compile(r"/(?:(?:es|en|pt-br)/|share/|sitemap\.xml$|robots\.txt$)")
 CACHED_QUERIES = re.compile(r"(?:page=\d{1,4})?$")
 GENERATION_BYTES = 8
+CODE = hashlib.sha256(
+    Path(__file__).read_bytes()
+).digest()  # a release with another Page reads none of this one's files
 
 
 class Generation:
@@ -81,7 +84,7 @@ class PageCache:
             self.pages.popitem(last=False)
 
     def _file(self, key, generation):
-        name = hashlib.sha256(repr(key).encode() + generation).hexdigest()[:32]
+        name = hashlib.sha256(CODE + repr(key).encode() + generation).hexdigest()[:32]
         return self.folder / generation.hex() / name
 
     def load(self, key):
@@ -89,9 +92,9 @@ class PageCache:
         generation = self.generation.current()
         try:
             page = pickle.loads(self._file(key, generation).read_bytes())  # noqa: S301 - written by ourselves, in our folder
-        except (OSError, EOFError, pickle.UnpicklingError):
+            return page if page.expires > time.time() else None
+        except Exception:  # there is none, or another release wrote it: the page is rendered
             return None
-        return page if page.expires > time.time() else None
 
     def share(self, key, page):
         """Let the other processes have a Page. A full disk only means that they render it themselves."""

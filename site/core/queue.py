@@ -4,6 +4,7 @@ While Redis is away, tasks are kept in the database, and given to it when it is 
 """
 
 import logging
+from contextlib import suppress
 from datetime import UTC
 from functools import partial
 
@@ -14,12 +15,14 @@ from django_tasks import TaskResult, TaskResultStatus, task_backends
 from django_tasks.utils import get_random_id
 from django_tasks_rq import Job, RQBackend
 from redis.exceptions import RedisError
+from rq.exceptions import StopRequested
 from rq.worker import SimpleWorker
 
-from .work import tick
+from .work import stop_by_signal, stopping, tick
 
 logger = logging.getLogger(__name__)
 QUEUES = ["default", "bulk"]  # in the order in which a worker looks into them: what nobody waits for comes last
+PAUSE_SECONDS = 1  # between two looks whether Redis is back
 KEPT = "database"  # the back end that keeps tasks while Redis is away
 
 
@@ -66,17 +69,54 @@ class RedisBackend(RQBackend):
 class Worker(SimpleWorker):
     """A worker that runs tasks in its own process, as the database's worker does, and so keeps its connections."""
 
+    is_busy = False
+
     def perform_job(self, *args, **kwargs):
+        self.is_busy = True
         close_old_connections()
         try:
             return super().perform_job(*args, **kwargs)
         finally:
+            self.is_busy = False
             close_old_connections()
+
+    def _install_signal_handlers(self):
+        """RQ's own ask Redis inside of the handler; run_worker() has others."""
+
+    def stop(self):
+        """End when the task in hand is finished."""
+        self._stop_requested = True
+        if not self.is_busy:
+            raise StopRequested
 
 
 def run_worker():
-    """Work on what is in Redis until SIGTERM or SIGINT; the task in hand is finished."""
-    django_rq.get_worker(*QUEUES, worker_class=Worker, job_class=Job).work(logging_level="WARNING")
+    """Work on what is in Redis until SIGTERM or SIGINT; the task in hand is finished. While Redis is away the worker waits."""
+    logging.getLogger("rq.worker").addFilter(_without_traceback)
+    try:
+        while not stopping.is_set():
+            _work_once()
+    except StopRequested:
+        return
+
+
+def _work_once():
+    """Work until the end, or until Redis goes away."""
+    try:
+        worker = django_rq.get_worker(*QUEUES, worker_class=Worker, job_class=Job)
+        stop_by_signal(worker.stop)
+        worker.work(logging_level="WARNING")
+    except RedisError as error:
+        logger.warning("Redis is away (%s); the worker waits for it", error)
+    stopping.wait(PAUSE_SECONDS)
+
+
+def _without_traceback(record):
+    """A logging filter: that Redis is away is one line in the log."""
+    if record.exc_info and isinstance(record.exc_info[1], RedisError):
+        record.msg, record.args = f"Redis is away ({record.exc_info[1]})", ()
+        record.exc_info = None
+    return True
 
 
 def waiting():
@@ -100,7 +140,7 @@ def move_what_was_kept(**kwargs):
     """Give Redis the tasks that were put into the database while it was away."""
     from django_tasks_db.models import DBTaskResult
 
-    with transaction.atomic():
+    with suppress(RedisError), transaction.atomic():
         waiting = DBTaskResult.objects.ready().filter(backend_name=KEPT).select_for_update(skip_locked=True)
         for row in waiting[:100]:
             arguments = row.args_kwargs

@@ -2,8 +2,8 @@
 
 import os
 import random
+import signal
 import sys
-import threading
 import time
 from collections import Counter
 from email import message_from_bytes
@@ -22,10 +22,29 @@ pytestmark = [pytest.mark.chaos, pytest.mark.django_db]
 PEOPLE = int(os.environ.get("CHAOS_PEOPLE", "20000"))
 KILLS = int(os.environ.get("CHAOS_KILLS", "50"))
 WORKERS, CONNECTIONS = 2, 10
+ALLOWED = 5  # connections that a strict server takes
+LEASE_SECONDS = 3  # of the tests' settings
 
 
 class Ledger(SMTPServer):
-    """Remembers to whom a mail went and under which Message-ID, no more: twenty thousand mails are large."""
+    """Remembers to whom a mail went and under which Message-ID, no more: twenty thousand mails are large.
+
+    With `allowed`, further connections are refused, as many providers do.
+    """
+
+    allowed, open = None, 0
+
+    def process_request_thread(self, request, client_address):
+        with self._lock:
+            self.open += 1
+            is_one_too_many = self.allowed is not None and self.open > self.allowed
+        if is_one_too_many:
+            request.sendall(b"421 4.7.0 too many connections\r\n")
+            self.shutdown_request(request)
+        else:
+            super().process_request_thread(request, client_address)
+        with self._lock:
+            self.open -= 1
 
     def keep(self, recipient, raw):
         head = raw.partition(b"\r\n\r\n")[0]
@@ -57,28 +76,6 @@ def is_sent(campaign):
     except OperationalError:
         connection.close()
         return False
-
-
-class KeptWorkers(Workers):
-    """Workers that are started anew when they end by themselves, as systemd would."""
-
-    def __enter__(self):
-        self.is_over = threading.Event()
-        self.keeper = threading.Thread(target=self._keep, daemon=True)
-        self.keeper.start()
-        return self
-
-    def _keep(self):
-        while not self.is_over.wait(0.5):
-            for process in list(self.running):
-                if process.poll() is not None:
-                    self.running.remove(process)
-                    self.start()
-
-    def __exit__(self, *error):
-        self.is_over.set()
-        self.keeper.join()
-        super().__exit__(*error)
 
 
 def say(words):
@@ -145,14 +142,75 @@ def test_killed_where_the_provider_takes_an_idempotency_key_repeats_nothing():
         assert campaign.counts()[Delivery.State.SENT] == number
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="make chaos")
+def test_database_sessions_ended_at_random(server):
+    server.seconds = 0.05
+    number, ends = PEOPLE // 2, KILLS
+    campaign = start_campaign(number)
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        running = [workers.start() for _worker in range(WORKERS)]
+        assert wait_until(lambda: server.mails, 60)
+        for _end in range(ends):
+            time.sleep(random.uniform(0, 0.5))
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+        assert all(worker.poll() is None for worker in running), "a worker ended"
+    repeated = report(server, campaign, ends)
+    check_everybody_got_it(server, campaign, number)
+    assert repeated <= ends * WORKERS * CONNECTIONS
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="make chaos")
+def test_stopped_and_continued_at_random(server):
+    server.seconds = 0.1
+    number, stops = PEOPLE // 4, KILLS // 5
+    campaign = start_campaign(number)
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        running = [workers.start() for _worker in range(WORKERS)]
+        assert wait_until(lambda: server.mails, 60)
+        for _stop in range(stops):
+            worker = random.choice(running)
+            os.kill(worker.pid, signal.SIGSTOP)
+            time.sleep(random.uniform(LEASE_SECONDS / 2, 2 * LEASE_SECONDS))
+            os.kill(worker.pid, signal.SIGCONT)
+            time.sleep(random.uniform(0, 1))
+        server.seconds = 0
+        assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+    repeated = report(server, campaign, stops)
+    check_everybody_got_it(server, campaign, number)
+    assert repeated <= stops * CONNECTIONS
+
+
+def test_a_server_that_takes_fewer_connections_than_ours(server):
+    server.seconds, server.allowed = 0.05, ALLOWED
+    number = PEOPLE // 10
+    campaign = start_campaign(number)
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        workers.start()
+        assert wait_until(lambda: server.mails, 60)
+        started = time.monotonic()
+        assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+        seconds = time.monotonic() - started
+    possible = number * server.seconds / ALLOWED
+    say(
+        f"{number:,} mails over {ALLOWED} of {CONNECTIONS} connections in {seconds:.0f} s; {possible:.0f} s are possible"
+    )
+    check_everybody_got_it(server, campaign, number)
+    assert report(server, campaign, 0) == 0
+    assert seconds < 2 * possible + 10
+
+
 @pytest.mark.skipif("TEST_POSTGRES" not in os.environ, reason="make chaos")
 def test_without_postgresql_for_a_while(server):
     server.seconds = 0.05
     number, stops = PEOPLE // 2, 3
     campaign = start_campaign(number)
-    with KeptWorkers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
-        for _worker in range(WORKERS):
-            workers.start()
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        running = [workers.start() for _worker in range(WORKERS)]
         for _stop in range(stops):
             before = len(server.mails)
             assert wait_until(lambda before=before: len(server.mails) > before + number // 20, 60)
@@ -161,6 +219,7 @@ def test_without_postgresql_for_a_while(server):
             time.sleep(6)  # longer than a lease
             postgres("start")
         assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+        assert all(worker.poll() is None for worker in running), "a worker ended"
     repeated = report(server, campaign, stops)
     check_everybody_got_it(server, campaign, number)
     assert repeated <= stops * WORKERS * CONNECTIONS
@@ -172,9 +231,8 @@ def test_without_redis_for_a_while(server):
     number, stops = PEOPLE // 2, 3
     campaign = start_campaign(number)
     env = by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS), REDIS_URL=os.environ["TEST_REDIS_URL"])
-    with KeptWorkers(env) as workers:
-        for _worker in range(WORKERS):
-            workers.start()
+    with Workers(env) as workers:
+        running = [workers.start() for _worker in range(WORKERS)]
         for _stop in range(stops):
             before = len(server.mails)
             assert wait_until(lambda before=before: len(server.mails) > before + number // 20, 60)
@@ -182,5 +240,6 @@ def test_without_redis_for_a_while(server):
             time.sleep(6)
             redis_starts()
         assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+        assert all(worker.poll() is None for worker in running), "a worker ended"
     assert report(server, campaign, stops) == 0
     check_everybody_got_it(server, campaign, number)

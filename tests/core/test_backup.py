@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from core import backup, privacy
+from core import backup, goodbyes, privacy
 from core.images import CustomImage
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Page
 
 from newsletter import subscriptions
-from newsletter.models import Campaign, ConsentEvent, Delivery
+from newsletter.models import Campaign, ConsentEvent, Delivery, Subscriber
 from tests.committed import _django_db_helper  # noqa: F401
 from tests.workers import ROOT, environment
 
@@ -77,7 +78,7 @@ def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_d
         subscriptions.leave(luis, ConsentEvent.Way.FORM)
         answer = elsewhere("restore", path)
         assert answer.returncode == 0, answer.stderr
-        assert "2 erasures and farewells since were done again" in answer.stdout
+        assert "2 erasures and unsubscribes since were done again" in answer.stdout
         found = json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)
         assert found["pages"] == Page.objects.count()
         assert found["deliveries"] == [["ana@example.org", "delivered"]]
@@ -95,6 +96,72 @@ def test_a_list_of_goodbyes_names_nobody(backups, subscribe):
     (file,) = backups.glob("goodbyes-*.log")
     assert "rosa" not in file.read_text()
     assert oct(file.stat().st_mode)[-3:] == "600"
+
+
+TORN = [
+    b"2026-11-26T10:00:00+00:00 era",  # the disk was full
+    b"2026-11-26T10:00:00+00:00 left 0123456789ab 0123",
+    b"\0\0\0\0\0\0",
+    b"\xff\xfe\x00l\x00e",
+    b"2026-11-26T10:00:00 erased 0123456789ab " + b"0" * 64,  # a time without a zone
+    b"2026-13-26T10:00:00+00:00 erased 0123456789ab " + b"0" * 64,
+    b"2026-11-26T10:00:00+00:00 resurrected 0123456789ab " + b"0" * 64,
+    b"2026-11-26T10:00:00+00:00 erased 0123456789ab " + b"0" * 64 + b"2026-11-26T10:00:00+00:00",
+]
+
+
+@pytest.mark.parametrize("torn", TORN)
+def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, backups, subscribe, torn):
+    rosa, luis = (subscribe(f"{name}@example.org") for name in ("rosa", "luis"))
+    path = backup.make()
+    privacy.erase(rosa.email)
+    (file,) = backups.glob("goodbyes-*.log")
+    with file.open("ab") as stream:
+        stream.write(torn)
+    subscriptions.leave(luis, ConsentEvent.Way.FORM)
+    answer = elsewhere("restore", path)
+    assert answer.returncode == 0, answer.stderr
+    assert "2 erasures and unsubscribes since were done again" in answer.stdout
+    assert "1 lines of the log cannot be read" in answer.stdout
+    found = json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)
+    assert found["states"] == {"luis@example.org": "unsubscribed"}
+
+
+def test_with_a_key_that_cannot_match_nothing_is_replaced_unless_asked_for(elsewhere, subscribe):
+    rosa = subscribe("rosa@example.org")
+    path = backup.make()
+    privacy.erase(rosa.email)
+    assert elsewhere("migrate", "--verbosity", "0").returncode == 0
+    other = {"SECRET_KEY": "another key than the one that the goodbyes were written under"}
+    settings_of = "from django.conf import settings; settings.SECRET_KEY = 'another'; "
+    command = "from django.core.management import call_command; call_command('restore', {path!r}, **{more!r})"
+    refused = elsewhere("shell", "--no-imports", "-c", settings_of + command.format(path=str(path), more={}), **other)
+    assert refused.returncode != 0
+    assert "1 erasures and unsubscribes since the backup were logged under another SECRET_KEY" in refused.stderr
+    assert json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)["states"] == {}
+    more = {"without_unknown": True}
+    done = elsewhere("shell", "--no-imports", "-c", settings_of + command.format(path=str(path), more=more), **other)
+    assert "1 were logged under another SECRET_KEY and are not done again" in done.stdout
+    assert json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)["states"] == {"rosa@example.org": "active"}
+    fallback = settings_of + "settings.SECRET_KEY_FALLBACKS = ['only-for-tests']; "
+    done = elsewhere("shell", "--no-imports", "-c", fallback + command.format(path=str(path), more={"replace": True}))
+    assert "1 erasures and unsubscribes since were done again" in done.stdout
+    assert json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)["states"] == {}
+
+
+def test_one_goodbye_that_fails_keeps_no_other_from_being_said(subscribe, backups, monkeypatch):
+    people = [subscribe(f"{name}@example.org") for name in ("ana", "luis", "rosa")]
+    began = timezone.now()
+    for person in people:
+        goodbyes.note(goodbyes.LEFT, person.email)
+    leave = subscriptions.leave
+    monkeypatch.setattr(subscriptions, "leave", lambda one, *args: 1 / 0 if one.email < "b" else leave(one, *args))
+    replay = goodbyes.say_again(backups, began)
+    assert (replay.done, replay.failed, replay.unreadable, replay.unknown) == (2, 1, 0, 0)
+    assert set(Subscriber.objects.filter(state="unsubscribed").values_list("email", flat=True)) == {
+        "luis@example.org",
+        "rosa@example.org",
+    }
 
 
 def test_a_site_with_pages_is_not_overwritten_unasked():

@@ -176,6 +176,16 @@ def test_a_purge_in_one_process_is_seen_by_the_others(rf, tmp_path):
     assert middleware(rf.get("/es/")).content == b"new"
 
 
+@pytest.mark.parametrize("raw", [b"", b"cno_such_module\nPage\n.", b"ccore.pagecache\nNoSuchPage\n.", b"N."])
+def test_a_file_that_another_release_wrote_is_rendered_anew(rf, tmp_path, raw):
+    middleware = a_cache(tmp_path, lambda request: HttpResponse("new"))
+    middleware(rf.get("/es/"))
+    (written,) = [file for file in tmp_path.glob("*/*") if file.is_file()]
+    written.write_bytes(raw)
+    middleware.cache.pages.clear()
+    assert middleware(rf.get("/es/")).content == b"new"
+
+
 def test_strange_queries_do_not_fill_the_cache(rf, tmp_path):
     middleware = a_cache(tmp_path, lambda request: HttpResponse("x"))
     middleware(rf.get("/es/?utm_source=a"))

@@ -1,12 +1,15 @@
 """Several processes at once on one database; on PostgreSQL in `make test-services`, on SQLite in `make test`."""
 
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from core import limits
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
-from newsletter import campaigns, events, imports, sending, subscriptions
+from newsletter import campaigns, events, imports, quota, sending, subscriptions, tokens
 from newsletter.models import (
     Campaign,
     ConsentEvent,
@@ -130,3 +133,101 @@ def test_two_workers_share_a_campaign_and_mail_nobody_twice():
     first, second = race(work, work)
     assert len(first) + len(second) == 300
     assert len({*first, *second}) == 300
+
+
+def test_three_processes_keep_the_limit_per_second_together(settings):
+    settings.SEND_PER_SECOND = 10
+
+    def take():
+        moments, until = [], time.time() + 3
+        while time.time() < until:
+            number, pause = quota.take(4)
+            moments += [time.time()] * number
+            time.sleep(min(pause, 0.05))
+        return moments
+
+    moments = sorted(moment for taken in race(take, take, take) for moment in taken)
+    assert len(moments) >= 20
+    assert max(sum(first <= moment < first + 1 for moment in moments) for first in moments) <= 10
+
+
+@pytest.fixture
+def campaign():
+    """A campaign on its way to forty people."""
+    Subscriber.objects.bulk_create(Subscriber(email=f"{n}@example.org", state=State.ACTIVE) for n in range(40))
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+    campaigns.start(campaign)
+    return campaign
+
+
+def slowly(function):
+    """`function`, with half a second between what it reads and what it writes: the time is asked for in between."""
+
+    def run():
+        now = timezone.now
+        campaigns.timezone = SimpleNamespace(now=lambda: (time.sleep(0.5), now())[1])  # in this process only
+        return function()
+
+    return run
+
+
+def after(seconds, function):
+    return lambda: (time.sleep(seconds), function())[1]
+
+
+def test_newcomers_who_join_while_it_is_being_finished_get_it(campaign):
+    campaign.deliveries.update(state=Delivery.State.SENT)
+    Subscriber.objects.create(email="eva@example.org", state=State.ACTIVE, confirmed_at=timezone.now())
+    finish = slowly(lambda: campaigns.finish_if_done(campaign))
+    assert race(finish, after(0.2, lambda: campaigns.send_to_newcomers(campaign)))[1] == 1
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.SENDING
+    assert campaign.counts()[Delivery.State.QUEUED] == 1
+
+
+def test_what_is_tried_again_while_it_is_being_finished_is_sent(campaign):
+    campaign.deliveries.update(state=Delivery.State.FAILED)
+    finish = slowly(lambda: campaigns.finish_if_done(campaign))
+    assert race(finish, after(0.2, lambda: campaigns.retry_failed(campaign)))[1] == 40
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.SENDING
+
+
+def test_cancelling_while_something_is_tried_again_leaves_nobody_waiting(campaign):
+    campaign.deliveries.update(state=Delivery.State.FAILED)
+    race(lambda: campaigns.retry_failed(campaign), lambda: campaigns.change_state(campaign, "cancel"))
+    counts = campaign.counts()
+    assert counts[Delivery.State.QUEUED] == 0
+    assert counts[Delivery.State.FAILED] in {0, 40}
+
+
+def test_cancelling_in_the_middle_leaves_everybody_sent_or_left_out(campaign):
+    def work():
+        from django.core import mail
+
+        mail.outbox = []
+        sending.work_on(campaign, 20)
+        return len(mail.outbox)
+
+    number = race(work, after(0.02, lambda: campaigns.change_state(campaign, "cancel")))[0]
+    campaigns.settle_cancelled()
+    counts = campaign.counts()
+    assert counts[Delivery.State.SENT] == number
+    assert counts[Delivery.State.SENT] + counts[Delivery.State.SKIPPED] == 40
+
+
+def test_each_step_is_taken_once_however_many_press_at_once(campaign):
+    for action in ("pause", "resume", "pause", "cancel"):
+        assert sum(race(*[lambda action=action: campaigns.change_state(campaign, action)] * 4)) == 1
+    assert race(*[lambda: campaigns.change_state(campaign, "resume")] * 2) == [False, False]
+
+
+def test_a_campaign_that_an_editor_puts_off_while_it_starts_goes_out_now_or_later_never_both():
+    Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+    campaigns.schedule(campaign, timezone.now() - timedelta(seconds=1))
+    tomorrow = timezone.now() + timedelta(days=1)
+    started, is_put_off = race(lambda: len(campaigns.start_due()), lambda: campaigns.schedule(campaign, tomorrow))
+    assert started + is_put_off == 1
+    campaign.refresh_from_db()
+    assert campaign.state == (Campaign.State.SENDING if started else Campaign.State.SCHEDULED)

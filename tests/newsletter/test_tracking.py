@@ -140,3 +140,12 @@ def test_the_report_shows_them_in_sums(client, counted, staff_client):
     html = staff_client.get(f"/admin/newsletter/campaigns/{counted.pk}/").text
     assert "Clicks" in html
     assert counted.links.get(clicks=1).url in html
+
+
+def test_one_place_cannot_have_counted_without_end_but_is_always_led_on(client, counted, monkeypatch):
+    monkeypatch.setattr(tracking, "COUNTED", (5, timedelta(hours=1)))
+    path = next(path for path in links() if path.startswith("/t/"))
+    assert {follow(client, path).status_code for _click in range(9)} == {302}
+    assert Click.objects.count() == 5
+    client.get(path, headers=PERSON, REMOTE_ADDR="203.0.113.9")
+    assert Click.objects.count() == 6

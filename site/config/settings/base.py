@@ -79,7 +79,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "core.metrics.MetricsMiddleware",
     "core.pagecache.PageCacheMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "core.middleware.RequestLogMiddleware",
     "core.clients.ClientAddressMiddleware",
     "core.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -358,6 +358,9 @@ TRACK_OPENS = setting("bool", "TRACK_OPENS", default=False)
 # Joining: what one visitor, and all together, may ask for in an hour; throw-away addresses are marked, or refused.
 JOIN_LIMIT_PER_ORIGIN = setting("int", "JOIN_LIMIT_PER_ORIGIN", default=20)
 JOIN_LIMIT_IN_ALL = setting("int", "JOIN_LIMIT_IN_ALL", default=1000)
+# The contact form, in the same way.
+CONTACT_LIMIT_PER_ORIGIN = setting("int", "CONTACT_LIMIT_PER_ORIGIN", default=5)
+CONTACT_LIMIT_IN_ALL = setting("int", "CONTACT_LIMIT_IN_ALL", default=100)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
 ALARM_EMAILS = setting("list", "ALARM_EMAILS", default=[])
 
@@ -434,7 +437,13 @@ DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = BEHIND_PROXY
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 METRICS_TOKEN = setting("str", "METRICS_TOKEN", default="")
+SENTRY_OPTIONS = {
+    "before_send": logs.blank_report,
+    "send_default_pii": False,
+    "max_request_body_size": "never",
+    "include_local_variables": False,
+}
 if SENTRY_DSN := setting("str", "SENTRY_DSN", default=""):
     import sentry_sdk
 
-    sentry_sdk.init(SENTRY_DSN, before_send=logs.blank_report, send_default_pii=False, max_request_body_size="never")
+    sentry_sdk.init(SENTRY_DSN, **SENTRY_OPTIONS)

@@ -1,4 +1,4 @@
-"""Restore a backup: its database and its files, and what readers asked for since it was made (erasures, farewells)."""
+"""Restore a backup: its database and its files, and what readers asked for since it was made (erasures, unsubscribes)."""
 
 from pathlib import Path
 
@@ -15,7 +15,13 @@ class Command(TalkingCommand):
         parser.add_argument("file", type=Path, nargs="?", help="the backup; without it, the newest in BACKUP_DIR")
         parser.add_argument("--replace", action="store_true", help="also in the place of a site that has pages")
 
-    def handle(self, *args, file, replace, **options):
+        parser.add_argument(
+            "--without-unknown",
+            action="store_true",
+            help="also if erasures and unsubscribes since were logged under a SECRET_KEY that is lost; they are not done again",
+        )
+
+    def handle(self, *args, file, replace, without_unknown, **options):
         if file is None and not (file := next(iter(backup.backups()), None)):
             raise CommandError("There is no backup in BACKUP_DIR; name the file.")
         if not file.is_file():
@@ -25,7 +31,14 @@ class Command(TalkingCommand):
                 "This site has pages, and they would be lost. Make a backup first, stop web and worker, and add --replace."
             )
         try:
-            number = backup.restore(file, say=self.say)
+            replay = backup.restore(file, say=self.say, without_unknown=without_unknown)
         except backup.BackupError as error:
             raise CommandError(f"{file} was not restored. {error}") from error
-        self.say(f"{file} is restored; {number} erasures and farewells since were done again")
+        self.say(f"{file} is restored; {replay.done} erasures and unsubscribes since were done again")
+        for number, text in (
+            (replay.failed, "could not be done again: see the log, and do them by hand"),
+            (replay.unknown, "were logged under another SECRET_KEY and are not done again"),
+            (replay.unreadable, "lines of the log cannot be read, such as lines torn by a full disk"),
+        ):
+            if number:
+                self.say(f"{number} {text}")

@@ -3,14 +3,16 @@
 Workers tick as well, so it may run anywhere, several times or not at all; each job still runs once.
 """
 
-import signal
-import threading
+import logging
 
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
 
 from core import operations
 from core.database import wait_for_database
-from core.work import Ticker
+from core.work import Ticker, stop_by_signal, stopping
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -18,10 +20,11 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         wait_for_database()
-        stopping = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_signal: stopping.set())
-        ticker = Ticker()
-        ticker.start()
+        stop_by_signal(lambda: None)
+        Ticker().start()
         while not stopping.wait(operations.LOOK_SECONDS):
-            operations.look_after_the_queue()
+            try:
+                close_old_connections()
+                operations.look_after_the_queue()
+            except DatabaseError as error:
+                logger.warning("The database is away (%s)", " ".join(str(error).split()))

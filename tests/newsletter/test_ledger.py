@@ -1,0 +1,288 @@
+"""The rows of deliveries tell the truth: after a cancellation, a late result, a retry, an error."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from core.work import send_tick
+from django.utils import timezone
+
+from newsletter import campaigns, sending, tracking
+from newsletter.carriers.base import Carrier, Outgoing, Result
+from newsletter.errors import Meaning, Verdict
+from newsletter.models import Campaign, CampaignLink, Click, Delivery
+from newsletter.personal import Recipient
+from newsletter.sending import Lease
+
+pytestmark = pytest.mark.django_db
+State = Delivery.State
+
+
+@pytest.fixture
+def campaign(issue, subscribe):
+    """A campaign on its way to three people."""
+    for number in range(3):
+        subscribe(f"{number}@example.org")
+    campaign = Campaign.objects.create(issue=issue)
+    campaigns.start(campaign)
+    return campaign
+
+
+def in_hand(campaign):
+    """The first delivery, claimed: (its row, the Outgoing of whoever claimed it)."""
+    row, lease = campaign.deliveries.first(), Lease()
+    Delivery.objects.filter(pk=row.pk).update(
+        state=State.SENDING, lease_token=lease.token, lease_until=timezone.now() + timedelta(minutes=1), attempts=1
+    )
+    person = row.subscriber
+    recipient = Recipient(row.pk, person.uuid, person.email, person.name, row.language, campaign.pk)
+    return row, Outgoing(recipient, None, lease)
+
+
+def claim_again(row):
+    """Another worker claims a delivery; returns its lease."""
+    lease = Lease()
+    Delivery.objects.filter(pk=row.pk).update(lease_token=lease.token)
+    return lease
+
+
+# Cancelled
+
+
+def test_whoever_waits_when_it_is_cancelled_is_left_out(campaign):
+    assert campaigns.change_state(campaign, "cancel")
+    assert campaign.counts()[State.SKIPPED] == 3
+    assert campaign.counts()[State.QUEUED] == 0
+
+
+@pytest.mark.parametrize("meaning", [Meaning.LATER, Meaning.AWAY, Meaning.RELEASED])
+def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, meaning):
+    row, mail = in_hand(campaign)
+    campaigns.change_state(campaign, "cancel")
+    sending.record([Result(mail, Verdict(meaning, "not now"))])
+    send_tick()
+    row.refresh_from_db()
+    assert row.state == State.SKIPPED
+
+
+def test_what_was_on_its_way_when_it_was_cancelled_counts_as_what_became_of_it(campaign):
+    row, mail = in_hand(campaign)
+    campaigns.change_state(campaign, "cancel")
+    send_tick()
+    row.refresh_from_db()
+    assert row.state == State.SENDING
+    sending.record([Result(mail)])
+    row.refresh_from_db()
+    assert row.state == State.SENT
+    assert row.sent_at
+
+
+def test_what_a_dead_worker_held_when_it_was_cancelled_is_shown_as_in_doubt(campaign):
+    row, _mail = in_hand(campaign)
+    Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())
+    campaigns.change_state(campaign, "cancel")
+    send_tick()
+    assert campaign.counts()[State.UNKNOWN] == 1
+    assert campaign.counts()[State.SENDING] == 0
+
+
+def test_nothing_of_a_cancelled_campaign_is_tried_again(campaign):
+    campaign.deliveries.update(state=State.FAILED)
+    campaigns.change_state(campaign, "cancel")
+    assert campaigns.retry_failed(campaign) == 0
+    assert campaign.counts()[State.FAILED] == 3
+
+
+# Late, and under another's lease
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.UNKNOWN, State.FAILED, State.SKIPPED])
+def test_a_late_sent_is_a_fact_whatever_was_thought_of_it(campaign, state):
+    row, mail = in_hand(campaign)
+    claim_again(row)
+    Delivery.objects.filter(pk=row.pk).update(state=state, error="may have gone")
+    sending.record([Result(mail, provider_id="m-1")])
+    row.refresh_from_db()
+    assert (row.state, row.error, row.provider_id) == (State.SENT, "", "m-1")
+    assert row.sent_at
+
+
+def test_a_late_sent_leaves_what_the_provider_said_since(campaign):
+    row, mail = in_hand(campaign)
+    Delivery.objects.filter(pk=row.pk).update(state=State.BOUNCED, error="gone")
+    sending.record([Result(mail)])
+    row.refresh_from_db()
+    assert (row.state, row.error) == (State.BOUNCED, "gone")
+    assert row.sent_at
+
+
+@pytest.mark.parametrize("meaning", list(Meaning))
+def test_a_failure_under_a_lost_lease_changes_nothing(campaign, meaning):
+    row, mail = in_hand(campaign)
+    lease = claim_again(row)
+    sending.record([Result(mail, Verdict(meaning, "no"))])
+    row.refresh_from_db()
+    assert (row.state, row.lease_token, row.attempts) == (State.SENDING, lease.token, 1)
+
+
+def test_a_renewal_drops_what_another_worker_holds_and_nothing_else(campaign):
+    shift = sending.Shift(campaign, 60)
+    rows = [in_hand(campaign)]
+    for row in campaign.deliveries.exclude(pk=rows[0][0].pk):
+        Delivery.objects.filter(pk=row.pk).update(state=State.SENDING, lease_token=rows[0][1].lease.token)
+        person = row.subscriber
+        recipient = Recipient(row.pk, person.uuid, person.email, "", row.language, campaign.pk)
+        rows.append((row, Outgoing(recipient, None, rows[0][1].lease)))
+    shift.in_hand = {mail.number: mail for _row, mail in rows}
+    other = claim_again(rows[0][0])
+    before = Delivery.objects.get(pk=rows[0][0].pk).lease_until
+    assert not any(mail.is_held() for _row, mail in rows)
+    shift._renew()
+    assert [mail.is_held() for _row, mail in rows] == [False, True, True]
+    theirs = Delivery.objects.get(pk=rows[0][0].pk)
+    assert (theirs.lease_token, theirs.lease_until) == (other.token, before)
+
+
+def test_what_is_in_its_own_hands_is_not_taken_for_a_dead_worker_s(campaign, settings):
+    settings.EMAIL_PROVIDER = "postmark"  # where a second try would be a second mail
+    row, mail = in_hand(campaign)
+    campaign.deliveries.exclude(pk=row.pk).update(state=State.SENT)
+    Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())  # the database was away for so long
+    shift = sending.Shift(campaign, 60)
+    shift.capabilities = sending.capabilities.of("postmark")
+    shift.in_hand = {row.pk: mail}
+    shift._fill(Carrier())
+    row.refresh_from_db()
+    assert (row.state, row.lease_token, row.attempts) == (State.SENDING, mail.lease.token, 1)
+
+
+def test_a_result_that_the_database_refuses_is_set_aside_alone(campaign, monkeypatch):
+    rows = [in_hand(campaign)]
+    original = sending.record
+
+    def record(results):
+        if len(results) > 1 or results[0].provider_id == "bad":
+            raise sending.DatabaseError("value out of range")
+        original(results)
+
+    monkeypatch.setattr(sending, "record", record)
+    others = campaign.deliveries.exclude(pk=rows[0][0].pk)
+    others.update(state=State.SENDING)
+    mails = [rows[0][1]] + [
+        Outgoing(Recipient(row.pk, None, "", "", "es", campaign.pk), None, Lease()) for row in others
+    ]
+    sending._record_each([Result(mails[0], provider_id="bad"), *[Result(mail) for mail in mails[1:]]])
+    assert campaign.counts()[State.SENT] == 2
+    assert campaign.counts()[State.UNKNOWN] == 1
+
+
+def test_words_of_a_provider_with_a_nul_are_kept(campaign):
+    row, mail = in_hand(campaign)
+    sending.record([Result(mail, Verdict(Meaning.NEVER, "550 no\0 such user"), "n\0")])
+    row.refresh_from_db()
+    assert (row.state, row.error, row.provider_id) == (State.FAILED, "550 no such user", "n")
+
+
+# Errors and stale reads
+
+
+def test_an_error_that_nobody_expected_pauses_the_campaign_and_raises_an_alarm(campaign, monkeypatch, caplog):
+    def fail(*arguments):
+        raise KeyError("a fault")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sending, "Content", fail)
+        assert not sending.work_on(campaign, 5)
+    assert "campaign stopped by an error" in caplog.text
+    assert campaign.counts()[State.QUEUED] == 3
+    campaign.refresh_from_db()
+    assert campaign.is_waiting
+    Campaign.objects.update(resume_at=None)
+    campaign.refresh_from_db()
+    sending.work_on(campaign, 5)
+    assert campaign.counts()[State.SENT] == 3
+
+
+def test_a_campaign_that_was_put_off_meanwhile_is_not_started(issue, subscribe, monkeypatch):
+    subscribe("ana@example.org")
+    campaign = Campaign.objects.create(issue=issue)
+    campaigns.schedule(campaign, timezone.now() - timedelta(seconds=1))
+    seen = list(Campaign.objects.filter(state=Campaign.State.SCHEDULED))
+    tomorrow = timezone.now() + timedelta(days=1)
+    campaigns.schedule(campaign, tomorrow)  # after the tick has read it, before it starts it
+    assert not campaigns.start(seen[0], is_due=True)
+    assert not campaigns._put_back(seen[0], Campaign.Problem.LATE)
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.scheduled_at) == (Campaign.State.SCHEDULED, tomorrow)
+
+
+def test_a_correction_reaches_a_worker_that_is_at_work(campaign):
+    shift = sending.Shift(campaign, 60)
+    shift.capabilities = sending.capabilities.of("smtp")
+    (before,) = shift._outgoing([campaign.deliveries.first().pk], Lease())
+    campaigns.change_state(campaign, "pause")
+    issue = campaign.issue
+    issue.subject = "Sin errores"
+    issue.save_revision().publish()
+    assert campaigns.correct(campaign)
+    (after,) = shift._outgoing([campaign.deliveries.first().pk], Lease())
+    assert (before.content.mail.subject, after.content.mail.subject) == (
+        "Conozca a CLAC en cinco minutos",
+        "Sin errores",
+    )
+
+
+# Clicks
+
+
+def seconds_to_judge(clicks):
+    """How many of `clicks` count, and how many seconds of this process's own it takes to say so."""
+    Click.objects.bulk_create(clicks)
+    started = time.process_time()
+    return tracking.judge(), time.process_time() - started
+
+
+def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
+    links = [
+        CampaignLink.objects.create(campaign=campaign, number=n, url=f"https://example.org/{n}") for n in (901, 902)
+    ]
+    delivery, start = campaign.deliveries.first(), timezone.now() - timedelta(days=1)
+
+    def clicks(number):
+        last = Click(delivery=delivery, link=links[1], at=start + timedelta(minutes=1))
+        return [
+            Click(delivery=delivery, link=links[0], at=start + timedelta(milliseconds=n)) for n in range(number)
+        ] + [last]
+
+    counted, few = seconds_to_judge(clicks(500))
+    assert counted == 2
+    counted, many = seconds_to_judge(clicks(4000))
+    assert counted == 2
+    assert many < 24 * few  # eight times as many; in quadratic time 64 times as long
+    delivery.refresh_from_db()
+    assert delivery.clicked_at == start
+    assert delivery.subscriber.engaged_at == start + timedelta(minutes=1)
+
+
+def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_assert_max_num_queries):
+    link = CampaignLink.objects.create(campaign=campaign, number=901, url="https://example.org/901")
+    people = [subscribe(f"p{number}@example.org") for number in range(1200)]
+    rows = Delivery.objects.bulk_create(Delivery(campaign=campaign, subscriber=person) for person in people)
+    start = timezone.now() - timedelta(days=1)
+    Click.objects.bulk_create(Click(delivery=row, link=link, at=start) for row in rows)
+    with django_assert_max_num_queries(60):
+        assert tracking.judge() == 1200
+    link.refresh_from_db()
+    assert link.clicks == 1200
+    assert Delivery.objects.filter(clicked_at=start).count() == 1200
+
+
+def test_clicks_that_belong_together_are_judged_together(campaign):
+    links = [
+        CampaignLink.objects.create(campaign=campaign, number=n, url=f"https://example.org/{n}") for n in (901, 902)
+    ]
+    delivery, edge = campaign.deliveries.first(), timezone.now() - tracking.PATIENCE
+    Click.objects.create(delivery=delivery, link=links[0], at=edge - timedelta(seconds=0.5))
+    Click.objects.create(delivery=delivery, link=links[1], at=edge + timedelta(seconds=0.5))  # its moment is not over
+    assert tracking.judge() == 0
+    assert Click.objects.count() == 2
