@@ -530,3 +530,35 @@ def test_a_private_document_has_no_other_address(stack, through_nginx):
         answer = sent_as_it_is(stack, f"/media/{path}", through_nginx)
         assert secret.encode() not in answer, path
         assert re.match(rb"HTTP/1\.1 (301|302|400|404) ", answer), (path, answer[:80])
+
+
+PICTURE = """
+import io
+from core.images import CustomImage
+from django.core.files.images import ImageFile
+from PIL import Image
+from wagtail.models import Collection
+raw = io.BytesIO()
+Image.new("RGB", (60, 40)).save(raw, "JPEG")
+collection = Collection.get_first_root_node().add_child(name="Actas")
+image = CustomImage.objects.create(title="Acta", file=ImageFile(raw, "acta.jpg"), collection=collection)
+print("picture:", image.get_rendition("width-30").url, image.file.name)
+"""
+MAKE_PRIVATE = """
+from wagtail.models import Collection, CollectionViewRestriction
+CollectionViewRestriction.objects.create(collection=Collection.objects.get(name="Actas"), restriction_type="login")
+"""
+
+
+def test_a_picture_that_becomes_private_leaves_nginx_and_its_original_has_no_address(stack):
+    url, original = re.search(r"picture: (\S+) (\S+)", stack.manage("shell", "-c", PICTURE)).groups()
+    for encoding in ("br", "gzip", "identity"):
+        assert stack.ask(f"{stack.url}{url}", accept_encoding=encoding)[0] == 200
+    for path in spellings(*original.split("/")):
+        assert re.match(rb"HTTP/1\.1 (400|404) ", sent_as_it_is(stack, f"/media/{path}", True)), path
+    stack.manage("shell", "-c", MAKE_PRIVATE)
+    for encoding in ("br", "gzip", "identity"):
+        until = time.monotonic() + 30
+        while stack.ask(f"{stack.url}{url}", accept_encoding=encoding)[0] != 404:
+            assert time.monotonic() < until, encoding
+            time.sleep(0.2)
