@@ -246,7 +246,7 @@ def test_when_a_check_fails_with_an_error_nobody_is_let_in(ana, monkeypatch):
     for place, name in (
         (limits, "take"),
         (ana.__class__, "check_password"),
-        (signin, "has_app"),
+        (signin, "user_has_device"),
         (signin, "match_token"),
     ):
         client = Client(raise_request_exception=False)

@@ -4,13 +4,13 @@ import smtplib
 from datetime import timedelta
 
 import pytest
+from core import privacy
 from core.work import send_tick
 from django.core import mail
 from django.utils import timezone
 
 from newsletter import campaigns, mailing, rendering, sending
 from newsletter.models import Campaign, ConsentEvent, Delivery, Subscriber, Suppression
-from newsletter.privacy import erase
 from newsletter.subscriptions import end, leave, manage_url
 from newsletter.tasks import send_campaign
 
@@ -110,7 +110,7 @@ def test_the_content_is_frozen_at_the_start(campaign, subscribe, issue):
     [
         lambda ana: leave(ana, "mail"),
         lambda ana: end(ana, ConsentEvent.Kind.BOUNCED, ConsentEvent.Way.PROVIDER),
-        lambda ana: erase(ana.email),
+        lambda ana: privacy.erase(ana.email),
         lambda ana: Suppression.add(ana.email, "complained"),
     ],
     ids=["leaves", "bounces", "is erased", "is suppressed"],
