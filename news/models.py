@@ -101,7 +101,8 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
             raise Http404
 
         def address(language):
-            there = ArticlePage.latest(locales()[language]).filter(chosen).exists()
+            is_own = language == self.locale.language_code
+            there = is_own or ArticlePage.latest(locales()[language]).filter(chosen).exists()
             return self.reverse_subpage(route, time) if there else None
 
         return self._list(
@@ -120,7 +121,7 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         context |= {"articles": page, "topics": self._topics(), "years": self._years()}
         if address:
             links = [self._below(link, address) for link in i18n.page_languages(self)]
-            own = next(link.url for link in links if link.current)
+            own = self.url + address(self.locale.language_code)  # a private index is not among the links
             context |= {"view_languages": links, "canonical": absolute(own)}
         return self.render(request, context_overrides=context)
 

@@ -122,6 +122,10 @@ def _pictures(page, mail):
     """Pictures whose words are missing, and those that are too heavy."""
     found, name = [], {"language": page.locale.get_display_name()}
     for image in _images_of(page):
+        if image.is_private:
+            name["title"] = image.title
+            text = _("%(language)s: the picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")  # fmt: skip
+            found.append(Finding(BLOCKS, text % name, _edit(page)))
         if not image.decorative and not image.contextual_alt_text:
             name["title"] = image.title
             text = _("%(language)s: the picture “%(title)s” has no alternative text.")

@@ -41,3 +41,32 @@ def spellings(folder: str, name: str) -> list[str]:
     for up in dots:
         found += [f"x/{up}/{path}", f"images/{up}/{path}", f"{up}/media/{path}", f"images%2f{up}%2f{path}"]
     return found
+
+
+def address_spellings(email: str) -> list[str]:
+    """Other ways in which an address comes by: typed, encoded for an address bar, a page or a mail, quoted by a program."""
+    local, _at, domain = email.partition("@")
+    return [
+        email,
+        email.upper(),
+        email.title(),
+        quote(email),
+        quote(quote(email)),
+        "".join(f"%{letter:02X}" for letter in email.encode()),
+        email.replace("@", "&#64;"),
+        email.replace("@", "＠"),
+        f"mailto:{email}",
+        f"<{email}>",
+        f'"Rosa" <{email}>',
+        repr({email: (550, b"no such user")}),
+        repr(email.encode()),
+        f"{local}+boletin@{domain}",
+        f'"{local.replace(".", " ")}"@{domain}',
+        f"o'{local}@{domain}",
+        f"{{{local}}}@{domain}",
+        f"{local}@añejo.example",
+        f"{local}@xn--aejo-hqa.example",
+        f"{local}@localhost",
+        f"{local}@[192.0.2.1]",
+        f"https://{email.replace('@', ':secret@')}/",
+    ]

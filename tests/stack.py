@@ -65,7 +65,7 @@ def nginx_config(folder, web, port, purge, plain=None):
     path.write_text(
         f"load_module {PURGE_MODULE};\npid {folder}/nginx.pid;\n"
         f"{'user root;' if os.getuid() == 0 else ''}\nworker_processes 2;\nerror_log {folder}/error.log;\n"
-        f"events {{ worker_connections 2048; }}\nhttp {{\n    include /etc/nginx/mime.types;\n    sendfile on;\n    tcp_nopush on;\n{temporary}{site}}}\n"
+        f"events {{ worker_connections 2048; }}\nhttp {{\n    include /etc/nginx/mime.types;\n    sendfile on;\n    tcp_nopush on;\n    access_log {folder}/access.log;\n{temporary}{site}}}\n"
     )
     return path
 

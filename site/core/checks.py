@@ -112,7 +112,7 @@ def _pictures(page):
     told = [(image, image.contextual_alt_text) for image in images if not image.decorative]
     found = [("alt", {"title": image.title}) for image, text in told if not text]
     if not page.get_view_restrictions().exists():
-        hidden = [image for image in images if image.collection.get_view_restrictions().exists()]
+        hidden = [image for image in images if image.is_private]
         found += [("private_picture", {"title": image.title}) for image in hidden]
     named = [(image, text) for image, text in told if text and looks_like_file_name(text, image.filename)]
     return found + [("alt_file_name", {"title": image.title, "text": text}) for image, text in named]

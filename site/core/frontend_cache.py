@@ -16,6 +16,7 @@ from wagtail.contrib.frontend_cache.utils import PurgeBatch
 from wagtail.models import Page
 
 from .markup import absolute
+from .models import Topic
 
 logger = logging.getLogger(__name__)
 PURGE_SECONDS = 5
@@ -37,7 +38,9 @@ def _common_addresses():
     addresses = [f"{settings.SITE_URL}/sitemap.xml"]
     for code, _name in settings.LANGUAGES:
         with override(code):
-            addresses.append(absolute(reverse("news_feed")))
+            addresses += [absolute(reverse(name)) for name in ("news_feed", "newsletter_feed")]
+            slugs = Topic.objects.filter(locale__language_code=code).values_list("slug", flat=True)
+            addresses += [absolute(reverse("topic_feed", args=[slug])) for slug in slugs]
     return addresses
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.translation import override
-from wagtail.models import CollectionViewRestriction, Locale, Page, PageViewRestriction, Site
+from wagtail.models import Locale, Page, PageViewRestriction, Site
 from wagtail.models.sites import get_site_for_hostname
 
 from .models import Menu, SiteTexts, Topic
@@ -69,16 +69,6 @@ def public(pages, inside=None):
         if not (inside and inside.path.startswith(path)):
             pages = pages.exclude(path__startswith=path)
     return pages
-
-
-@until_purge
-def _restricted_collections():
-    return list(CollectionViewRestriction.objects.values_list("collection__path", flat=True))
-
-
-def is_private(collection) -> bool:
-    """Whether a Collection, or one above it, asks who wants to see what lies in it."""
-    return any(collection.path.startswith(path) for path in _restricted_collections())
 
 
 @until_purge

@@ -98,6 +98,11 @@ class CustomImage(AbstractImage):
         permissions = [("choose_image", "Can choose image")]
 
     @property
+    def is_private(self) -> bool:
+        """Whether the picture's collection, or one above it, asks who wants to see what lies in it."""
+        return self.collection.get_view_restrictions().exists()
+
+    @property
     def default_alt_text(self):
         """What is proposed as alternative text: the description. The title is often the file's name, and says nothing."""
         return self.description

@@ -59,7 +59,8 @@ class SecurityHeadersMiddleware(CSPMiddleware):
 class RequestLogMiddleware(RequestMiddleware):
     """Writes a line for each request, without what its address may hold of a person."""
 
-    def format_request(self, request):
+    @staticmethod
+    def format_request(request):
         return f"{request.method} {logs.shown_path(request)}"
 
 

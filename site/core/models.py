@@ -88,7 +88,7 @@ class BasePage(Page):
     @property
     def share_image_url(self):
         """The absolute address of the picture that is shown where the page is shared, 1200 × 630 px."""
-        if self.share_image:
+        if self.share_image and not self.share_image.is_private:
             path = self.share_image.get_rendition("fill-1200x630|format-jpeg").url
         else:
             path = reverse("share_picture", args=[self.pk])

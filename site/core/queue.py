@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
 from rq.worker import SimpleWorker
 
+from .logs import blank
 from .work import stop_by_signal, stopping, tick
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,9 @@ class Worker(SimpleWorker):
         self._stop_requested = True
         if not self.is_busy:
             raise StopRequested
+
+    def handle_job_failure(self, *args, exc_string="", **kwargs):
+        super().handle_job_failure(*args, exc_string=blank(exc_string), **kwargs)
 
 
 def run_worker():

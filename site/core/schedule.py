@@ -18,6 +18,7 @@ from django_tasks import task
 from structlog.contextvars import bound_contextvars
 
 from .alarms import raise_alarm
+from .logs import blank
 from .redaction import RedactedTextField
 from .work import tick
 
@@ -91,7 +92,7 @@ def _run(name):
         outcome, succeeded = str(job.function() or ""), True
     except Exception as error:
         logger.exception("The job %s failed", name)
-        outcome, succeeded = "".join(traceback.format_exception_only(error)).strip(), False
+        outcome, succeeded = blank("".join(traceback.format_exception_only(error)).strip()), False
     JobRun.objects.filter(name=name).update(
         finished_at=timezone.now(),
         due_at=started + job.period,

@@ -1,15 +1,17 @@
 """What core does when something is published, moved, changed or migrated."""
 
 from django.db import transaction
-from django.db.models.signals import post_delete, post_migrate, post_save
+from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
 from django.dispatch import receiver
+from django_tasks_db.models import DBTaskResult
+from wagtail import hooks
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.models import Collection, CollectionViewRestriction, Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
 from wagtail_localize.models import TranslationSource
 
-from . import frontend_cache, pagecache, roles, search, translations
+from . import frontend_cache, logs, pagecache, roles, search, translations
 from .images import CustomImage, CustomRendition
 from .models import BasePage, Menu, SiteTexts, Topic
 from .sites import follow_site_url
@@ -54,9 +56,11 @@ for model in (*PLAIN_MODELS, Menu, SiteTexts):
 
 
 @receiver(post_save, sender=CollectionViewRestriction)
+@receiver(post_save, sender=Collection)
 def purge_private_pictures(instance, **kwargs):
-    """Take the pictures of a collection that has become private out of the cache in front of the site."""
-    collections = instance.collection.get_descendants(inclusive=True)
+    """Take the pictures of a collection that has become private, or moved, out of the cache in front of the site."""
+    collection = instance if isinstance(instance, Collection) else instance.collection
+    collections = collection.get_descendants(inclusive=True)
     frontend_cache.purge_pictures(CustomRendition.objects.filter(image__collection__in=collections))
 
 
@@ -64,6 +68,13 @@ def purge_private_pictures(instance, **kwargs):
 def purge_moved_picture(instance, **kwargs):
     """Take a picture out of the cache in front of the site: it may have moved to a private collection."""
     frontend_cache.purge_pictures(instance.renditions.all())
+
+
+@hooks.register("after_bulk_action")
+def purge_moved_pictures(request, action_type, objects, action):
+    """The same of many pictures at once, which are moved without a signal."""
+    if action_type == "add_to_collection" and action.model is CustomImage:
+        frontend_cache.purge_pictures(CustomRendition.objects.filter(image__in=objects))
 
 
 @receiver(published)
@@ -96,3 +107,9 @@ def purge_deleted_pages(sender, instance, **kwargs):
     """A deleted page is gone from every list at once."""
     if issubclass(sender, Page):
         purge_pages(instance)
+
+
+@receiver(pre_save, sender=DBTaskResult)
+def blank_traceback(instance, **kwargs):
+    """Keep the traceback of a task without what libraries quote."""
+    instance.traceback = logs.blank(instance.traceback)

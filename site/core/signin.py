@@ -52,6 +52,7 @@ from wagtail.users.models import UserProfile
 
 from . import limits, passkeys
 from .clients import origin, truncated_origin
+from .logs import shown_path
 
 logger = logging.getLogger(__name__)
 
@@ -232,7 +233,7 @@ class SignInMiddleware:
         is_sent_home = response.status_code == 302 and response["Location"] == reverse("wagtailadmin_home")
         is_signing_in = request.path_info.startswith((reverse("wagtailadmin_login"), reverse("signin_manage")))
         if user.is_authenticated and (response.status_code == 403 or (is_sent_home and not is_signing_in)):
-            logger.warning("Denied to user %s: %s %s", user.pk, request.method, request.path_info)
+            logger.warning("Denied to user %s: %s %s", user.pk, request.method, shown_path(request))
 
     def _end_if_old(self, request):
         session, now = request.session, timezone.now()

@@ -3,22 +3,21 @@
 import mimetypes
 
 from django.conf import settings
-from django.core.files.storage import storages
 from django.http import FileResponse, Http404
 from storages.backends.s3 import S3Storage
 
 
-class RenditionsInS3(S3Storage):
-    """The resized copies of pictures in S3, whose addresses are those of the site (core.views.media)."""
+class FilesInS3(S3Storage):
+    """Files in S3 whose addresses are those of the site; core.views.media decides which of them it serves."""
 
     def url(self, name, *args, **kwargs):
         return f"{settings.MEDIA_URL}{name}"
 
 
-def serve_stored(name: str) -> FileResponse:
-    """A response with a rendition's file. Raises Http404."""
+def serve_stored(storage, name: str) -> FileResponse:
+    """A response with a file of `storage`. Raises Http404."""
     try:
-        stored = storages["renditions"].open(name)
+        stored = storage.open(name)
     except FileNotFoundError:
         raise Http404 from None
     return FileResponse(stored, content_type=mimetypes.guess_type(name)[0] or "application/octet-stream")

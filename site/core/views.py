@@ -17,9 +17,10 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.static import serve
+from wagtail.images.permissions import permission_policy
 from wagtail.models import Page
+from wagtail.users.models import UserProfile
 
-from . import furniture
 from . import search as search_module
 from .database import pending_migrations
 from .furniture import locales, public
@@ -104,23 +105,22 @@ def server_error(request):
     return response
 
 
-RENDITION = re.compile(r"images/[\w.-]+")
+FILE_NAME = re.compile(r"(images|avatar_images)/[\w.-]+")
+SHARED_CACHE_SECONDS = 600  # how long a proxy that is not told shows a picture that has become private
 
 
 @require_safe
 def media(request, path):
-    """A rendition of a picture, in a sandbox of its own so that nothing uploaded runs in the site's origin.
+    """A rendition of a picture, or a user's avatar, in a sandbox so that nothing uploaded runs in the site's origin.
 
     Nothing else has an address below MEDIA_URL. The database has to know the file by exactly this name, so no other spelling
-    leads anywhere; the collection of its picture decides who may see it.
+    leads anywhere. The collection of a picture decides who may see it; avatars are for those who use the admin.
     """
-    if not RENDITION.fullmatch(path):
+    name = FILE_NAME.fullmatch(path)
+    if not name:
         raise Http404
-    rendition = get_object_or_404(CustomRendition.objects.select_related("image__collection"), file=path)
-    is_private = furniture.is_private(rendition.image.collection)
-    if is_private and not may_see(request, rendition.image.collection):
-        raise Http404
-    response = _file_response(request, path)
+    alias, is_private = _avatar(request, path) if name[1] == "avatar_images" else _rendition(request, path)
+    response = _file_response(request, storages[alias], path)
     response["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; sandbox"
     )
@@ -128,20 +128,39 @@ def media(request, path):
         response["Cache-Control"] = "private, no-store"
     elif isinstance(response, FileResponse):
         # Wagtail names renditions after their content's hash, so what lies at an address never changes.
-        response["Cache-Control"] = "public, max-age=31536000, immutable"
+        response["Cache-Control"] = f"public, max-age=31536000, immutable, s-maxage={SHARED_CACHE_SECONDS}"
     return response
 
 
-def may_see(request, collection) -> bool:
-    """Whether whoever asks may see what lies in a Collection with view restrictions."""
-    return all(restriction.accept_request(request) for restriction in collection.get_view_restrictions())
+def _rendition(request, path):
+    """(alias of its storage, whether it is private) of a rendition. Raises Http404 if whoever asks may not see it."""
+    rendition = get_object_or_404(CustomRendition.objects.select_related("image__collection"), file=path)
+    is_private = rendition.image.is_private
+    if is_private and not may_see(request, rendition.image):
+        raise Http404
+    return "renditions", is_private
 
 
-def _file_response(request, path):
-    storage = storages["renditions"]
+def _avatar(request, path):
+    """The same of a user's avatar."""
+    if not request.user.has_perm("wagtailadmin.access_admin"):
+        raise Http404
+    get_object_or_404(UserProfile, avatar=path)
+    return "default", True
+
+
+def may_see(request, image) -> bool:
+    """Whether whoever asks may see an image of a private collection: as a reader, or as an editor who works with it."""
+    restrictions = image.collection.get_view_restrictions()
+    return all(restriction.accept_request(request) for restriction in restrictions) or (
+        permission_policy.user_has_any_permission_for_instance(request.user, ["change", "delete", "choose"], image)
+    )
+
+
+def _file_response(request, storage, path):
     if isinstance(storage, FileSystemStorage):
         return serve(request, path, document_root=storage.location)
-    return serve_stored(path)
+    return serve_stored(storage, path)
 
 
 PLAIN = "text/plain; charset=utf-8"

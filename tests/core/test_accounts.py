@@ -349,6 +349,20 @@ def test_what_a_session_may_not_do_without_asking_again(client, ana):
     assert ana.email == "ana@example.org"
 
 
+def test_a_change_of_the_second_step_ends_other_sessions(client, ana):
+    """In both sessions the second step was taken, so that nothing but the change keeps one of them out."""
+    TOTPDevice.objects.create(user=ana, name="app", confirmed=True)
+    codes = signin.new_recovery_codes(ana)
+    other = Client()
+    for browser in (client, other):
+        sign_in(browser)
+        browser.post(reverse("signin_ask"), {"code": codes.pop()})
+        assert is_in(browser)
+    client.post(reverse("signin_change", args=["codes"]))
+    assert is_in(client)
+    assert not is_in(other)
+
+
 def test_who_is_deleted_is_out_at_once(client, ana):
     sign_in(client)
     assert is_in(client)

@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from core.models import Menu
+from wagtail.models import PageViewRestriction
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +67,10 @@ def test_without_anything_in_front_no_task_is_made(page_of, run_tasks):
 
     page_of("article-2004").save_revision().publish()
     assert not DBTaskResult.objects.filter(task_path__contains="frontend_cache").exists()
+
+
+def test_a_page_that_becomes_private_leaves_every_feed(page_of, purged, run_tasks):
+    PageViewRestriction.objects.create(page=page_of("news"), restriction_type="login")
+    run_tasks()
+    feeds = {"/es/news/feed.xml", "/en/news/topics/organisation/feed.xml", "/pt-br/subscription/feed.xml"}
+    assert feeds <= set(purged)

@@ -1,7 +1,6 @@
 """What the operator sees: the page in the admin, /metrics, the logs, and the alarm when nobody works."""
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -160,36 +159,13 @@ def test_a_line_about_sending_has_the_number_of_its_campaign():
     [
         ("GET /es/subscription/leave/ABCDEFGHIJKLMNOPQRSTUVWXYZ234567/", "GET /es/subscription/leave/…/"),
         ("Mail for Rosa.Díaz+x@example.org.sv failed", "Mail for … failed"),
-        ("GET /en/search/?q=coffee&page=2", "GET /en/search/?q=…&page=2"),
+        ("GET /en/search/?q=coffee&page=2", "GET /en/search/?…"),
         ("GET /es/que-hacemos/organizaciones-de-productoras/", "GET /es/que-hacemos/organizaciones-de-productoras/"),
         ("key xkeysib-0123456789abcdef0123456789abcdef", "key …"),
     ],
 )
 def test_what_is_a_persons_or_secret_is_blanked(text, expected):
     assert logs.blank(text) == expected
-
-
-def test_sentry_gets_neither_people_nor_forms():
-    report = {
-        "user": {"email": "rosa@example.org"},
-        "request": {
-            "url": "https://clac.example/?email=rosa@example.org",
-            "data": {"email": "r"},
-            "cookies": {"s": "1"},
-        },
-        "exception": {
-            "values": [{"value": "no rosa@example.org", "stacktrace": {"frames": [{"vars": {"e": "r@x.org"}}]}}]
-        },
-    }
-    sent = logs.blank_report(report, None)
-    assert "rosa" not in json.dumps(sent)
-    assert "r@x.org" not in json.dumps(sent)
-    assert not {"cookies", "data"} & set(sent["request"])
-
-
-def test_no_logger_writes_around_the_blanks(settings):
-    assert set(settings.LOGGING["handlers"]) == {"console"}
-    assert all(handler.formatter for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler)
 
 
 def test_nobody_writes_lines_into_the_log():

@@ -141,3 +141,15 @@ def test_no_breadcrumb_names_a_page_that_was_withdrawn(page_of, client):
     above.unpublish()
     pagecache.purge()
     assert f'"name": "{above.title}"' not in client.get(page.url).text
+
+
+@pytest.mark.parametrize("key", ["home", "about", "news", "newsletter"])
+def test_whoever_may_read_a_private_part_can_read_each_of_its_lists(page_of, staff_client, key):
+    make_private(page_of(key), RESTRICTIONS[0])
+    for page in Page.objects.filter(depth__gte=2, live=True).specific():
+        for path in page.get_cached_paths():
+            address = page.url + path.lstrip("/")
+            answer = staff_client.get(address)
+            assert answer.status_code == 200, address
+            if "canonical" in answer.context:
+                assert answer.context["canonical"].endswith(address.partition("?")[0])

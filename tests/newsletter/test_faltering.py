@@ -170,8 +170,8 @@ def test_ten_lost_answers_in_a_row_pause_it_and_nobody_gets_more_than_two(server
     work(campaign)
     assert campaign.state == Campaign.State.PAUSED
     assert campaign.problem == Campaign.Problem.UNCLEAR
-    assert campaign.problem_words == "the server closed the connection"
-    assert 10 <= len(server.mails) < 10 + 4  # as many more as there are connections
+    assert "connection" in campaign.problem_words.lower()
+    assert 10 <= len(server.mails) < 10 + 2 * 4  # what its four connections had begun meanwhile
     assert "campaign paused" in caplog.text
     for hours in range(0, 99, 3):
         campaigns.change_state(campaign, "resume")

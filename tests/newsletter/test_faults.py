@@ -209,7 +209,6 @@ def break_(*arguments, **more):
     raise KeyError("a fault")
 
 
-@by_threads
 def test_settings_that_no_mail_can_go_out_with_pause_the_campaign(campaign, server, monkeypatch):
     monkeypatch.setattr(threads, "get_connection", break_)
     monkeypatch.setattr(smtp.Connection, "open", break_)

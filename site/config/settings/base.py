@@ -261,10 +261,9 @@ if S3_BUCKET:
         "default_acl": None,
         "file_overwrite": False,
     }
-    _in_s3 = "storages.backends.s3.S3Storage"
-    STORAGES["default"] = {"BACKEND": _in_s3, "OPTIONS": {**_s3, "location": "media"}}
-    STORAGES["renditions"] = {"BACKEND": "core.storage.RenditionsInS3", "OPTIONS": {**_s3, "location": "renditions"}}
-    STORAGES["private"] = {"BACKEND": _in_s3, "OPTIONS": {**_s3, "location": "private"}}
+    STORAGES["default"] = {"BACKEND": "core.storage.FilesInS3", "OPTIONS": {**_s3, "location": "media"}}
+    STORAGES["renditions"] = {"BACKEND": "core.storage.FilesInS3", "OPTIONS": {**_s3, "location": "renditions"}}
+    STORAGES["private"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**_s3, "location": "private"}}
 
 WAGTAIL_SITE_NAME = "CLAC"
 # The admin, too, contacts no third party.
@@ -480,7 +479,7 @@ DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 METRICS_TOKEN = setting("str", "METRICS_TOKEN", default="")
 SENTRY_OPTIONS = {
-    "before_send": logs.blank_report,
+    "before_send": logs.scrub_report,
     "send_default_pii": False,
     "max_request_body_size": "never",
     "include_local_variables": False,

@@ -29,7 +29,8 @@ class Command(BaseCommand):
             "--log-level": "warning",
         }
         words = [str(word) for pair in arguments.items() for word in pair]
-        command = [sys.executable, "-m", "granian", *words, "--respawn-failed-workers", "config.wsgi:application"]
+        switches = ["--respawn-failed-workers", "--no-access-log"]  # the application logs requests, without tokens
+        command = [sys.executable, "-m", "granian", *words, *switches, "config.wsgi:application"]
         os.chdir(settings.BASE_DIR)
         sys.stdout.flush()
         os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606
