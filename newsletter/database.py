@@ -144,3 +144,10 @@ def sum_up_tally():
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(SUM_UP)
+
+
+def forget_deleted_words():
+    """Merge SQLite's index of trigrams, which until then holds those of deleted subscribers (half a second for 200,000)."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO subscriber_find (subscriber_find) VALUES ('optimize')")

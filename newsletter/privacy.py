@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 
-from . import bounces, imports, subscriptions
+from . import bounces, database, imports, subscriptions
 from .models import (
     ConsentEvent,
     Delivery,
@@ -128,7 +128,10 @@ class Subscription(Place):
         return [_story(row) for row in Subscriber.objects.filter(email=pattern.email)]
 
     def forget(self, pattern):
-        return remove(Subscriber.objects.select_for_update().filter(email=pattern.email))
+        number = remove(Subscriber.objects.select_for_update().filter(email=pattern.email))
+        if number:
+            database.forget_deleted_words()
+        return number
 
     def held(self):
         return Subscriber.objects.values_list("email", flat=True).iterator(10000)

@@ -67,7 +67,7 @@ class Texts(Place):
     @transaction.atomic
     def export(self, pattern):
         return [
-            {"in": row._meta.verbose_name, "text": pattern.excerpt(getattr(row, name))}
+            {"in": str(row._meta.verbose_name), "text": pattern.excerpt(getattr(row, name))}
             for row, names in self._rows(pattern)
             for name in names
         ]

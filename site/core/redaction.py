@@ -70,7 +70,7 @@ class AddressPattern:
     def __init__(self, address):
         self.email = address
         local, _at, domain = address.rpartition("@")
-        self.clue = max(re.findall(r"[a-z0-9]+", local) or [""], key=len)
+        self.clue = max(re.findall(r"[a-z0-9]+", local) or re.findall(r"[a-z0-9]+", domain), key=len)
         spellings = {domain, _unicode(domain)}
         sure = "|".join("(?:=\r?\n)?".join(map(_spelled, f"{local}@{name}")) for name in spellings)
         # VERP: bounces+rosa=example.org@provider.example
