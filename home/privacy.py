@@ -1,40 +1,55 @@
 """What the contact form kept of an address, its erasure, and how long it is kept."""
 
-from datetime import timedelta
-
-from core import goodbyes, privacy
-from django.conf import settings
-from django.dispatch import receiver
-from django.utils import timezone
+from core import retention
+from core.places import CODES, PUBLISHED, log_by_number
+from core.privacy import Place, Texts, declare, register
 
 from .models import ContactMessage
 
 
-@receiver(privacy.asked_for)
-def data_of(email, **kwargs):
-    """The messages from an address."""
-    messages = ContactMessage.objects.filter(email__iexact=email).order_by("created_at")
-    return {
-        "messages": [
-            {"name": message.name, "message": message.message, "sent": message.created_at.isoformat(timespec="seconds")}
-            for message in messages
+class Messages(Place):
+    """Messages that somebody sent."""
+
+    name, where, forgets = "messages", "`home_contactmessage`", "deleted"
+    columns = {"home.ContactMessage": ["email", "language"]}
+
+    def _rows(self, pattern):
+        rows = ContactMessage.objects.filter(email__icontains=pattern.clue).order_by("created_at")
+        return [row for row in rows if pattern.mentioned_in(row.email)]
+
+    def export(self, pattern):
+        return [
+            {"name": row.name, "message": row.message, "sent": row.created_at.isoformat(timespec="seconds")}
+            for row in self._rows(pattern)
         ]
-    }
+
+    def forget(self, pattern):
+        return ContactMessage.objects.filter(pk__in=[row.pk for row in self._rows(pattern)]).delete()[0]
+
+    def held(self):
+        return [email.lower() for email in ContactMessage.objects.values_list("email", flat=True).distinct()]
 
 
-@receiver(privacy.erased)
-def erase(email, **kwargs):
-    """Delete the messages from an address."""
-    return ContactMessage.objects.filter(email__iexact=email).delete()[0]
-
-
-@receiver(goodbyes.held)
-def addresses(**kwargs):
-    """The addresses from which messages came."""
-    return [email.lower() for email in ContactMessage.objects.values_list("email", flat=True).distinct()]
+register(
+    Messages(),
+    Texts(
+        "messages_of_others",
+        "`home_contactmessage`, where somebody else's message names the address",
+        {"home.ContactMessage": ["name", "message"]},
+    ),
+)
+log_by_number(ContactMessage)
+declare(CODES, {"home.ContactMessage": ["problem"]})  # the name of an exception
+declare(
+    PUBLISHED,
+    {
+        "home.HomePage": ["purpose_title", "purpose", "body"],
+        "home.ContentPage": ["introduction", "body"],
+        "home.ContactPage": ["introduction", "body"],
+    },
+)
 
 
 def forget_old_messages():
-    """Delete the messages that have been kept long enough (settings.RETENTION_DAYS)."""
-    before = timezone.now() - timedelta(days=settings.RETENTION_DAYS["contact_messages"])
-    return ContactMessage.objects.filter(created_at__lt=before).delete()[0]
+    """Delete the messages that have been kept long enough (settings.RETENTION_DAYS). Returns their number."""
+    return ContactMessage.objects.filter(created_at__lt=retention.cutoff("contact_messages")).delete()[0]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from core.alarms import raise_alarm
 from core.leases import claim, free
 from core.models import SiteTexts
+from core.retention import report
 from core.schedule import every
 from core.work import tick
 from django.conf import settings
@@ -78,4 +79,4 @@ def forward_forgotten(**kwargs):
 @every(timedelta(days=1), _("delete old messages of the contact form"))
 def forget_old_messages():
     """Apply RETENTION_DAYS to the messages of the contact form."""
-    return privacy.forget_old_messages()
+    return report({"contact messages": privacy.forget_old_messages()})

@@ -7,3 +7,6 @@ class NewsConfig(AppConfig):
 
     name = "news"
     verbose_name = _("News")
+
+    def ready(self):
+        from . import privacy  # noqa: F401

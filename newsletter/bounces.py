@@ -108,14 +108,42 @@ def _connect():
     return imaplib.IMAP4(*place, timeout=TIMEOUT_SECONDS)
 
 
+def _opened():
+    """The inbox, as a context: signed in and selected."""
+    mailbox = _connect()
+    mailbox.login(settings.BOUNCE_IMAP_USER, settings.BOUNCE_IMAP_PASSWORD)
+    mailbox.select("INBOX")
+    return mailbox
+
+
+def mentions(pattern):
+    """The (mailbox, number) of each message in the mailbox that names an AddressPattern."""
+    if not settings.BOUNCE_IMAP_HOST:
+        return
+    with _opened() as mailbox:
+        _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "TEXT", f'"{pattern.clue}"')
+        for number in numbers.split():
+            _answer, data = mailbox.uid("FETCH", number, "(BODY.PEEK[])")
+            if data[0] and pattern.mentioned_in_mail(data[0][1]):
+                yield mailbox, number
+
+
+def forget(pattern):
+    """Delete the messages that were left in the mailbox and name an AddressPattern. Returns their number."""
+    deleted = 0
+    for mailbox, number in mentions(pattern):
+        mailbox.uid("STORE", number, "+FLAGS", r"(\Deleted)")
+        mailbox.expunge()
+        deleted += 1
+    return deleted
+
+
 def poll():
     """Read the mailbox: keep what is about mails of ours, delete it there; leave the rest unread. Returns what was done."""
     if not settings.BOUNCE_IMAP_HOST:
         return None
     kept = others = 0
-    with _connect() as mailbox:
-        mailbox.login(settings.BOUNCE_IMAP_USER, settings.BOUNCE_IMAP_PASSWORD)
-        mailbox.select("INBOX")
+    with _opened() as mailbox:
         _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "UNFLAGGED")
         for number in numbers.split()[:BATCH]:
             _answer, data = mailbox.uid("FETCH", number, "(BODY.PEEK[])")

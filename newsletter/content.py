@@ -12,18 +12,18 @@ from .prepared import EMAIL, MESSAGE_ID, Prepared
 
 class Content:
     """A CampaignContent, with the headers that mail programs ask for: one-click leaving (RFC 8058), List-Id (RFC 2919),
-    a Message-ID that is always the same, and Feedback-ID, which names the campaign and nobody."""
+    a Message-ID that is always the same, and Feedback-ID, which names the campaign and nobody. All of it is ASCII."""
 
     def __init__(self, row, campaign):
         self.row, self.campaign = row, campaign
         self.mail = personal.Mail(row.subject, row.preheader, row.html, row.text)
-        self.domain = mailing.sender_domain()
+        self.domain, self.sender = mailing.sender_domain(), mailing.sender_address()
 
     def headers_of(self, number, leave_url):
         """The headers of a mail with a certain Message-ID and address to leave: {name: value}."""
         return {
             "Message-ID": number,
-            "List-Id": f"<newsletter-{self.row.language}.{self.domain}>",
+            "List-Id": mailing.list_id(f"newsletter-{self.row.language}"),
             "List-Unsubscribe": f"<{leave_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             "Content-Language": language_tag(self.row.language),
@@ -42,10 +42,14 @@ class Content:
         """The envelope sender of one recipient's mail, or an empty string where bounces come in another way."""
         return bounces.return_path(mail.number) if settings.BOUNCE_ADDRESS else ""
 
+    def envelope_sender(self, mail):
+        """The same, or the sender's own address."""
+        return self.return_path(mail) or self.sender
+
     @cached_property
     def _prepared(self):
         headers = [
-            ("From", settings.DEFAULT_FROM_EMAIL),
+            ("From", mailing.sender_header()),
             ("To", EMAIL),
             *self.headers_of(MESSAGE_ID, personal.LEAVE_URL).items(),
         ]

@@ -1,10 +1,11 @@
 """What the database itself holds besides tables: the guard of consent events, the index that finds subscribers, and the
 tally that counts them.
 
-Consent events are never changed, and none is deleted unless its subscriber is being erased. Subscribers are found by any
-three letters of their address or name: by trigrams on PostgreSQL (pg_trgm), by SQLite's full-text index of trigrams. Triggers keep
-the number of subscribers for each combination of state, language, country and source: on PostgreSQL one row of differences a
-statement, so that nobody waits for a common counter (a job adds them up), on SQLite, which has one writer, the sum itself.
+Consent events are never changed, replaced or truncated, and none is deleted unless its subscriber is being erased
+(docs/security.md says what the owner of the tables can still do). Subscribers are found by any three letters of their
+address or name: by trigrams on PostgreSQL (pg_trgm), by SQLite's full-text index of trigrams. Triggers keep the number of
+subscribers for each combination of state, language, country and source: on PostgreSQL one row of differences a statement, so
+that nobody waits for a common counter (a job adds them up), on SQLite, which has one writer, the sum itself.
 """
 
 from django.db import connection
@@ -18,17 +19,26 @@ GUARD = {
             BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",
         f"""CREATE TRIGGER consent_never_deleted BEFORE DELETE ON newsletter_consentevent
             WHEN NOT EXISTS ({ERASING}) BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",
+        # INSERT OR REPLACE deletes the old row, and fires triggers for that only under PRAGMA recursive_triggers.
+        f"""CREATE TRIGGER consent_never_replaced BEFORE INSERT ON newsletter_consentevent
+            WHEN EXISTS (SELECT 1 FROM newsletter_consentevent WHERE id = NEW.id)
+            BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",  # noqa: S608
     ],
     "postgresql": [
         f"""CREATE FUNCTION consent_guard() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                IF TG_OP = 'DELETE' AND EXISTS ({ERASING}) THEN RETURN OLD; END IF;
+                IF TG_OP = 'DELETE' THEN
+                    IF EXISTS ({ERASING}) THEN RETURN OLD; END IF;
+                END IF;
                 RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'integrity_constraint_violation';
             END $$""",
         """CREATE TRIGGER consent_guard BEFORE UPDATE OR DELETE ON newsletter_consentevent
             FOR EACH ROW EXECUTE FUNCTION consent_guard()""",
         """CREATE TRIGGER consent_guard_truncate BEFORE TRUNCATE ON newsletter_consentevent
             FOR EACH STATEMENT EXECUTE FUNCTION consent_guard()""",
+        # ALWAYS: under session_replication_role = replica, too.
+        """ALTER TABLE newsletter_consentevent ENABLE ALWAYS TRIGGER consent_guard,
+            ENABLE ALWAYS TRIGGER consent_guard_truncate""",
     ],
 }
 FIND = {
@@ -95,6 +105,7 @@ UNDO = {
     "sqlite": [
         "DROP TRIGGER consent_never_changed",
         "DROP TRIGGER consent_never_deleted",
+        "DROP TRIGGER consent_never_replaced",
         "DROP TRIGGER subscriber_find_insert",
         "DROP TRIGGER subscriber_find_delete",
         "DROP TRIGGER subscriber_find_update",

@@ -9,6 +9,7 @@ from enum import Enum
 from anymail.exceptions import (
     AnymailAPIError,
     AnymailConfigurationError,
+    AnymailError,
     AnymailInvalidAddress,
     AnymailRecipientsRefused,
     AnymailSerializationError,
@@ -18,7 +19,8 @@ from django.utils import timezone
 
 MOST_SECONDS = 3600  # longer than that no provider's “try again after” is believed
 # Replies to MAIL FROM, AUTH and the like that no other mail would fare better with (RFC 5321, RFC 4954).
-SENDER_CODES = {530, 534, 535, 538, 550, 553, 554}
+SENDER_CODES = {550, 553, 554}
+SIGN_IN_CODES = {530, 534, 535, 538}  # sign in first, or in another way (RFC 4954), to whatever command
 
 
 class Meaning(Enum):
@@ -42,15 +44,17 @@ class Verdict:
 
 
 def of_reply(code, words, at):
-    """The Verdict of an SMTP reply that is no success; `at` is where it came: connect, sender, recipient, data or end."""
+    """The Verdict of an SMTP reply of 400 and above; `at` is where it came: connect, sender, recipient, data or end."""
     words = f"{code} {words}"
-    if code == 421:
-        return Verdict(Meaning.AWAY, words)
     if code < 500:
         return Verdict(Meaning.AWAY if at in {"connect", "sender"} else Meaning.LATER, words)
-    if at == "connect" or (at == "sender" and code in SENDER_CODES):
+    if at == "connect" or code in SIGN_IN_CODES or (at == "sender" and code in SENDER_CODES):
         return Verdict(Meaning.HALT, words)
     return Verdict(Meaning.NEVER, words)
+
+
+class Unanswered(smtplib.SMTPException):
+    """The connection broke, or nothing was said, after a mail was written: it may or may not have gone."""
 
 
 def of_exception(error):
@@ -71,6 +75,8 @@ def of_exception(error):
         return of_reply(error.smtp_code, _text(error.smtp_error), "connect")
     if isinstance(error, smtplib.SMTPResponseException):
         return of_reply(error.smtp_code, _text(error.smtp_error), "end")
+    if isinstance(error, OSError) and not isinstance(error, AnymailError | Unanswered):
+        return Verdict(Meaning.AWAY, words)  # SMTP before the mail, see smtp_backend.py
     return Verdict(Meaning.UNCLEAR if _may_have_arrived(error) else Meaning.AWAY, words)
 
 
@@ -112,6 +118,11 @@ def _text(reply):
     return reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)
 
 
+def is_unclear(error):
+    """Whether a single mail may have gone all the same."""
+    return of_exception(error).meaning == Meaning.UNCLEAR
+
+
 def is_permanent(error):
-    """Whether trying a single mail again is useless."""
-    return of_exception(error).meaning in {Meaning.NEVER, Meaning.HALT}
+    """Whether trying a single mail again is useless. A wrong sender or key is mended by somebody, and the mail goes out then."""
+    return of_exception(error).meaning == Meaning.NEVER

@@ -6,6 +6,7 @@ only grows stronger; and an event whose mail is not known yet is tried again for
 
 import hashlib
 from datetime import timedelta
+from email.utils import parseaddr
 
 from anymail.signals import EventType, RejectReason
 from core.leases import claim
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from . import addresses, subscriptions
-from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber
+from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber, Suppression
 
 State, Kind, Way = Delivery.State, ConsentEvent.Kind, ConsentEvent.Way
 PATIENCE = timedelta(minutes=5)
@@ -77,14 +78,14 @@ REJECTIONS = {
 
 def keep(provider, event):
     """Keep an AnymailTrackingEvent; a repetition changes nothing. Returns whether it was new."""
-    recipient = (event.recipient or "")[:254].lower()
+    recipient = _normalised(parseaddr(event.recipient or "")[1])
     at = event.timestamp or timezone.now()
     if event.event_id:
         identity = f"{provider} {event.event_id} {event.event_type} {recipient}"
     else:
         # Without a time of its own, an event is the same as any other of its kind about its mail.
         identity = f"{provider} {event.message_id} {recipient} {event.event_type} {event.timestamp or ''}"
-    _row, is_new = ProviderEvent.objects.get_or_create(
+    row, is_new = ProviderEvent.objects.get_or_create(
         fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
         defaults={
             "provider": provider,
@@ -97,7 +98,15 @@ def keep(provider, event):
             "delivery_hint": str((event.metadata or {}).get("delivery", ""))[:40],
         },
     )
+    # Once it is written: an erasure that is not committed yet looks for what was, after its own commit.
+    if is_new and _is_erased(recipient):
+        ProviderEvent.objects.filter(pk=row.pk).update(recipient="")
     return is_new
+
+
+def _is_erased(recipient):
+    """Whether an address was erased and is nobody's here: a provider goes on reporting what was sent before."""
+    return bool(Suppression.covers([recipient])) and not Subscriber.objects.filter(email=recipient).exists()
 
 
 def _kind_of(provider, event):

@@ -5,21 +5,26 @@ import csv
 import ipaddress
 import itertools
 import logging
+import os
 import re
 import sqlite3
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from core.countries import COUNTRIES
 from core.leases import claim
 from core.models import Topic
+from core.redaction import BLANK, addresses_in
 from core.search import fold
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files import File
 from django.db import IntegrityError, transaction
-from django.db.models import TextChoices
+from django.db.models import F, TextChoices
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
@@ -27,10 +32,12 @@ from django.utils.translation import override
 
 from . import addresses, subscriptions, tables
 from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
+from .models.imports import IMPORTS, name_for_upload, private_storage
 
 logger = logging.getLogger(__name__)
 BATCH = 2000  # lines in one transaction
 LEASE_SECONDS = 120
+ORPHAN_AGE = timedelta(days=1)  # younger files may belong to an upload that is not committed yet
 RACES = 25  # how often a batch is judged anew because somebody joined meanwhile, each time after a longer pause
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
 
@@ -268,8 +275,6 @@ def _write(job, lines):
     for line in taken:
         if line.is_end:
             _end(job, line)
-    if Suppression.covers_until_commit([line.email for line in fair]):
-        raise Overtaken
 
 
 def _end(job, line):
@@ -299,7 +304,7 @@ def work(job, seconds):
         _rewind(job)
     until = time.monotonic() + seconds
     seen = Seen() if is_trial else None
-    with override(job.editor_language), job.file.open("rb") as file:
+    with override(job.editor_language), open_file(job) as file:
         reader = Reader(job)
         with tables.rows(file, job.encoding, job.delimiter) as cells:
             numbered = itertools.islice(enumerate(cells, 1), 1 + job.lines, None)  # counted as a spreadsheet does
@@ -309,6 +314,22 @@ def work(job, seconds):
                 if not is_trial and time.monotonic() > until:
                     return True
     return False
+
+
+def open_file(job):
+    """The file of an import, open for reading. Raises Lost if the import has ended.
+
+    An erasure may put another file in its place between two lines of this function, so it looks again.
+    """
+    for attempt in range(RACES):
+        job.refresh_from_db(fields=["file", "encoding", "delimiter", "headings"])
+        if not job.file:
+            raise Lost
+        try:
+            return job.file.open("rb")
+        except FileNotFoundError:
+            if attempt == RACES - 1:
+                raise
 
 
 def _rewind(job):
@@ -328,23 +349,36 @@ def _commit(job, lines, number, position, seen):
                 if job.state == SubscriberImport.State.IMPORTING:
                     _write(job, lines)
                 _keep_bad(job, lines)
+                _recheck(lines)
                 _advance(job, lines, number, position)
+            if seen:
+                seen.database.commit()
             return
         except (IntegrityError, Overtaken):
             # Somebody joined, or was erased, with one of these addresses just now: judged again, that is known.
+            if seen:
+                seen.database.rollback()
             if attempt == RACES - 1:
                 raise
             time.sleep(attempt / 100)
 
 
+def _recheck(lines):
+    """Raise Overtaken if an address was suppressed, as by an erasure, since it was judged; none is until this commits."""
+    judged = [line.email for line in lines if line.email and line.outcome != Outcome.SUPPRESSED]
+    if Suppression.covers_until_commit(judged):
+        raise Overtaken
+
+
 def _keep_bad(job, lines):
+    """Keep the lines that are not taken, with the reason; of those who asked not to be mailed, only that there was one."""
     ImportLine.objects.bulk_create(
         ImportLine(
             job=job,
             number=line.number,
             outcome=line.outcome,
             reason=(line.reason or str(line.outcome.label))[:250],
-            cells=line.cells,
+            cells=[] if line.outcome == Outcome.SUPPRESSED else line.cells,
         )
         for line in lines
         if line.outcome not in STATES
@@ -388,10 +422,22 @@ def begin(job, state, mapping=None):
 
 def cancel(job):
     """Stop an import; what was imported stays. Returns whether its state allowed that."""
-    running = SubscriberImport.objects.filter(pk=job.pk).exclude(
-        state__in=[SubscriberImport.State.DONE, SubscriberImport.State.CANCELLED]
-    )
-    return bool(running.update(state=SubscriberImport.State.CANCELLED, finished_at=timezone.now()))
+    ended = [SubscriberImport.State.DONE, SubscriberImport.State.CANCELLED]
+    running = SubscriberImport.objects.filter(pk=job.pk).exclude(state__in=ended)
+    return _close(running, state=SubscriberImport.State.CANCELLED, finished_at=timezone.now())
+
+
+@transaction.atomic
+def _close(imports, **fields):
+    """Write `fields` to the one import of a queryset, if it is in it, and delete its file: it is kept no longer than the
+    import needs it. Returns whether it was there."""
+    job = imports.select_for_update(of=("self",)).first()
+    if job is None:
+        return False
+    SubscriberImport.objects.filter(pk=job.pk).update(file="", **fields)
+    if job.file:
+        transaction.on_commit(partial(job.file.storage.delete, job.file.name))
+    return True
 
 
 def work_on_next(seconds):
@@ -416,9 +462,19 @@ def work_on_next(seconds):
 
 
 def _finish(job, state, problem=""):
-    SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state).update(
-        state=state, finished_at=timezone.now(), lease_until=None, problem=problem, done_bytes=job.total_bytes
-    )
+    """End what a worker did with an import, if it still holds it."""
+    held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
+    fields = {
+        "state": state,
+        "finished_at": timezone.now(),
+        "lease_until": None,
+        "problem": problem,
+        "done_bytes": F("total_bytes"),
+    }
+    if state == SubscriberImport.State.CHECKED:
+        held.update(**fields)
+    else:
+        _close(held, **fields)
 
 
 def forecast(job):
@@ -426,7 +482,7 @@ def forecast(job):
     writer = csv.writer(Echo())
     yield "\ufeff" + writer.writerow([_("Line"), _("E-mail"), _("Outcome"), _("Reason")])
     reader, seen = Reader(job), Seen()
-    with job.file.open("rb") as file, tables.rows(file, job.encoding, job.delimiter) as cells:
+    with open_file(job) as file, tables.rows(file, job.encoding, job.delimiter) as cells:
         numbered = itertools.islice(enumerate(cells, 1), 1, None)
         while batch := list(itertools.islice(numbered, BATCH)):
             lines = [reader.read(number, row) for number, row in batch if any(row)]
@@ -458,3 +514,104 @@ def bad_lines(job):
 def inert(text):
     """A cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
     return f"'{text}" if str(text).startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+# Forgetting
+
+
+def mentions(pattern):
+    """What imports hold of an AddressPattern: a list of {"import": name of the file, "lines": their cells}."""
+    found = []
+    for job in SubscriberImport.objects.order_by("pk"):
+        kept = [line.cells for line in _kept_lines(job, pattern)]
+        rows = [row for row in _rows_of_file(job) if _names(pattern, row)]
+        first = [job.headings] if _names(pattern, job.headings) and not job.file else []
+        if kept or rows or first:
+            found.append({"import": job.file_name, "lines": kept + first + rows})
+    return found
+
+
+def forget(pattern):
+    """Take an AddressPattern out of all imports: the lines that were kept, and the files of those that have not ended.
+
+    In a file its rows become empty ones, so that the other people in it keep their rows and the numbers of these. Call it
+    inside a transaction; returns the number of lines and files.
+    """
+    number = 0
+    for job in SubscriberImport.objects.select_for_update(of=("self",)).order_by("pk"):
+        for line in _kept_lines(job, pattern):
+            ImportLine.objects.filter(pk=line.pk).update(cells=[])
+            number += 1
+        # The beginning of a name says what the list is, so no more is taken out than the address.
+        name = re.sub(re.escape(pattern.email), BLANK, pattern.removed_from(job.file_name), flags=re.IGNORECASE)
+        SubscriberImport.objects.filter(pk=job.pk).exclude(file_name=name).update(file_name=name)
+        if _names(pattern, job.headings):  # a list without headings: its first line is taken for them
+            SubscriberImport.objects.filter(pk=job.pk).update(headings=[BLANK] * len(job.headings))
+            number += 1
+        if any(_names(pattern, row) for row in _rows_of_file(job)):
+            _rewrite(job, pattern)
+            number += 1
+    return number
+
+
+def _kept_lines(job, pattern):
+    lines = job.bad_lines.filter(cells__icontains=pattern.clue)
+    return [line for line in lines if any(map(pattern.mentioned_in, line.cells))]
+
+
+def _rows_of_file(job):
+    """The rows of an import's file, in constant memory; none without a file."""
+    if not job.file:
+        return
+    try:
+        file = job.file.storage.open(job.file.name)
+    except FileNotFoundError:
+        return
+    with file, tables.rows(file, job.encoding, job.delimiter) as rows:
+        yield from rows
+
+
+def _names(pattern, row):
+    return pattern.clue in "\n".join(row).lower() and any(map(pattern.mentioned_in, row))
+
+
+def _rewrite(job, pattern):
+    """Put a CSV file in the place of an import's file, with empty rows for those that name the address.
+
+    A worker that reads the old one goes on with it; it finds the address suppressed.
+    """
+    with tempfile.NamedTemporaryFile("w+", encoding="utf-8", newline="", suffix=".csv") as file:
+        writer = csv.writer(file)
+        for number, row in enumerate(_rows_of_file(job)):
+            if _names(pattern, row):
+                row = ["" if number else BLANK] * len(row)
+            writer.writerow(row)
+        file.flush()
+        size = os.path.getsize(file.name)
+        with open(file.name, "rb") as written:
+            name = job.file.storage.save(name_for_upload(job, file.name), File(written))
+    SubscriberImport.objects.filter(pk=job.pk).update(
+        file=name, encoding="utf-8", delimiter=",", total_bytes=size, done_bytes=0
+    )
+    transaction.on_commit(partial(job.file.storage.delete, job.file.name))
+
+
+def delete_orphans():
+    """Delete files of no import: what an upload, or a change of a file, left behind that failed half-way. Returns their number."""
+    storage, number = private_storage(), 0
+    known = set(SubscriberImport.objects.exclude(file="").values_list("file", flat=True))
+    _folders, names = storage.listdir(IMPORTS) if storage.exists(IMPORTS) else ([], [])
+    for name in (f"{IMPORTS}/{name}" for name in names):
+        if name not in known and timezone.now() - storage.get_modified_time(name) > ORPHAN_AGE:
+            storage.delete(name)
+            number += 1
+    return number
+
+
+def held():
+    """The addresses in all imports, in lower case."""
+    for cells in ImportLine.objects.filter(cells__icontains="@").values_list("cells", flat=True).iterator():
+        yield from addresses_in(" ".join(cells))
+    for job in SubscriberImport.objects.exclude(file=""):
+        for row in _rows_of_file(job):
+            yield from addresses_in(" ".join(row))

@@ -7,17 +7,17 @@ lines, no line that begins with a dot, so they pass through any SMTP server as t
 
 import re
 from email import quoprimime
-from email.header import Header
 from email.utils import formatdate, make_msgid
 
 from django.utils.html import escape
 
-from . import personal
+from . import mailing, personal
 
 LINE = 74  # letters; two more stay free for a dot that is written as =2E
 DOT = re.compile(r"(?m)^\.")
 EMAIL, MESSAGE_ID = "@@email@@", "@@message_id@@"
 HEADER_TOKENS = re.compile(f"{EMAIL}|{MESSAGE_ID}|{personal.LEAVE_URL}")
+OWN_HEADERS = {"To", "Message-ID", "List-Unsubscribe"}  # those that differ for each recipient
 
 
 def quoted(text):
@@ -36,19 +36,25 @@ class Prepared:
     """The mail of one language, for those whose name is known or for the others, ready for any number of recipients."""
 
     def __init__(self, mail, headers, with_name):
-        """`mail` is a personal.Mail; `headers` are (name, value) pairs in which the tokens of HEADER_TOKENS may stand."""
+        """`mail` is a personal.Mail; `headers` are (name, value) pairs in ASCII; in OWN_HEADERS the tokens of HEADER_TOKENS may
+        stand."""
         mail = mail.greeting(with_name)
         boundary = f"=_{make_msgid().strip('<>').partition('@')[0].replace('.', '')}"
         head = [
-            ("Subject", _encoded(mail.subject)),
+            ("Subject", mailing.encoded(mail.subject, "Subject")),
             *headers,
             ("Date", formatdate()),
             ("MIME-Version", "1.0"),
             ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
         ]
-        text = "".join(f"{name}: {value}\r\n" for name, value in head) + "\r\n"
         self._pieces = []
-        self._add(text, HEADER_TOKENS, lambda constant: constant.encode("ascii"), "header")
+        for name, value in head:
+            line = f"{name}: {value}\r\n"
+            if name in OWN_HEADERS:
+                self._add(line, HEADER_TOKENS, lambda constant: constant.encode("ascii"), "header")
+            else:
+                self._pieces.append(line.encode("ascii"))
+        self._pieces.append(b"\r\n")
         for kind, body in (("plain", mail.text), ("html", mail.html)):
             start = f'\r\n--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'
             self._pieces.append(f"{start}Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode())
@@ -88,8 +94,3 @@ class Prepared:
         for number in self._gaps:
             pieces[number] = filled[pieces[number]]
         return b"".join(pieces)
-
-
-def _encoded(subject):
-    """A subject as it stands in a header: folded, in encoded words (RFC 2047) where it is not plain."""
-    return Header(subject, "us-ascii" if subject.isascii() else "utf-8", header_name="Subject").encode(linesep="\r\n")

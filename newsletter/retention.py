@@ -1,43 +1,41 @@
-"""How long personal data is kept: settings.RETENTION_DAYS, applied by a task once a day (docs/operators.md)."""
+"""The newsletter's data that has been kept long enough (core/retention.py), deleted by a job once a day."""
 
-from datetime import timedelta
-
-from core import limits
-from django.conf import settings
+from core.retention import cutoff
 from django.db import transaction
 from django.db.models import Max, OuterRef, Q, Subquery
-from django.utils import timezone
 
-from . import privacy
-from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber, SubscriberImport, Suppression
+from . import imports, privacy
+from .models import ConsentEvent, Delivery, ImportLine, ProviderEvent, Subscriber, SubscriberImport, Suppression
 
 State, Kind = Subscriber.State, ConsentEvent.Kind
+KINDS = ["pending", "ended", "deliveries", "provider_events", "import_files"]
 CHUNK = 1000  # rows in one transaction
 
 
-def _before(what):
-    return timezone.now() - timedelta(days=settings.RETENTION_DAYS[what])
-
-
 def apply():
-    """Delete what has been kept long enough. Returns {what: number of rows}."""
-    limits.forget_old()
+    """Delete what has been kept long enough. Returns {kind: number of rows}.
+
+    Raises ImproperlyConfigured, and deletes nothing, if any of the settings is below one day.
+    """
+    before = {kind: cutoff(kind) for kind in KINDS}
+    ended = Subscriber.objects.filter(ended_at__lt=before["ended"]).exclude(state=State.ACTIVE)
+    deliveries = Delivery.objects.filter(campaign__finished_at__lt=before["deliveries"], subscriber__isnull=False)
+    files, lines = _forget_imports(before["import_files"])
     return {
-        "pending": _in_chunks(_never_confirmed()),
-        "ended": _in_chunks(Subscriber.objects.filter(ended_at__lt=_before("ended")).exclude(state=State.ACTIVE)),
-        "deliveries": Delivery.objects.filter(
-            campaign__finished_at__lt=_before("deliveries"), subscriber__isnull=False
-        ).update(subscriber=None, error=""),
-        "provider_events": ProviderEvent.objects.filter(received_at__lt=_before("provider_events")).delete()[0],
-        "import_files": _delete_import_files(),
+        "sign-ups never confirmed": _in_chunks(_never_confirmed(before["pending"])),
+        "ended subscriptions": _in_chunks(ended),
+        "recipients of mails": deliveries.update(subscriber=None, error=""),
+        "messages of the provider": ProviderEvent.objects.filter(received_at__lt=before["provider_events"]).delete()[0],
+        "uploaded lists": files,
+        "lines of lists": lines,
     }
 
 
-def _never_confirmed():
+def _never_confirmed(before):
     """Subscribers who never confirmed; one whose subscription ended before is none of them, however often they ask."""
     asked = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), kind=Kind.ASKED)
     asked = asked.order_by().values("subscriber").annotate(last=Max("at")).values("last")
-    old = Q(last_asked__lt=_before("pending")) | Q(last_asked=None, created_at__lt=_before("pending"))
+    old = Q(last_asked__lt=before) | Q(last_asked=None, created_at__lt=before)
     return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(asked)).filter(old)
 
 
@@ -56,10 +54,12 @@ def _in_chunks(subscribers):
             return number
 
 
-def _delete_import_files():
-    """The uploaded files and the lines that were not taken go; that there was an import, and its counts, stays."""
-    old = SubscriberImport.objects.filter(created_at__lt=_before("import_files")).exclude(file="")
-    for found in old:
-        found.bad_lines.all().delete()
-        found.file.delete(save=True)
-    return len(old)
+def _forget_imports(before):
+    """The uploaded files and the lines that were not taken go; that there was an import, and its counts, stays.
+
+    Returns the numbers of (files, lines). An import at work is left until it has ended; one that nobody went on with ends here.
+    """
+    old = SubscriberImport.objects.filter(created_at__lt=before).exclude(state__in=SubscriberImport.WORKING)
+    lines = ImportLine.objects.filter(job__in=old).delete()[0]
+    files = sum(imports.cancel(job) for job in old.exclude(file=""))
+    return files + imports.delete_orphans(), lines

@@ -39,6 +39,8 @@ TRIED_FOR = timedelta(hours=24)  # a mail that is refused for now is tried again
 FIRST_PAUSE, LONGEST_PAUSE = 30, 3600  # seconds before a further try; doubled each time
 OUTAGE_PAUSE, LONGEST_OUTAGE_PAUSE = 5, 240  # seconds before a provider that is away is asked again
 REFUSALS_IN_A_ROW = 50  # so many refusals for good without a mail taken in between pause a campaign
+UNCLEAR_IN_A_ROW = 10  # and so many mails that may or may not have gone
+MOST_TRIES = 2  # of a mail that may have gone
 FOR_SEVERAL = 500  # mails that wait before another worker joins in
 LOOK_SECONDS = 1  # how often the loop looks whether it should stop
 CLOSE_SECONDS = 10  # how long results are waited for after an error
@@ -339,11 +341,12 @@ class Shift:
         meanings = Counter("sent" if result.is_sent else result.outcome.meaning for result in results)
         verdicts = [result.outcome for result in results if not result.is_sent]
         if meanings["sent"]:
-            if self.campaign.outages or self.campaign.refusals:
-                self._going().update(outages=0, refusals=0)
-                self.campaign.outages = self.campaign.refusals = 0
-        elif meanings[Meaning.NEVER]:
-            self._count_refusals(meanings[Meaning.NEVER], verdicts)
+            if self.campaign.outages or self.campaign.refusals or self.campaign.unclear:
+                self._going().update(outages=0, refusals=0, unclear=0)
+                self.campaign.outages = self.campaign.refusals = self.campaign.unclear = 0
+        else:
+            self._count(verdicts, Meaning.NEVER, "refusals", REFUSALS_IN_A_ROW, Campaign.Problem.REFUSALS)
+            self._count(verdicts, Meaning.UNCLEAR, "unclear", UNCLEAR_IN_A_ROW, Campaign.Problem.UNCLEAR)
         if meanings[Meaning.HALT]:
             words = next(verdict.words for verdict in verdicts if verdict.meaning == Meaning.HALT)
             campaigns.halt(self.campaign, Campaign.Problem.HALTED, words)
@@ -355,11 +358,15 @@ class Shift:
         """The campaign's row while it is being sent: what an editor decided meanwhile stays."""
         return Campaign.objects.filter(pk=self.campaign.pk, state=Campaign.State.SENDING)
 
-    def _count_refusals(self, number, verdicts):
-        self._going().update(refusals=F("refusals") + number)
-        self.campaign.refresh_from_db(fields=["refusals"])
-        if self.campaign.refusals >= REFUSALS_IN_A_ROW:
-            campaigns.halt(self.campaign, Campaign.Problem.REFUSALS, verdicts[-1].words)
+    def _count(self, verdicts, meaning, field, most, problem):
+        """Count the verdicts of a meaning in a field of the campaign; too many in a row pause it."""
+        words = [verdict.words for verdict in verdicts if verdict.meaning == meaning]
+        if not words:
+            return
+        self._going().update(**{field: F(field) + len(words)})
+        self.campaign.refresh_from_db(fields=[field])
+        if getattr(self.campaign, field) >= most:
+            campaigns.halt(self.campaign, problem, words[-1])
             self._stop()
 
     def fail(self, error):
@@ -471,12 +478,12 @@ def _record_failure(result, now):
     if verdict.meaning in NOT_BEGUN:
         _requeue(mine, error=words)
         return
-    is_doubtful = verdict.meaning == Meaning.UNCLEAR
-    if is_doubtful and not capabilities.of(settings.EMAIL_PROVIDER).repeatable:
-        mine.update(state=State.UNKNOWN, lease_until=None, lease_token=None, error=words)
-        return
     row = mine.values("attempts", "refused_at").first()
     if row is None:
+        return
+    is_repeatable = capabilities.of(settings.EMAIL_PROVIDER).repeatable and row["attempts"] < MOST_TRIES
+    if verdict.meaning == Meaning.UNCLEAR and not is_repeatable:
+        mine.update(state=State.UNKNOWN, lease_until=None, lease_token=None, error=words)
         return
     since = row["refused_at"] or now
     if verdict.meaning == Meaning.NEVER or now - since > TRIED_FOR:

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from datetime import timedelta
+from functools import partial
 
 from core import goodbyes, limits, privacy
 from core.leases import claim
@@ -17,7 +18,7 @@ from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from . import addresses, mailing, tokens
-from .errors import is_permanent
+from .errors import is_permanent, is_unclear
 from .models import ConsentEvent, SignUpRequest, Subscriber, Suppression
 from .rendering import render_mail
 
@@ -27,6 +28,7 @@ State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
 MAILBOX_LIMITS = [(1, timedelta(hours=1)), (3, timedelta(days=1))]
 REQUEST_LEASE_SECONDS = 60
 MAX_ATTEMPTS = 10
+MOST_UNCLEAR_ATTEMPTS = 2  # a mail that may have gone is sent once more at most
 
 
 class Refusal(Exception):
@@ -90,20 +92,31 @@ def manage_url(subscriber, view="leave"):
 
 
 def process_requests(limit=20):
-    """Turn sign-ups that wait into subscribers and confirmation mails. A request is kept until its mail was handed over."""
-    requests = claim(SignUpRequest.objects.all(), limit, seconds=REQUEST_LEASE_SECONDS)
-    for request in requests:
-        try:
-            _process(request)
-        except Exception as error:
-            # Kept: its lease runs out and it is tried again, with a growing pause.
-            logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
-            if not (is_permanent(error) or request.attempts >= MAX_ATTEMPTS):
-                pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
-                SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
-                continue
-        request.delete()
-    return len(requests)
+    """Turn sign-ups that wait into subscribers and confirmation mails. A request is kept until its mail was handed over.
+
+    They are claimed one at a time, for longer than a mail server may take for its answer: nobody else mails it meanwhile.
+    """
+    seconds = settings.SMTP_REPLY_SECONDS["end"] + REQUEST_LEASE_SECONDS
+    for number in range(limit):
+        found = claim(SignUpRequest.objects.all(), 1, seconds)
+        if not found:
+            return number
+        _answer(found[0])
+    return limit
+
+
+def _answer(request):
+    """Answer one request, or keep it to be tried again after a pause that grows."""
+    try:
+        _process(request)
+    except Exception as error:
+        logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
+        most = MOST_UNCLEAR_ATTEMPTS if is_unclear(error) else MAX_ATTEMPTS
+        if not is_permanent(error) and request.attempts < most:
+            pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
+            SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
+            return
+    request.delete()
 
 
 def _process(request):
@@ -112,10 +125,10 @@ def _process(request):
         return
     if request.attempts <= 1 and not limits.take(f"mailbox {addresses.mailbox(request.email)}", *MAILBOX_LIMITS):
         return
-    if request.changes_id:
-        _process_change(request)
-        return
     try:
+        if request.changes_id:
+            _process_change(request)
+            return
         subscriber, asked = _ask(request)
     except mailing.Suppressed:
         return
@@ -285,8 +298,11 @@ def ask_for_new_address(subscriber, email, origin=""):
 
 
 def _process_change(request):
-    """Mail the link that confirms a new address to it; if it has an active subscription of its own, it is told so instead."""
-    with transaction.atomic():
+    """Mail the link that confirms a new address to it; if it has an active subscription of its own, it is told so instead.
+
+    Raises mailing.Suppressed.
+    """
+    with transaction.atomic():  # which Suppressed undoes
         subscriber = Subscriber.objects.select_for_update().filter(pk=request.changes_id, state=State.ACTIVE).first()
         if subscriber is None:
             return  # left meanwhile: there is nothing to move
@@ -294,6 +310,8 @@ def _process_change(request):
         if other is None:
             subscriber.new_email = request.email
             subscriber.save(update_fields=["new_email"])
+        if Suppression.covers_until_commit([request.email]):
+            raise mailing.Suppressed
     if other is None:
         _mail_new_address(subscriber)
     elif other.pk != subscriber.pk:
@@ -334,6 +352,8 @@ def confirm_new_address(token, origin=""):
     What the new address had of its own (a subscription that ended or was never confirmed) gives way to this one. No import
     takes the old address for a new subscriber.
     """
+    from .privacy import forget_former  # which imports this module
+
     try:
         with transaction.atomic():
             subscriber = check_new_address(token, for_update=True)
@@ -346,6 +366,7 @@ def confirm_new_address(token, origin=""):
             if Suppression.covers_until_commit([subscriber.email]):
                 raise Refusal(*SUPPRESSED)
             Suppression.add(old, Suppression.Reason.ENDED)
+            transaction.on_commit(partial(forget_former, old))
     except IntegrityError:
         raise Refusal(*TAKEN) from None
     return subscriber

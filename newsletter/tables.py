@@ -7,6 +7,7 @@ import re
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from xml.etree.ElementTree import ParseError
 
 import openpyxl
 from core.search import fold
@@ -96,7 +97,7 @@ def inspect(file):
             table.headings = [cell.strip() for cell in next(lines, [])]
             for _number, cells in zip(range(5), lines, strict=False):
                 table.sample.append(cells)
-    except (UnicodeError, csv.Error, zipfile.BadZipFile, ValueError, KeyError, OSError) as error:
+    except (UnicodeError, csv.Error, zipfile.BadZipFile, ParseError, ValueError, KeyError, OSError) as error:
         raise ValidationError(UNREADABLE) from error
     if not table.headings or not any(table.headings):
         raise ValidationError(UNREADABLE)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from core.alarms import raise_alarm
 from core.leases import free
+from core.retention import report
 from core.schedule import every
 from core.work import is_left_after, tick
 from django.dispatch import receiver
@@ -81,7 +82,7 @@ def look_for_unmoved_campaigns():
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))
 def apply_retention():
     """Apply RETENTION_DAYS to the newsletter's data."""
-    return ", ".join(f"{name}: {number}" for name, number in retention.apply().items() if number)
+    return report(retention.apply())
 
 
 @receiver(tick)

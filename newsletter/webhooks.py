@@ -58,7 +58,7 @@ def webhook(request, provider):
     if provider != settings.EMAIL_PROVIDER or provider not in VIEWS or not is_protected(provider):
         raise Http404
     if settings.HTTPS and not request.is_secure():
-        return HttpResponseForbidden("https only\n", content_type="text/plain")
+        return HttpResponseForbidden("https only\n", content_type="text/plain; charset=utf-8")
     view = getattr(import_module(f"anymail.webhooks.{provider}"), VIEWS[provider])()
     if request.method == "HEAD":  # some providers look first whether anyone is there
         return HttpResponse()
@@ -69,15 +69,16 @@ def webhook(request, provider):
         view.run_validators(request)
         found = view.parse_events(request)
     except RequestDataTooBig:
-        return HttpResponse("too large\n", content_type="text/plain", status=413)
+        return HttpResponse("too large\n", content_type="text/plain; charset=utf-8", status=413)
     except AnymailWebhookValidationFailure:
-        return HttpResponseBadRequest("not proven\n", content_type="text/plain")
+        logger.warning("Webhook of %s: not proven", provider)
+        return HttpResponseBadRequest("not proven\n", content_type="text/plain; charset=utf-8")
     except AnymailConfigurationError:
         logger.error("Webhook of %s: Anymail's settings do not suit this kind of message", provider)
         return HttpResponse(status=204)
     except Exception as error:  # whatever a malformed call makes of Anymail's parsers
         logger.warning("Webhook of %s: malformed call (%s)", provider, type(error).__name__)
-        return HttpResponseBadRequest("malformed\n", content_type="text/plain")
+        return HttpResponseBadRequest("malformed\n", content_type="text/plain; charset=utf-8")
     # Inbound mail and the like has no recipient of ours; only what became of sent mail is kept.
     kept = sum(events.keep(provider, event) for event in found if hasattr(event, "recipient"))
     if kept:

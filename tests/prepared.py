@@ -17,6 +17,7 @@ MADE_FROM = [
     "*/migrations/*.py",
     "site/*/migrations/*.py",
     "*/models.py",
+    "*/database.py",
     "site/*/models.py",
     "*/blocks.py",
     "site/*/blocks.py",

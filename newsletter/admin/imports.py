@@ -52,7 +52,10 @@ def _keep(job, table, request):
 def show(request, pk):
     """One import: the columns to assign, the progress, what came of it."""
     job = get_object_or_404(SubscriberImport, pk=pk)
-    table = _sample(job) if job.state in {State.UPLOADED, State.CHECKED} else None
+    try:
+        table = _sample(job) if job.state in {State.UPLOADED, State.CHECKED} else None
+    except imports.Lost:  # it ended just now
+        return redirect("newsletter_import", pk)
     form = MappingForm(
         request.POST if request.method == "POST" else None, job=job, sample=table.sample if table else []
     )
@@ -66,7 +69,7 @@ def show(request, pk):
 
 
 def _sample(job):
-    with job.file.open("rb") as file:
+    with imports.open_file(job) as file:
         return tables.inspect(file)
 
 

@@ -7,7 +7,7 @@ from . import api, capabilities, merge, smtp
 
 def carrier_class():
     """The carrier for the chosen provider: pipelined SMTP, one call for many where the provider merges, else one by one."""
-    if settings.EMAIL_BACKEND == "django.core.mail.backends.smtp.EmailBackend":
+    if settings.EMAIL_BACKEND == "newsletter.smtp_backend.EmailBackend":
         return smtp.SMTPCarrier
     if capabilities.of(settings.EMAIL_PROVIDER).merges:
         return merge.MergeCarrier

@@ -1,243 +1,115 @@
-"""SMTP with several connections that pipeline their commands (RFC 2920), fed with mails prepared as bytes.
+"""SMTP over several connections that pipeline their commands (RFC 2920), fed with mails prepared as bytes.
 
 A channel writes a mail's body together with the next mail's envelope, and waits for the result of the one to be committed
 before it writes the body of the other: one round trip for each mail, and never more than one in doubt.
 """
 
 import asyncio
-import base64
 import logging
-import ssl
+import re
 import threading
 from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.core.mail.utils import DNS_NAME
 
 from newsletter import errors
 from newsletter.errors import Meaning, Verdict
 
-from .base import Carrier, Result, expired
+from .base import EXIT_SECONDS, SENT, Carrier, Outgoing, Result, expired, failed
+from .pool import pool_for
+from .smtp_client import Broken, Connection, Refused
 
 logger = logging.getLogger(__name__)
-BATCH = 400
-PLACES = ("sender", "recipient", "data")
 MOST_PER_CONNECTION = 1000  # some servers ask for a new connection now and then; none minds
+ADDRESS = re.compile(
+    r"[!-;=?-~]+@[!-;=?-~]+"
+)  # what may stand between < and > without quoting: no space, control letter, < or >
+CLOSING = 421  # the reply of a server that closes the connection
+OUT_OF_ORDER = 503  # the reply to a command that the server did not expect
+PLACES = {"sender": 2, "recipient": 2, "data": 3}  # a mail's commands, and the kind of reply that each asks for
+GOODBYE_SECONDS = 0.05  # for connections that are being closed when the carrier ends
+LOOK_SECONDS = 1  # how often a channel that may not connect looks again
 
 
-class Dropped(ConnectionError):
-    """The connection broke."""
+class Again(Exception):
+    """This connection will not do; another one is to try the mail, of which nothing was sent."""
 
 
-class Refused(Exception):
-    """The server refused the connection itself: greeting, EHLO, STARTTLS or AUTH."""
+@dataclass
+class Letter:
+    """A mail ready to be written: its envelope's commands and its body; the replies to the commands once they are written."""
 
-    def __init__(self, verdict):
-        super().__init__(verdict.words)
-        self.verdict = verdict
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A reply of the server: its code and its words."""
-
-    code: int
-    words: str
-
-    @property
-    def is_good(self):
-        return self.code < 400
+    mail: Outgoing
+    envelope: list
+    body: bytes
+    replies: list | None = None
 
 
-class Connection(asyncio.Protocol):
-    """A connection to an SMTP server (RFC 5321). `expect()` gives the next reply, in order."""
-
-    def __init__(self):
-        self.transport = None
-        self.features = set()
-        self.mails = 0
-        self._rest = b""
-        self._lines = []
-        self._waiting = deque()
-        self._early = deque()
-        self._error = None
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def data_received(self, data):
-        *lines, self._rest = (self._rest + data).split(b"\r\n")
-        for line in lines:
-            self._lines.append(line)
-            if line[3:4] != b"-":
-                self._complete()
-
-    def _complete(self):
-        lines, self._lines = self._lines, []
-        code = int(lines[-1][:3]) if lines[-1][:3].isdigit() else 500
-        reply = Reply(code, " ".join(line[4:].decode(errors="replace") for line in lines))
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(reply)
-                return
-        self._early.append(reply)
-
-    def connection_lost(self, error):
-        self._error = Dropped(str(error or "the server closed the connection"))
-        for future in self._waiting:
-            if not future.done():
-                future.set_exception(self._error)
-        self._waiting.clear()
-
-    def expect(self):
-        """A future for the next reply. It raises Dropped if the connection breaks first."""
-        future = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_look_at)
-        if self._early:
-            future.set_result(self._early.popleft())
-        elif self._error:
-            future.set_exception(self._error)
-        else:
-            self._waiting.append(future)
-        return future
-
-    async def command(self, line):
-        """Send one command and wait for its reply."""
-        self.transport.write(line.encode("ascii") + b"\r\n")
-        return await asyncio.wait_for(self.expect(), settings.EMAIL_TIMEOUT)
-
-    # Opening
-
-    @classmethod
-    async def open(cls):
-        """A connection ready for mail, by Django's e-mail settings. Raises Refused, OSError or TimeoutError."""
-        loop, use_ssl = asyncio.get_running_loop(), getattr(settings, "EMAIL_USE_SSL", False)
-        context = ssl.create_default_context() if use_ssl or settings.EMAIL_USE_TLS else None
-        _transport, connection = await asyncio.wait_for(
-            loop.create_connection(cls, settings.EMAIL_HOST, settings.EMAIL_PORT, ssl=context if use_ssl else None),
-            settings.EMAIL_TIMEOUT,
-        )
-        try:
-            await connection._greet(context if not use_ssl else None)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    async def _greet(self, context):
-        self._check(await asyncio.wait_for(self.expect(), settings.EMAIL_TIMEOUT))
-        await self._hello()
-        if context:
-            self._check(await self.command("STARTTLS"))
-            loop = asyncio.get_running_loop()
-            self.transport = await loop.start_tls(self.transport, self, context, server_hostname=settings.EMAIL_HOST)
-            await self._hello()
-        if settings.EMAIL_HOST_USER:
-            await self._log_in()
-
-    async def _hello(self):
-        reply = await self.command(f"EHLO {DNS_NAME.get_fqdn()}")
-        self._check(reply)
-        self.features = {word.upper() for word in reply.words.split()}
-
-    async def _log_in(self):
-        secret = f"\0{settings.EMAIL_HOST_USER}\0{settings.EMAIL_HOST_PASSWORD}".encode()
-        if "PLAIN" in self.features:
-            self._check(await self.command("AUTH PLAIN " + base64.b64encode(secret).decode()))
-            return
-        self._check(await self.command("AUTH LOGIN"))
-        for part in (settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD):
-            reply = await self.command(base64.b64encode(part.encode()).decode())
-        self._check(reply)
-
-    @staticmethod
-    def _check(reply):
-        if not reply.is_good:
-            raise Refused(errors.of_reply(reply.code, reply.words, "connect"))
-
-    # Sending
-
-    @property
-    def pipelines(self):
-        """Whether the server takes several commands at once."""
-        return "PIPELINING" in self.features
-
-    @staticmethod
-    def _commands(mail):
-        sender = mail.content.return_path(mail) or settings.DEFAULT_FROM_EMAIL.rpartition("<")[2].rstrip(">")
-        return [f"MAIL FROM:<{sender}>", f"RCPT TO:<{mail.recipient.email}>", "DATA"]
-
-    def write_envelope(self, mail, before=b""):
-        """Write `before` and the commands that open a mail; return the futures of the replies to the latter."""
-        self.mails += 1
-        self.transport.write(before + "".join(f"{line}\r\n" for line in self._commands(mail)).encode("ascii"))
-        return [self.expect() for _command in range(3)]
-
-    async def open_mail(self, mail):
-        """The Verdict of a mail's opening, command by command, or None if its body may follow."""
-        self.mails += 1
-        for line, place in zip(self._commands(mail), PLACES, strict=True):
-            reply = await self.command(line)
-            if not reply.is_good:
-                return errors.of_reply(reply.code, reply.words, place)
-        return None
-
-    async def opened(self, replies):
-        """The same for commands that were written at once, by their replies."""
-        got = await asyncio.wait_for(asyncio.gather(*replies), settings.EMAIL_TIMEOUT)
-        for reply, place in zip(got, PLACES, strict=True):
-            if not reply.is_good:
-                if got[-1].is_good:
-                    # The server waits for a body all the same (RFC 2920, 3.1); it gets an empty one.
-                    self.transport.write(b".\r\n")
-                    self.expect()
-                return errors.of_reply(reply.code, reply.words, place)
-        return None
-
-    def close(self):
-        """Say goodbye without waiting for an answer."""
-        if self.transport and not self.transport.is_closing():
-            self.transport.write(b"QUIT\r\n")
-            self.transport.close()
+def prepare(mail):
+    """The Letter of a mail. Raises ValueError, and whatever the making of its body raises."""
+    sender = mail.content.envelope_sender(mail)
+    for address in (sender, mail.recipient.email):
+        if not ADDRESS.fullmatch(address):
+            raise ValueError(f"SMTP cannot carry the address {address!a}")
+    envelope = [f"MAIL FROM:<{sender}>", f"RCPT TO:<{mail.recipient.email}>", "DATA"]
+    return Letter(mail, envelope, mail.content.as_bytes(mail) + b".\r\n")
 
 
 class SMTPCarrier(Carrier):
     """Several channels in one thread, each with its own connection."""
 
-    batch_size = BATCH
+    batch_size = 400
 
     def __init__(self, provider):
         super().__init__()
-        self._waiting = deque()
+        self.pool = pool_for(settings.EMAIL_HOST, settings.EMAIL_PORT, settings.SMTP_CONNECTIONS)
+        self.may_pipeline = True
+        self._waiting, self._channels, self._is_ending = deque(), [], False
+        self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="carrier", daemon=True)
-        self._is_ending = False
-        self._connected = 0
+
+    @property
+    def patience(self):
+        """The waits that may follow one after the other before a mail's answer is there: for a connection, then for each reply."""
+        return sum(settings.SMTP_REPLY_SECONDS.values()) + 10 * settings.EMAIL_TIMEOUT
 
     def __enter__(self):
         self._thread.start()
         return self
 
     def __exit__(self, *error):
-        self._loop.call_soon_threadsafe(self._end)
-        self._thread.join()
-        self._loop.close()
+        with suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._end)
+        self._thread.join(EXIT_SECONDS)
+        if self.is_alive():
+            logger.error("The connections to the SMTP server do not end")
 
     def submit(self, mails):
         self._loop.call_soon_threadsafe(self._take, mails)
 
     def withdraw(self):
-        async def take_back():
-            mails = list(self._waiting)
-            self._waiting.clear()
-            return mails
+        given_back = Future()
 
-        return asyncio.run_coroutine_threadsafe(take_back(), self._loop).result()
+        def give_back():
+            if given_back.set_running_or_notify_cancel():
+                mails = list(self._waiting)
+                self._waiting.clear()
+                given_back.set_result(mails)
+
+        try:
+            self._loop.call_soon_threadsafe(give_back)
+            return given_back.result(EXIT_SECONDS)
+        except (RuntimeError, TimeoutError):
+            given_back.cancel()
+            return []
 
     def committed(self, results):
-        self._loop.call_soon_threadsafe(self._go_on, results)
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._go_on, results)
 
     def is_alive(self):
         return self._thread.is_alive()
@@ -245,26 +117,28 @@ class SMTPCarrier(Carrier):
     # In the carrier's own thread
 
     def _run(self):
-        asyncio.set_event_loop(self._loop)
-        self._news = asyncio.Event()
-        self._loop.run_until_complete(self._work())
+        try:
+            self._loop.run_until_complete(self._work())
+        finally:
+            self._loop.close()
 
     async def _work(self):
-        await asyncio.gather(*(self._channel() for _number in range(settings.SMTP_CONNECTIONS)))
+        self._channels = [asyncio.create_task(Channel(self).run()) for _number in range(settings.SMTP_CONNECTIONS)]
+        if self._is_ending:
+            self._end()
+        await asyncio.wait(self._channels)
+        await asyncio.sleep(GOODBYE_SECONDS)
 
     def _end(self):
         self._is_ending = True
-        self._wake()
-
-    def _wake(self):
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        for channel in self._channels:
+            channel.cancel()
 
     def _take(self, mails):
         for mail in mails:
             mail.committed = self._loop.create_future()
         self._waiting.extend(mails)
-        self._wake()
+        self._news.set()
 
     @staticmethod
     def _go_on(results):
@@ -272,114 +146,261 @@ class SMTPCarrier(Carrier):
             if not result.mail.committed.done():
                 result.mail.committed.set_result(None)
 
-    async def _next(self):
-        """The next mail to be begun, or None when the work is over."""
-        while True:
-            while self._waiting:
-                mail = self._waiting.popleft()
-                if mail.is_held():
-                    return mail
-                self.results.put(expired(mail))
-            if self._is_ending:
-                return None
+    # For the channels
+
+    async def wait_for_mail(self):
+        """Wait until a mail waits to be begun."""
+        while not self._waiting:
+            self._news.clear()
             await self._news.wait()
 
-    async def _report(self, mail, outcome=None):
+    def take(self):
+        """The next mail that may be begun, or None. Those whose lease is lost are told on the way."""
+        while self._waiting:
+            mail = self._waiting.popleft()
+            if mail.is_held():
+                return mail
+            self.results.put(expired(mail))
+        return None
+
+    def put_back(self, mail):
+        """A mail that was not begun goes to the head of the queue."""
+        self._waiting.appendleft(mail)
+        self._news.set()
+
+    async def report(self, result):
         """Tell the loop around what became of a mail, and wait until that is in the ledger."""
-        self.results.put(Result(mail) if outcome is None else Result(mail, outcome))
-        await mail.committed
+        self.results.put(result)
+        await result.mail.committed
 
-    async def _channel(self):
-        """Send mails over one connection after another until the work is over."""
-        while (mail := await self._next()) is not None:
-            try:
-                connection = await Connection.open()
-            except (Refused, OSError, TimeoutError) as error:
-                if self._connected:
-                    # The others have theirs; perhaps the server takes no more than those.
-                    self._waiting.appendleft(mail)
-                    self._wake()
-                    return
-                verdict = error.verdict if isinstance(error, Refused) else Verdict(Meaning.AWAY, _words(error))
-                await self._report(mail, verdict)
-                continue
-            self._connected += 1
-            try:
-                await self._use(connection, mail)
-            finally:
-                self._connected -= 1
-                connection.close()
 
-    async def _use(self, connection, mail):
-        """Send `mail` and then others over a connection, until it breaks, is used up, or the work is over."""
-        replies = None
-        while mail is not None:
-            verdict = await self._envelope(connection, mail, replies)
-            if verdict:
-                await self._report(mail, verdict)
-                if verdict.meaning == Meaning.AWAY:
-                    return
-                # The transaction is still open for the server.
-                connection.transport.write(b"RSET\r\n")
-                connection.expect()
-                mail, replies = await self._next(), None
-                continue
-            following = self._waiting.popleft() if self._may_pipeline(connection) else None
-            body = mail.content.as_bytes(mail) + b".\r\n"
-            end = connection.expect()
-            if following:
-                replies = connection.write_envelope(following, body)
-            else:
-                connection.transport.write(body)
-                replies = None
-            outcome, is_broken = await self._end_of(end)
-            if is_broken:
-                if following:
-                    self._waiting.appendleft(following)
-                    self._wake()
-                await self._report(mail, outcome)
-                return
-            await self._report(mail, outcome)
-            if following is None and connection.mails >= MOST_PER_CONNECTION:
-                return
-            mail = following or await self._next()
+class Channel:
+    """One connection after another, and the mails that go over it."""
 
-    def _may_pipeline(self, connection):
-        return (
-            connection.pipelines
-            and bool(self._waiting)
-            and self._waiting[0].is_held()
-            and connection.mails < MOST_PER_CONNECTION
-        )
+    def __init__(self, carrier):
+        self._carrier, self._connection = carrier, None
+        self._mail = self._following = None  # in hand; and the Letter whose envelope is on its way already
+        self._is_begun = False  # whether a byte of the body in hand was written
 
-    @staticmethod
-    async def _envelope(connection, mail, replies):
-        """The Verdict of a mail's opening, or None if its body may follow; `replies` if it was written already."""
+    async def run(self):
+        """Send mails until cancelled. What raises is the result of the mail in hand; the next mail gets a new connection."""
         try:
-            if replies is None and connection.pipelines:
-                replies = connection.write_envelope(mail)
-            return await (connection.opened(replies) if replies else connection.open_mail(mail))
-        except (Dropped, TimeoutError) as error:
-            return Verdict(Meaning.AWAY, _words(error))
+            while True:
+                try:
+                    await self._step()
+                except Exception as error:
+                    logger.exception("An error while a mail was sent")
+                    await self._set_aside(error)
+        finally:
+            self._hang_up()
 
-    @staticmethod
-    async def _end_of(end):
-        """(outcome, whether the connection is broken) of a mail whose body was written."""
+    async def _step(self):
+        """Connect, or send one mail."""
+        if not self._is_connected():
+            self._hang_up()
+            await self._carrier.wait_for_mail()
+            if not await self._connect():
+                return
+        self._is_begun = False
+        letter, self._following = self._following, None
+        self._mail = letter.mail if letter else self._carrier.take()
+        if self._mail is None:
+            await self._carrier.wait_for_mail()
+            return
         try:
-            reply = await asyncio.wait_for(end, settings.EMAIL_TIMEOUT)
-        except (Dropped, TimeoutError) as error:
-            return Verdict(Meaning.UNCLEAR, _words(error)), True
-        if reply.is_good:
-            return None, False
-        verdict = errors.of_reply(reply.code, reply.words, "end")
-        return verdict, reply.code == 421
+            outcome = await self._send(letter)
+        except Again:
+            self._carrier.put_back(self._mail)
+            self._mail = None
+            self._hang_up()
+            return
+        if not self._connection.is_usable:
+            self._hang_up()
+        await self._carrier.report(Result(self._mail, outcome))
+        self._mail = None
+
+    async def _set_aside(self, error):
+        mail, self._mail = self._mail, None
+        self._hang_up()
+        if mail:
+            await self._carrier.report(failed(mail, error, self._is_begun))
+        else:
+            await asyncio.sleep(LOOK_SECONDS)
+
+    # Connecting
+
+    def _is_connected(self):
+        """Whether there is a connection that takes the next mail."""
+        connection = self._connection
+        is_used_up = connection and connection.mails >= MOST_PER_CONNECTION and not self._following
+        return bool(connection) and connection.is_usable and not is_used_up
+
+    async def _connect(self):
+        """Open a connection if the pool allows one; returns whether there is one."""
+        pool = self._carrier.pool
+        if not pool.may_open():
+            await asyncio.sleep(LOOK_SECONDS)
+            return False
+        pool.begin()
+        try:
+            self._connection = await Connection.open()
+        except Exception as error:
+            # While others are connected, the server only takes no more than those. Else one mail brings the news.
+            if pool.refused() and (mail := self._carrier.take()):
+                await self._carrier.report(Result(mail, _why_not(error)))
+            return False
+        except asyncio.CancelledError:  # says nothing about the server
+            pool.opened()
+            pool.closed()
+            raise
+        pool.opened()
+        return True
+
+    def _hang_up(self):
+        """End the connection; a mail whose envelope is on its way goes back."""
+        if self._following:
+            self._carrier.put_back(self._following.mail)
+            self._following = None
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+            self._carrier.pool.closed()
+
+    # Sending
+
+    async def _send(self, letter):
+        """Send the mail in hand, whose envelope is on its way if there is a `letter`. Returns SENT or a Verdict; raises Again."""
+        connection = self._connection
+        letter = letter or prepare(self._mail)
+        if connection.is_too_big(letter.body):
+            words = f"the server takes mails of {connection.most_bytes} bytes at most; this one has {len(letter.body)}"
+            return Verdict(Meaning.NEVER, words)
+        is_new = connection.mails == 0
+        connection.mails += 1
+        verdict = await self._open(letter)
+        if verdict and verdict.meaning == Meaning.AWAY and not connection.is_usable and not is_new:
+            raise Again  # the server closed a connection that was idle or old; the end of a new one is news
+        if verdict:
+            return verdict
+        if not letter.mail.is_held():
+            connection.abort(Broken("the lease on a mail is lost"))  # the server waits for a body, and gets none
+            return Verdict(Meaning.RELEASED)
+        if not connection.is_usable:  # it ended while the mail before was recorded
+            raise Again
+        return await self._write(letter)
+
+    async def _open(self, letter):
+        """The Verdict of a mail's opening, or None if its body may follow. Raises Again."""
+        if letter.replies or (self._connection.pipelines and self._carrier.may_pipeline):
+            if not letter.replies:
+                self._write_envelope(letter)
+            return await self._opened_at_once(letter)
+        replies = {}
+        for line, (place, kind) in zip(letter.envelope, PLACES.items(), strict=True):
+            try:
+                replies[place] = await self._connection.command(line, settings.SMTP_REPLY_SECONDS[place])
+            except Broken as error:
+                return _verdict_of_end(error, replies)
+            if replies[place].kind != kind:
+                verdict = self._refusal(replies[place], place)
+                with suppress(Broken):
+                    await self._connection.command("RSET")
+                return verdict
+        return None
+
+    def _write_envelope(self, letter, before=b""):
+        """Write `before` and the commands that open a mail."""
+        letter.replies = [self._connection.expect() for _command in letter.envelope]
+        self._connection.write(before + "".join(f"{line}\r\n" for line in letter.envelope).encode("ascii"))
+
+    async def _opened_at_once(self, letter):
+        """The same for commands that were written at once."""
+        connection, replies, broken = self._connection, {}, None
+        try:
+            for place, reply in zip(PLACES, letter.replies, strict=True):
+                replies[place] = await connection.wait(reply, settings.SMTP_REPLY_SECONDS[place])
+        except Broken as error:
+            broken = error
+        place = next((place for place, reply in replies.items() if reply.kind != PLACES[place]), None)
+        if place is None:
+            return _verdict_of_end(broken, replies) if broken else None
+        if replies[place].code == OUT_OF_ORDER:
+            logger.warning("The server offers PIPELINING and refuses it; one command at a time from here")
+            self._carrier.may_pipeline = False
+            connection.abort(Broken("pipelining refused"))
+            raise Again
+        verdict = self._refusal(replies[place], place)
+        if broken:
+            return verdict
+        if replies["data"].kind != PLACES["data"]:
+            connection.expect()
+            connection.write(b"RSET\r\n")
+        elif place == "recipient":
+            # The server waits for a body all the same, and gets an empty one: for nobody (RFC 2920, 3.1).
+            connection.expect()
+            connection.write(b".\r\n")
+        else:
+            connection.abort(Broken("the server asks for a mail that it refused"))
+        return verdict
+
+    def _refusal(self, reply, place):
+        """The Verdict of a reply that is not the wanted one. After 421, or what makes no sense, the connection is of no more use."""
+        words = f"{reply.code} {reply.words}"
+        if reply.kind < 4:
+            words = f"the server's answer makes no sense here: {words}"
+        if reply.kind < 4 or reply.code == CLOSING:
+            self._connection.abort(Broken(words))
+        if reply.kind < 4:
+            return Verdict(Meaning.UNCLEAR if place == "end" else Meaning.AWAY, words)
+        return errors.of_reply(reply.code, reply.words, place)
+
+    async def _write(self, letter):
+        """Write a mail's body, and the next one's envelope if it may go along. Returns SENT or a Verdict."""
+        connection = self._connection
+        end = connection.expect()
+        self._following = self._next_to_pipeline()
+        self._is_begun = True
+        if self._following:
+            self._write_envelope(self._following, before=letter.body)
+        else:
+            connection.write(letter.body)
+        try:
+            reply = await connection.wait(end, settings.SMTP_REPLY_SECONDS["end"])
+        except Broken as error:
+            return Verdict(Meaning.UNCLEAR, str(error))
+        if reply.kind == 2:
+            return SENT
+        return self._refusal(reply, "end")
+
+    def _next_to_pipeline(self):
+        """The Letter that may be opened together with a body, or None. A mail that cannot be made or sent is told at its turn."""
+        connection = self._connection
+        if not (connection.pipelines and self._carrier.may_pipeline) or connection.mails >= MOST_PER_CONNECTION:
+            return None
+        mail = self._carrier.take()
+        if mail is None:
+            return None
+        with suppress(Exception):
+            letter = prepare(mail)
+            if not connection.is_too_big(letter.body):
+                return letter
+        self._carrier.put_back(mail)
+        return None
 
 
-def _look_at(future):
-    """Take note of a future's exception, so that asyncio does not complain about those nobody waits for any more."""
-    if not future.cancelled():
-        future.exception()
+def _verdict_of_end(error, replies):
+    """The Verdict of a mail in whose opening the connection ended, after these replies. If the server had begun to take it, perhaps
+    this mail is the reason: it is tried again later, and the others go on."""
+    return Verdict(Meaning.LATER if "sender" in replies else Meaning.AWAY, str(error))
 
 
-def _words(error):
-    return str(error) or type(error).__name__
+def _why_not(error):
+    """The Verdict of a connection that could not be opened."""
+    if isinstance(error, Refused):
+        return error.verdict
+    if isinstance(error, OSError):
+        return Verdict(Meaning.AWAY, str(error) or type(error).__name__)
+    logger.error("An error while a connection was opened", exc_info=error)
+    # Settings that Python cannot do anything with, such as a host name that is none, do not mend themselves.
+    is_settings = isinstance(error, ValueError | LookupError | TypeError)
+    return Verdict(Meaning.HALT if is_settings else Meaning.AWAY, f"{type(error).__name__}: {error}")

@@ -3,6 +3,7 @@
 import uuid
 
 from core.leases import LeasedModel
+from core.redaction import RedactedTextField
 from django.conf import settings
 from django.db import models
 from django.db.models import Count
@@ -32,6 +33,7 @@ class Campaign(models.Model):
         UNPUBLISHED = "unpublished", _("The edition is not published in any language.")
         HALTED = "halted", _("The provider refuses every mail. In its words:")
         REFUSALS = "refusals", _("Too many mails in a row were refused. The last words:")
+        UNCLEAR = "unclear", _("Ten mails in a row were handed over and not answered: they may or may not have gone. Ask the people who run the mail server before you resume. The last words:")  # fmt: skip
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     issue = models.ForeignKey(IssuePage, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("edition"))
@@ -52,8 +54,9 @@ class Campaign(models.Model):
     resume_at = models.DateTimeField(null=True, editable=False)
     outages = models.PositiveSmallIntegerField(default=0, editable=False)
     refusals = models.PositiveIntegerField(default=0, editable=False)  # in a row, without a mail taken in between
+    unclear = models.PositiveIntegerField(default=0, editable=False)  # likewise, mails that may or may not have gone
     problem = models.CharField(_("why it is paused"), max_length=20, choices=Problem, blank=True)
-    problem_words = models.TextField(blank=True, editable=False)  # the provider's
+    problem_words = RedactedTextField(blank=True, editable=False)  # the provider's
 
     class Meta:
         verbose_name = _("campaign")
@@ -133,7 +136,7 @@ class Delivery(LeasedModel):
     variant = models.CharField(_("variant"), max_length=1, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
     provider_id = models.CharField(_("provider's number"), max_length=255, blank=True, db_index=True)
-    error = models.TextField(_("reason"), blank=True)
+    error = RedactedTextField(_("reason"), blank=True)
     refused_at = models.DateTimeField(null=True, editable=False)  # since when it is tried again
     sent_at = models.DateTimeField(_("sent"), null=True)
     opened_at = models.DateTimeField(_("opened"), null=True)
@@ -185,7 +188,7 @@ class ProviderEvent(LeasedModel):
     provider_id = models.CharField(_("provider's number"), max_length=255, blank=True)
     recipient = models.EmailField(_("recipient"), max_length=254, blank=True)
     reason = models.CharField(_("reason"), max_length=20, blank=True)
-    description = models.TextField(_("description"), blank=True)
+    description = RedactedTextField(_("description"), blank=True)
     delivery_hint = models.CharField(max_length=40, blank=True, editable=False)  # the number that we sent along
     delivery = models.ForeignKey(
         Delivery, on_delete=models.SET_NULL, null=True, related_name="events", verbose_name=_("delivery")
@@ -198,6 +201,7 @@ class ProviderEvent(LeasedModel):
         indexes = [
             models.Index(fields=["state", "id"], name="provider_event_waiting"),
             models.Index(fields=["delivery", "kind"], name="provider_event_delivery"),
+            models.Index(fields=["recipient"], name="provider_event_recipient"),
         ]
 
     def __str__(self):

@@ -1,15 +1,26 @@
 """Lists of subscribers that come in as files, and lists that went out."""
 
+import uuid
+from pathlib import Path
+
 from core.leases import LeasedModel
+from core.redaction import RedactedCharField, RedactedTextField
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+IMPORTS = "imports"  # the folder of the private storage
+
 
 def private_storage():
     """Where files with addresses lie: never under MEDIA_ROOT, which the public can read."""
     return storages["private"]
+
+
+def name_for_upload(job, name):
+    """A name that says nothing: files are sometimes called after a person."""
+    return f"{IMPORTS}/{uuid.uuid4().hex}{Path(name).suffix.lower()}"
 
 
 class SubscriberImport(LeasedModel):
@@ -26,7 +37,7 @@ class SubscriberImport(LeasedModel):
 
     WORKING = [State.CHECKING, State.IMPORTING]
 
-    file = models.FileField(_("file"), storage=private_storage, upload_to="imports/")
+    file = models.FileField(_("file"), storage=private_storage, upload_to=name_for_upload)
     file_name = models.CharField(_("file"), max_length=200)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.UPLOADED)
     encoding = models.CharField(max_length=20, blank=True, editable=False)
@@ -40,7 +51,7 @@ class SubscriberImport(LeasedModel):
         choices=settings.LANGUAGES,
         default=settings.LANGUAGE_CODE,
     )
-    provenance = models.TextField(
+    provenance = RedactedTextField(
         _("How did these people agree?"),
         help_text=_(
             "Where and when they asked for the newsletter, and the words they agreed to. It is kept with each subscription as proof."
@@ -50,7 +61,7 @@ class SubscriberImport(LeasedModel):
     done_bytes = models.BigIntegerField(default=0, editable=False)
     lines = models.PositiveIntegerField(_("lines"), default=0, editable=False)
     counts = models.JSONField(default=dict, editable=False)  # {outcome: number}
-    problem = models.TextField(_("error"), blank=True)
+    problem = RedactedTextField(_("error"), blank=True)
     editor_language = models.CharField(max_length=10, default=settings.LANGUAGE_CODE, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
@@ -78,7 +89,7 @@ class ImportLine(models.Model):
     job = models.ForeignKey(SubscriberImport, on_delete=models.CASCADE, related_name="bad_lines")
     number = models.PositiveIntegerField()
     outcome = models.CharField(max_length=10)
-    reason = models.CharField(max_length=250)
+    reason = RedactedCharField(max_length=250)
     cells = models.JSONField()
 
     class Meta:

@@ -4,6 +4,7 @@ import uuid
 
 from core.leases import LeasedModel
 from core.models import Topic, default_language
+from core.redaction import RedactedCharField, RedactedTextField
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
@@ -140,10 +141,11 @@ class ConsentEvent(models.Model):
     at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
     way = models.CharField(_("how"), max_length=12, choices=Way)
     language = models.CharField(_("language"), max_length=10)
-    wording = models.TextField(_("wording shown"), blank=True)
+    # Events are never changed, not even to take somebody else's address out of them: it never comes in.
+    wording = RedactedTextField(_("wording shown"), blank=True)
     wording_version = models.CharField(_("version of the wording"), max_length=20, blank=True)
     origin = models.CharField(_("network of origin"), max_length=50, blank=True)
-    detail = models.CharField(_("detail"), max_length=250, blank=True)
+    detail = RedactedCharField(_("detail"), max_length=250, blank=True)
     form_data = models.JSONField(default=dict, editable=False)  # asked, confirmed: {"name": …, "topics": [numbers]}
     campaign = models.PositiveBigIntegerField(null=True, editable=False)  # the number of the campaign that led to it
 

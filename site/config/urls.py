@@ -1,6 +1,6 @@
 """Every address of the project."""
 
-from core import views
+from core import signin, views
 from core.metrics import metrics
 from core.seo import PageSitemap, robots, security
 from core.share import share_picture
@@ -19,6 +19,8 @@ from newsletter.webhooks import webhook
 
 urlpatterns = [
     path("", views.root, name="root"),
+    path("admin/login/passkey/", signin.sign_in_with_passkey, name="signin_with_passkey"),
+    path("admin/login/passkey/options/", signin.use_options, name="signin_use_options"),
     path("admin/", include(wagtailadmin_urls)),
     path("documents/", include(wagtaildocs_urls)),
     path("media/<path:path>", views.media, name="media"),

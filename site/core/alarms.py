@@ -8,6 +8,7 @@ from django.core.mail import send_mail
 from django_tasks import task
 
 from . import limits
+from .redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 def raise_alarm(kind, text, at_once=False):
     """Tell the operators `text`; `kind` is a short name under which repetitions are held back. A worker mails it,
     unless `at_once`."""
+    text = redact(text)
     if limits.take(f"alarm {kind}", (1, timedelta(hours=1))):
         logger.error("Alarm (%s): %s", kind, text)
         if settings.ALARM_EMAILS:

@@ -7,6 +7,6 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self):
-        from . import jobs, nonces, signals  # noqa: F401
+        from . import jobs, nonces, places, signals  # noqa: F401
 
         nonces.mark_choosers()

@@ -229,6 +229,16 @@ def _pack(folder, stream):
                 archive.add(path, path.name)
 
 
+def _decrypt(stream, plain, key):
+    """Decrypt `stream` into `plain`. Raises pyrage.DecryptError for damage, too, which pyrage calls an OSError without a number."""
+    try:
+        pyrage.decrypt_io(stream, plain, [key])
+    except OSError as error:
+        if error.errno:
+            raise
+        raise pyrage.DecryptError(str(error)) from error
+
+
 @contextmanager
 def _opened(path):
     """The TarFile of a backup. Raises BackupError."""
@@ -238,7 +248,7 @@ def _opened(path):
                 if ".age" in path.suffixes:
                     if not (key := _key()):
                         raise BackupError("This backup is encrypted: set BACKUP_KEY to the key that it was made with.")
-                    pyrage.decrypt_io(stream, plain, [key])
+                    _decrypt(stream, plain, key)
                     plain.seek(0)
                     stream = plain
                 with tarfile.open(fileobj=stream, mode="r:") as archive:

@@ -1,5 +1,6 @@
 """Forms on cached pages. They set no cookie, so instead of a CSRF token they check where the request comes from."""
 
+import logging
 import time
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.core import signing
 from django.utils.translation import gettext_lazy as _
 
+logger = logging.getLogger(__name__)
 STAMP_SALT = "core.forms.stamp"
 STAMP_MIN_SECONDS = 2  # nobody fills in a form faster
 STAMP_MAX_SECONDS = 7 * 24 * 3600  # longer than any cache keeps a page
@@ -15,6 +17,13 @@ STAMP_MAX_SECONDS = 7 * 24 * 3600  # longer than any cache keeps a page
 
 def same_origin(request):
     """Whether a POST comes from this site: `Sec-Fetch-Site` if the browser sends it, else `Origin`, else `Referer`."""
+    is_same = _is_same_origin(request)
+    if not is_same:
+        logger.warning("A form was refused: it came from another site")
+    return is_same
+
+
+def _is_same_origin(request):
     fetch_site = request.headers.get("Sec-Fetch-Site")
     if fetch_site:
         return fetch_site in {"same-origin", "none"}
@@ -46,7 +55,10 @@ class PublicForm(forms.Form):
     @property
     def is_trap_sprung(self):
         """Whether a program filled in the field that people do not see."""
-        return bool(self.data.get("website"))
+        is_sprung = bool(self.data.get("website"))
+        if is_sprung:
+            logger.warning("A form was filled in by a program (honeypot)")
+        return is_sprung
 
     def clean_stamp(self):
         """Refuse a missing, altered, too new or too old stamp, and put a fresh one into the form shown again."""
@@ -57,6 +69,7 @@ class PublicForm(forms.Form):
         except (signing.BadSignature, IndexError, ValueError):
             stamped = None
         if stamped is None or time.time() - stamped < STAMP_MIN_SECONDS:
+            logger.warning("A form was refused: its stamp is missing, altered, too new or too old")
             self.data = self.data.copy()
             self.data["stamp"] = make_stamp()
             raise forms.ValidationError(

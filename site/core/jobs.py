@@ -4,16 +4,19 @@ from datetime import timedelta
 
 import requests
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db.models import Count, Max, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
+from django_tasks_db.models import DBTaskResult
 from wagtail.models import Page
 
 from . import backup, limits, mending, pagecache  # noqa: F401 – its job
 from .models import JobRun, PageReadings
+from .retention import report
 from .schedule import every
 
 WARM_UP_SECONDS = 20
@@ -53,26 +56,31 @@ def warm_up():
 @every(timedelta(hours=1), _("forget what limits no longer look at"))
 def forget_old_uses():
     """Delete what no limit looks at any more."""
-    return limits.forget_old()
+    return report({"uses of limits": limits.forget_old()})
 
 
 @every(timedelta(days=1), _("forget finished tasks"))
 def prune_tasks():
     """Delete the queue's rows of tasks that finished a week ago."""
     backend = "database" if settings.REDIS_URL else "default"
+    before = DBTaskResult.objects.finished().count()
     call_command("prune_db_task_results", "--backend", backend, "--min-age-days", "7", verbosity=0)
+    return report({"finished tasks": max(0, before - DBTaskResult.objects.finished().count())})
 
 
 @every(timedelta(days=1), _("forget sessions that have ended"))
 def forget_sessions():
     """Delete the rows of sessions that nobody can use any more."""
+    before = Session.objects.count()
     call_command("clearsessions", verbosity=0)
+    return report({"sessions": max(0, before - Session.objects.count())})
 
 
 @every(timedelta(days=1), _("forget how often pages were read more than a year ago"))
 def forget_old_readings():
     """Delete the readings that nobody compares with any more."""
-    return PageReadings.objects.filter(day__lt=timezone.localdate() - READINGS_KEPT).delete()[0]
+    old = PageReadings.objects.filter(day__lt=timezone.localdate() - READINGS_KEPT)
+    return report({"page readings": old.delete()[0]})
 
 
 @every(timedelta(days=1), _("back up the database and the files"))

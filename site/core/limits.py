@@ -2,12 +2,14 @@
 
 import hashlib
 import hmac
+import logging
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.utils import timezone
 
+logger = logging.getLogger(__name__)
 KEPT = timedelta(days=1)  # the longest period that a limit may have
 
 
@@ -41,14 +43,15 @@ def take(key, *limits):
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
         for number, period in limits:
             if Use.objects.filter(key=name, at__gt=now - period).count() >= number:
+                logger.warning("Limit reached: %s", key.partition(" ")[0])  # the rest of a key is about somebody
                 return False
         Use.objects.create(key=name, at=now)
     return True
 
 
 def forget_old():
-    """Delete what no limit looks at any more."""
-    Use.objects.filter(at__lt=timezone.now() - KEPT).delete()
+    """Delete what no limit looks at any more. Returns the number of rows."""
+    return Use.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
 
 
 def forget(key):

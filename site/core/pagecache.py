@@ -44,7 +44,7 @@ class Generation:
     """The number of the current generation, in a file that every process of this machine maps into its memory."""
 
     def __init__(self, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the pages in it are unpickled
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_size < GENERATION_BYTES:
@@ -202,7 +202,7 @@ class PageCacheMiddleware:
         page = self.cache.get(key)
         request.cache = "hit" if page else "miss"
         response = page.respond(request) if page else self.render(request, key)
-        if response.status_code in (200, 304):
+        if response.status_code in (200, 304) and "no-store" not in response.get("Cache-Control", ""):
             readings.note(request)
         return response
 

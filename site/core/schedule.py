@@ -18,6 +18,7 @@ from django_tasks import task
 from structlog.contextvars import bound_contextvars
 
 from .alarms import raise_alarm
+from .redaction import RedactedTextField
 from .work import tick
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class JobRun(models.Model):
     started_at = models.DateTimeField(_("last started"), null=True)
     finished_at = models.DateTimeField(_("last finished"), null=True)
     succeeded = models.BooleanField(_("succeeded"), null=True)
-    outcome = models.TextField(_("outcome"), blank=True)
+    outcome = RedactedTextField(_("outcome"), blank=True)
 
     class Meta:
         verbose_name = _("scheduled job")

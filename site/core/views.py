@@ -163,9 +163,12 @@ def _file_response(request, storage, path):
     return serve_stored(storage, path)
 
 
+PLAIN = "text/plain; charset=utf-8"
+
+
 def healthz(request):
     """Alive: the process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type=PLAIN)
 
 
 def readyz(request):
@@ -176,7 +179,7 @@ def readyz(request):
 
         DBTaskResult.objects.exists()
     except Exception as error:
-        return HttpResponse(f"database: {type(error).__name__}\n", content_type="text/plain", status=503)
+        return HttpResponse(f"database: {type(error).__name__}\n", content_type=PLAIN, status=503)
     if pending:
-        return HttpResponse(f"migrations: {pending} to apply\n", content_type="text/plain", status=503)
-    return HttpResponse("ok\n", content_type="text/plain")
+        return HttpResponse(f"migrations: {pending} to apply\n", content_type=PLAIN, status=503)
+    return HttpResponse("ok\n", content_type=PLAIN)

@@ -98,6 +98,9 @@ def admin_urls():
         path("sign-in/", signin.manage, name="signin_manage"),
         path("sign-in/code/", signin.ask, name="signin_ask"),
         path("sign-in/set-up/", signin.set_up, name="signin_set_up"),
+        path("sign-in/set-up/app/", signin.set_up_app, name="signin_set_up_app"),
+        path("sign-in/set-up/options/", signin.create_options, name="signin_create_options"),
+        path("sign-in/passkey/<int:key_id>/", signin.passkey, name="signin_passkey"),
         path("sign-in/change/<slug:what>/", signin.change, name="signin_change"),
         path("sign-in/reset/<int:user_id>/", signin.reset, name="signin_reset"),
         path("operations/", operations.page, name="operations"),
@@ -187,7 +190,10 @@ def log_actions(actions):
         ("second_step_failed", _("Second step"), _("Wrong code at the second step")),
         ("second_step_set_up", _("Second step"), _("Connected an app")),
         ("second_step_removed", _("Second step"), _("Disconnected the app")),
-        ("second_step_reset", _("Second step"), _("App and recovery codes were reset")),
+        ("second_step_reset", _("Second step"), _("Passkeys, app and recovery codes were reset")),
+        ("passkey_added", _("Passkey"), _("Added a passkey")),
+        ("passkey_removed", _("Passkey"), _("Removed a passkey")),
+        ("passkey_refused", _("Passkey"), _("Could not sign in: the passkey was refused")),
         ("recovery_codes", _("Recovery codes"), _("Made new recovery codes")),
         ("sessions_ended", _("Sessions"), _("Ended all other sessions")),
     ]:
@@ -196,7 +202,7 @@ def log_actions(actions):
 
 @hooks.register("after_create_user")
 def invite(request, user):
-    signin.invite(user, request)
+    signin.invite(user)
     messages.success(request, _("%(name)s gets a mail with a link to choose a password.") % {"name": user})
 
 
@@ -205,7 +211,7 @@ def account_menu_item(request):
     return {
         "url": reverse("signin_manage"),
         "label": _("Signing in"),
-        "help_text": _("Your app for the second step, recovery codes, and where you are signed in."),
+        "help_text": _("Your passkeys, your app, recovery codes, and where you are signed in."),
     }
 
 

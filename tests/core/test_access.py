@@ -14,7 +14,8 @@ from core import roles
 from core.models import Menu, SiteTexts, Topic
 from django.contrib.messages import get_messages
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern
 from wagtail.contrib.redirects.models import Redirect
@@ -96,7 +97,7 @@ def things(db, page_of, subscribe, issue):
         "uploaded_file_id": 1, "redirect_id": Redirect.objects.create(old_path="/x", redirect_link="/y").pk, "restriction_id": restriction.pk, "provider": "resend", "number": 1,
         "page_view_restriction_id": restriction.pk, "collection_id": 1, "token": "x", "uidb64": "x", "key": "x",
         "slug": Topic.objects.get(translation_key=texts["topic"].translation_key, locale__language_code="es").slug, "path": "x", "action": "delete", "language": "es",
-        "name": "dashboard", "what": "sessions", "user_id": user.pk,
+        "name": "dashboard", "what": "sessions", "user_id": user.pk, "key_id": 1,
     }  # fmt: skip
     numbers = {
         "admin/messages/": ContactMessage.objects.create(name="A", email="a@example.org", message="M", language="es"),
@@ -204,6 +205,35 @@ def test_no_address_fails_whatever_its_number(staff_client, things, page_of, whi
 def test_a_role_may_use_what_the_table_says_and_nothing_else(client, things, who):
     client.raise_request_exception = False
     assert allowed(client, who, things) == {route for route, names in read_table().items() if who in names}
+
+
+# What looking makes: pictures in the sizes that the admin shows, and the key that one's app is about to be connected with.
+MADE_BY_LOOKING = {"core_customrendition", "otp_totp_totpdevice"}
+
+
+@pytest.mark.parametrize("which", ["our own addresses", pytest.param("every address", marks=in_full)])
+def test_looking_changes_nothing(staff_client, things, which):
+    """A GET of each address, as somebody who may do everything, writes no row."""
+    staff_client.raise_request_exception = False
+    ours = (
+        "admin/newsletter/",
+        "admin/sign-in/",
+        "admin/operations",
+        "es/subscription",
+        "es/contact",
+        "t/",
+        "webhooks/",
+    )
+    for route in every_route():
+        if which == "every address" or route.startswith(ours):
+            staff_client.force_login(staff_client.user)
+            connection.queries_log.clear()  # it holds the last 9,000 only
+            with transaction.atomic(), CaptureQueriesContext(connection) as captured:
+                staff_client.get(address_of(route, things))
+                staff_client.head(address_of(route, things))
+                transaction.set_rollback(True)
+            written = [re.match(r'(?:INSERT INTO|UPDATE|DELETE FROM) "(\w+)"', query["sql"]) for query in captured]
+            assert {found[1] for found in written if found} <= MADE_BY_LOOKING, route
 
 
 @pytest.mark.skipif("UPDATE_ACCESS" in os.environ, reason="the table is being written")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -195,6 +196,33 @@ def test_a_wrong_key_is_said_at_once(settings, backups):
     with pytest.raises(CommandError, match=r"Setting BACKUP_KEY.*--new-key"):
         call_command("backup")
     assert not list(backups.iterdir())
+
+
+@pytest.mark.parametrize("place", ["head", "middle", "end"])
+def test_an_encrypted_backup_of_which_one_bit_changed_is_not_opened(settings, place):
+    settings.BACKUP_KEY = str(pyrage.x25519.Identity.generate())
+    path = backup.make()
+    raw = bytearray(path.read_bytes())
+    raw[{"head": 60, "middle": len(raw) // 2, "end": -1}[place]] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(backup.BackupError, match="another key, or damaged"), backup._opened(path) as archive:
+        archive.getnames()
+
+
+def test_new_keys_are_new_and_do_what_a_key_is_for(settings, capsys):
+    keys = []
+    for _number in range(2):
+        call_command("backup", "--new-key")
+        keys.append(capsys.readouterr().out.strip())
+    assert len(set(keys)) == 2
+    assert all(re.fullmatch(r"AGE-SECRET-KEY-1[0-9A-Z]{58}", key) for key in keys)  # X25519
+    settings.BACKUP_KEY = keys[0]
+    path = backup.make()
+    with backup._opened(path) as archive:
+        assert backup.MANIFEST in archive.getnames()
+    settings.BACKUP_KEY = keys[1]
+    with pytest.raises(backup.BackupError, match="another key"), backup._opened(path):
+        pass
 
 
 @pytest.mark.parametrize("harm", ["a bit", "the end", "everything"])

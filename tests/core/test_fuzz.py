@@ -15,6 +15,8 @@ pytestmark = pytest.mark.django_db
 PUBLIC = sorted({route.removeprefix("/") for route in routes() if not route.startswith("admin/")})
 OPEN_IN_THE_ADMIN = [
     "admin/login/",
+    "admin/login/passkey/",
+    "admin/login/passkey/options/",
     "admin/password_reset/",
     "admin/password_reset/confirm/<str:a>/<str:b>/",
     "admin/logout/",
@@ -28,7 +30,7 @@ values = st.sampled_from(NASTY) | st.text(max_size=40)
 fields = st.dictionaries(
     st.sampled_from(
         ["email", "name", "message", "stamp", "website", "topics", "language", "country", "q", "page", "c", "next",
-         "username", "password", "List-Unsubscribe", "new_password1", "csrfmiddlewaretoken", "items", "topic"]
+         "username", "password", "List-Unsubscribe", "new_password1", "csrfmiddlewaretoken", "items", "topic", "passkey", "state"]
     ),
     values,
     max_size=5,

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import brotli
 import pytest
@@ -13,8 +14,11 @@ import time_machine
 from core import pagecache
 from core.models import Menu, SiteTexts
 from django.http import HttpResponse
+from django.test import Client
 from django.utils import timezone
 from wagtail.contrib.redirects.models import Redirect
+
+from newsletter.subscriptions import manage_url
 
 pytestmark = pytest.mark.django_db
 
@@ -124,9 +128,23 @@ def test_editors_are_never_served_from_the_cache_nor_kept_in_it(client, staff_cl
     assert "wagtail-userbar" not in text_of(client, page_of("home").url)
 
 
-def test_personal_pages_are_not_kept(client):
-    client.get("/es/subscription/join/")
-    assert "no-store" in client.get("/es/subscription/join/")["Cache-Control"]
+def test_personal_pages_are_not_kept(client, subscribe, staff_client, page_of, settings):
+    rosa = subscribe("rosa@example.org", name="Rosa Quispe")
+    links = [urlsplit(manage_url(rosa, view)).path for view in ("preferences", "leave", "data")]
+    for path in [*links, "/es/subscription/join/", "/es/subscription/confirm/x/", f"/es/buscar/?q={rosa.email}"]:
+        anybody = Client()
+        anybody.get(path)
+        again = anybody.get(path)
+        assert getattr(again.wsgi_request, "cache", "miss") == "miss", path
+        assert "no-store" in again["Cache-Control"], path
+    staff_client.get(page_of("home").url)
+    staff_client.get("/admin/subscribers/")
+    reader = Client()
+    assert [reader.get("/en/").wsgi_request.cache for _twice in range(2)] == ["miss", "hit"]
+    kept = b"".join(file.read_bytes() for file in (settings.VAR_DIR / "pagecache").rglob("*") if file.is_file())
+    assert b"<html" in kept
+    for words in (b"Quispe", b"rosa@example.org", b"wagtail-userbar", links[0].split("/")[-2].encode()):
+        assert words not in kept
 
 
 def a_cache(tmp_path, render):

@@ -1,8 +1,10 @@
 """The task queue on Redis, and what becomes of tasks while Redis is away."""
 
 import os
+import re
 import subprocess
 import sys
+import zlib
 
 import pytest
 import redis
@@ -60,6 +62,47 @@ except ValueError:
 """
     assert run(code, url).split()[-1] == "0"
     assert client.llen("rq:queue:default") == 1
+
+
+def test_an_erasure_reaches_failed_and_waiting_tasks(queue):
+    url, client = queue
+    code = """
+import smtplib
+from core import alarms, queue, schedule
+from core.privacy import data_of, erase
+from datetime import timedelta
+def refuse():
+    raise smtplib.SMTPRecipientsRefused({"Rosa@example.org": (550, b"unknown")})
+alarms.send_mail = lambda *arguments: refuse()
+import django_rq
+from django.conf import settings
+settings.ALARM_EMAILS = ["ops@example.org"]
+alarms.mail_alarm.enqueue("kind", "failed")
+django_rq.get_worker("default", worker_class=queue.Worker, job_class=queue.Job).work(burst=True)
+alarms.mail_alarm.enqueue("kind", "about rosa%40example.org")
+alarms.mail_alarm.enqueue("kind", "about ana@example.org")
+print(len(data_of("rosa@example.org")["tasks_in_redis"]), len(django_rq.get_queue("default").failed_job_registry))
+erase("rosa@example.org")
+"""
+    assert run(code, url).split()[-2:] == ["2", "1"]
+    texts = [
+        key + (b"".join(client.hgetall(key).values()) if client.type(key) == b"hash" else b"")
+        for key in client.keys("*")
+    ]
+    unpacked = b"".join(_unpacked(text) for text in texts)
+    assert b"ana@example.org" in unpacked
+    assert b"rosa" not in unpacked.lower()
+
+
+def _unpacked(raw):
+    """Some bytes of Redis, with what RQ compressed in them."""
+    found = raw
+    for start in (match.start() for match in re.finditer(rb"x\x9c", raw)):
+        try:
+            found += zlib.decompressobj().decompress(raw[start:])
+        except zlib.error:
+            continue
+    return found
 
 
 def test_while_redis_is_away_tasks_wait_in_the_database_and_move_on_when_it_is_back(queue):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -14,6 +15,7 @@ GOOD = {
     "SECRET_KEY": "T7cTJ5hX0dDyzD7mIqk3nYt6cX8sVw2rLp9aQe4uGf1oKb5jHx",
     "SITE_URL": "https://clac.example",
 }
+RETENTION = sorted(f"RETENTION_{name.upper()}_DAYS" for name in settings.RETENTION_DAYS)
 
 
 def manage(tmp_path, *arguments, **more):
@@ -42,6 +44,10 @@ def test_the_deployment_check_has_nothing_to_say(tmp_path):
         ("WEB_PROCESSES", "many"),
         ("DATABASE_URL", "oracle://somewhere/clac"),
         ("EMAIL_PROVIDER", "carrier-pigeon"),
+        *((name, value) for name in RETENTION for value in ("0", "-1")),
+        ("RETENTION_PENDING_DAYS", "1000000000"),
+        ("RETENTION_PENDING_DAYS", "1.5"),
+        ("BACKUP_KEEP", "-1"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, setting, value):
@@ -51,6 +57,24 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, s
     assert len(answer.stderr.strip().splitlines()) == 1
     assert "docs/operators.md" in answer.stderr or "Choose" in answer.stderr
     assert setting != "SECRET_KEY" or not value or f"{value} " not in answer.stderr
+
+
+def test_no_secret_comes_with_the_software(tmp_path):
+    """The example, copied and left as it is, does not start; nor does anything whose key was not given."""
+    lines = (ROOT / "deploy/env.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]", line))
+    answer = manage(tmp_path, "check", **example)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Setting SECRET_KEY: ")
+    for name, given in {
+        "POSTMARK_SERVER_TOKEN": {"EMAIL_PROVIDER": "postmark"},
+        "EMAIL_HOST": {"EMAIL_PROVIDER": "smtp"},
+        "S3_ACCESS_KEY": {"S3_BUCKET": "b", "S3_ENDPOINT": "https://s3.example"},
+        "DEEPL_AUTH_KEY": {"MACHINE_TRANSLATOR": "deepl"},
+    }.items():
+        answer = manage(tmp_path, "check", **given)
+        assert answer.returncode == 1
+        assert answer.stderr.startswith(f"Setting {name}")
 
 
 @pytest.mark.parametrize("command", ["worker", "scheduler", "prepare"])
@@ -83,7 +107,7 @@ def names_in_settings():
     text = (ROOT / "site/config/settings/base.py").read_text() + (
         ROOT / "site/config/settings/production.py"
     ).read_text()
-    names = set(re.findall(r'setting\(\s*"\w+",\s*"([A-Z][A-Z0-9_]+)"', text)) | {"VAR_DIR"}
+    names = set(re.findall(r'(?:setting\(\s*"\w+",|whole_number\()\s*"([A-Z][A-Z0-9_]+)"', text)) | {"VAR_DIR"}
     return names
 
 
@@ -116,7 +140,25 @@ def test_the_example_file_starts_a_site_once_its_secret_is_set(tmp_path):
     [
         ("DATABASE_URL", {"DATABASE_URL": "postgres://clac@db.example/clac"}),
         ("DATABASE_URL", {"DATABASE_URL": "postgres://clac@db.example/clac?sslmode=prefer"}),
+        ("DATABASE_URL", {"DATABASE_URL": "postgres://clac@db.example/clac?sslmode=require"}),
         ("REDIS_URL", {"REDIS_URL": "redis://cache.example:6379/0"}),
+        ("REDIS_URL", {"REDIS_URL": "rediss://cache.example:6379/0?ssl_cert_reqs=none"}),
+        ("BOUNCE_IMAP_TLS", {"BOUNCE_IMAP_HOST": "mail.example", "BOUNCE_IMAP_TLS": "no"}),
+        ("FRONTEND_CACHE", {"FRONTEND_CACHE": "http://proxy.example:8081"}),
+        ("SENTRY_DSN", {"SENTRY_DSN": "http://key@sentry.example/1"}),
+        (
+            "LIBRETRANSLATE_URL",
+            {
+                "MACHINE_TRANSLATOR": "libretranslate",
+                "LIBRETRANSLATE_URL": "http://t.example",
+                "LIBRETRANSLATE_API_KEY": "k",
+            },
+        ),
+        (
+            "POSTAL_API_URL",
+            {"EMAIL_PROVIDER": "postal", "POSTAL_API_URL": "http://mail.example", "POSTAL_API_KEY": "k"},
+        ),
+        ("BREVO_API_URL", {"EMAIL_PROVIDER": "brevo", "BREVO_API_KEY": "k", "BREVO_API_URL": "http://mail.example"}),
         ("EMAIL_USE_TLS", {"EMAIL_PROVIDER": "smtp", "EMAIL_HOST": "mail.example", "EMAIL_USE_TLS": "no"}),
         (
             "S3_ENDPOINT",
@@ -142,3 +184,33 @@ def test_what_leaves_this_machine_has_to_be_encrypted(tmp_path, name, given):
 def test_what_is_encrypted_or_stays_here_is_fine(tmp_path, given):
     answer = manage(tmp_path, "diffsettings", **given)
     assert answer.returncode == 0, answer.stderr
+
+
+def settings_with(tmp_path, **more):
+    """(exit status, what went wrong, settings) of the site with these settings in its environment."""
+    code = "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL, s.SITE_URL, s.BOUNCE_ADDRESS, s.ALARM_EMAILS, sep='|')"
+    answer = manage(tmp_path, "shell", "--no-imports", "-c", code, **more)
+    return answer.returncode, answer.stderr, answer.stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["DEFAULT_FROM_EMAIL", "BOUNCE_ADDRESS", "ALARM_EMAILS"])
+@pytest.mark.parametrize("given", ["CLAC <boletin>", "CLAC\nBcc: eve@example.org <boletin@example.org>", b"Bolet\xedn <b@example.org>"])  # fmt: skip
+def test_what_is_no_mailbox_stops_the_start(tmp_path, name, given):
+    status, error, _found = settings_with(tmp_path, **{name: os.fsdecode(given)})
+    assert status == 1
+    assert error.startswith(f"Setting {name}: ")
+    assert len(error.strip().splitlines()) == 1
+    assert "docs/operators.md" in error
+
+
+def test_a_site_in_letters_outside_ascii(tmp_path):
+    status, error, found = settings_with(
+        tmp_path, SITE_URL="https://www.Ñandú.example:8443/", BOUNCE_ADDRESS="Rebotes <b@ñandú.example>"
+    )
+    assert not status, error
+    assert found.split("|") == [
+        "CLAC <boletin@www.xn--and-6ma2c.example>",
+        "https://www.xn--and-6ma2c.example:8443",
+        "b@xn--and-6ma2c.example",
+        "[]",
+    ]

@@ -1,5 +1,6 @@
 """Bounced mail in a mailbox: whose it was, what it says, and that it is read from a real IMAP server."""
 
+import base64
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from core import privacy
 from django.core import mail
 
 from newsletter import bounces, campaigns, events, sending
@@ -204,6 +206,23 @@ def test_a_mailbox_is_read_and_what_is_not_ours_is_left_in_it(imap, delivery):
     left = [path.read_bytes() for folder in ("new", "cur") for path in (imap / folder).iterdir()]
     assert len(left) == 1
     assert b"A question" in left[0]
+
+
+def test_an_erasure_reaches_the_mails_that_were_left_in_the_mailbox(imap, delivery, django_capture_on_commit_callbacks):
+    encoded = base64.encodebytes(b"Please take Rosa@Example.org off the list. " + b"x" * 60)
+    mails = {
+        "1.a": b"To: bounces@example.org\r\nSubject: Out\r\n\r\nrosa@example.org is away\r\n",
+        "2.b": b"To: bounces@example.org\r\nContent-Transfer-Encoding: base64\r\n\r\n" + encoded,
+        "3.c": b"To: bounces@example.org\r\nSubject: A question\r\n\r\nprosa@example.org asks\r\n",
+    }
+    for name, raw in mails.items():
+        (imap / "new" / name).write_bytes(raw)
+    bounces.poll()
+    assert len(privacy.data_of("rosa@example.org")["bounce_mailbox"]) == 2
+    with django_capture_on_commit_callbacks(execute=True):
+        privacy.erase("rosa@example.org")
+    left = [path.read_bytes() for folder in ("new", "cur") for path in (imap / folder).iterdir()]
+    assert left == [mails["3.c"]]
 
 
 def test_without_a_mailbox_nothing_is_asked():

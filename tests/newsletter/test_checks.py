@@ -163,7 +163,7 @@ def test_what_was_sent_before_or_only_just_is_warned_of(issue, reader, page_of):
 
 
 def test_a_provider_that_cannot_be_reached_is_warned_of(issue, reader, settings):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     assert "The provider cannot be reached now" in texts(issue, checks.WARNS)[0]
 

@@ -9,7 +9,7 @@ from core import limits
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from newsletter import campaigns, events, imports, quota, sending, subscriptions, tokens
+from newsletter import campaigns, events, imports, quota, sending, subscriptions
 from newsletter.models import (
     Campaign,
     ConsentEvent,

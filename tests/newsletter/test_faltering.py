@@ -6,7 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 import time_machine
+from core.leases import free
 from core.work import send_tick
+from django.conf import settings as django_settings
 from django.utils import timezone
 
 from newsletter import campaigns, quota, sending
@@ -17,6 +19,7 @@ from tests.standins import ProviderAPI, SMTPServer
 pytestmark = pytest.mark.django_db
 State = Delivery.State
 LONG = timedelta(hours=2)  # by then every pause is over
+settings_of_rfc_5321 = dict(django_settings.SMTP_REPLY_SECONDS)
 
 
 @pytest.fixture
@@ -24,10 +27,11 @@ def server(settings):
     """An SMTP server, and the site set to send by it."""
     with SMTPServer() as server:
         settings.EMAIL_PROVIDER = "smtp"
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = False, "", ""
         settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 1, 4
+        settings.SMTP_REPLY_SECONDS = dict.fromkeys(settings.SMTP_REPLY_SECONDS, 1)
         settings.NEWSLETTER_LEASE_SECONDS = 60
         yield server
 
@@ -144,6 +148,68 @@ def test_what_may_or_may_not_have_gone_is_tried_again_with_the_same_message_id(s
     assert copies(server) == Counter({f"{each}@example.org": 1 for each in range(9)}) + Counter(
         {"3@example.org": 0 if order == "drop" else 1}
     )
+
+
+@pytest.mark.parametrize("order", ["vanish", "stall"])
+def test_an_answer_that_is_lost_twice_is_for_a_person_to_decide(server, start, order):
+    server.orders["DATA"]["3@example.org"].extend([order] * 9)
+    campaign = start(9)
+    for hours in range(0, 40, 4):
+        work(campaign, after=timedelta(hours=hours))
+    assert campaign.state == Campaign.State.SENT
+    assert delivery(campaign, "3@example.org").state == State.UNKNOWN
+    assert copies(server).pop("3@example.org") == 2
+    assert set(copies(server).values()) == {1, 2}
+    assert campaign.counts()[State.SENT] == 8
+
+
+def test_ten_lost_answers_in_a_row_pause_it_and_nobody_gets_more_than_two(server, start, caplog):
+    for number in range(40):
+        server.orders["DATA"][f"{number}@example.org"].extend(["vanish"] * 50)
+    campaign = start(40)
+    work(campaign)
+    assert campaign.state == Campaign.State.PAUSED
+    assert campaign.problem == Campaign.Problem.UNCLEAR
+    assert "connection" in campaign.problem_words.lower()
+    assert 10 <= len(server.mails) < 10 + 2 * 4  # what its four connections had begun meanwhile
+    assert "campaign paused" in caplog.text
+    for hours in range(0, 99, 3):
+        campaigns.change_state(campaign, "resume")
+        work(campaign, after=timedelta(hours=hours))
+    assert campaign.state == Campaign.State.SENT
+    assert campaign.counts()[State.UNKNOWN] == 40
+    assert set(copies(server).values()) == {2}
+
+
+def test_lost_answers_here_and_there_do_not(server, start):
+    for number in range(0, 60, 3):
+        server.orders["DATA"][f"{number}@example.org"].append("vanish")
+    campaign = start(60)
+    work(campaign)
+    work(campaign, after=LONG)
+    assert campaign.state == Campaign.State.SENT
+    assert campaign.counts()[State.SENT] == 60
+
+
+def test_a_server_that_takes_its_time_at_the_end_is_waited_for_and_the_leases_outlive_it(
+    server, start, settings, monkeypatch
+):
+    assert settings_of_rfc_5321["end"] == 600
+    server.seconds, settings.EMAIL_TIMEOUT, settings.NEWSLETTER_LEASE_SECONDS = 4, 1, 3
+    settings.SMTP_REPLY_SECONDS["end"] = 30
+    campaign, free_meanwhile = start(4), []
+    waiting = sending._waiting
+
+    def look(results):
+        free_meanwhile.append(free(campaign.deliveries.filter(state=State.SENDING)).count())
+        return waiting(results)
+
+    monkeypatch.setattr(sending, "_waiting", look)
+    work(campaign)
+    assert campaign.state == Campaign.State.SENT
+    assert set(copies(server).values()) == {1}
+    assert len(free_meanwhile) > 10
+    assert set(free_meanwhile) == {0}
 
 
 @pytest.mark.parametrize("reply", ["421 shutting down", "drop"])

@@ -13,13 +13,12 @@ from collections import Counter
 import pytest
 from core.work import Watchdog
 from django.core.mail import EmailMultiAlternatives
-from django.core.mail.backends import smtp as django_smtp
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from newsletter import campaigns, personal, sending
-from newsletter.carriers import api, merge, threads
+from newsletter import campaigns, personal, sending, smtp_backend
+from newsletter.carriers import api, merge, smtp, threads
 from newsletter.content import Content
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
@@ -43,8 +42,8 @@ PLACES = {
 }
 
 
-class DjangoSMTP(django_smtp.EmailBackend):
-    """Django's own SMTP back end under another name: mails go through SingleCarrier."""
+class DjangoSMTP(smtp_backend.EmailBackend):
+    """The SMTP back end under another name: mails go through SingleCarrier."""
 
 
 class Faults:
@@ -100,7 +99,7 @@ def campaign(settings, monkeypatch):
     return campaign
 
 
-@pytest.fixture(params=["single", "merge"])
+@pytest.fixture(params=["single", "merge", "smtp"])
 def server(request, settings):
     """A server that takes the mails; `received()` are the addresses that got one, once for each copy."""
     if request.param == "merge":
@@ -116,12 +115,13 @@ def server(request, settings):
         return
     settings.EMAIL_PROVIDER = "smtp"
     settings.EMAIL_BACKEND = {
-        "smtp": "django.core.mail.backends.smtp.EmailBackend",
+        "smtp": "newsletter.smtp_backend.EmailBackend",
         "single": "tests.newsletter.test_faults.DjangoSMTP",
     }[request.param]
     settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "127.0.0.1", False
     settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
     settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 2, CONNECTIONS
+    settings.SMTP_REPLY_SECONDS = dict.fromkeys(settings.SMTP_REPLY_SECONDS, 2)
     with SMTPServer() as server:
         settings.EMAIL_PORT = server.port
         server.received = lambda: [recipient for recipient, _message in server.mails]
@@ -209,9 +209,9 @@ def break_(*arguments, **more):
     raise KeyError("a fault")
 
 
-@by_threads
 def test_settings_that_no_mail_can_go_out_with_pause_the_campaign(campaign, server, monkeypatch):
     monkeypatch.setattr(threads, "get_connection", break_)
+    monkeypatch.setattr(smtp.Connection, "open", break_)
     send_campaign.func(campaign.pk)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.problem) == (Campaign.State.PAUSED, Campaign.Problem.HALTED)

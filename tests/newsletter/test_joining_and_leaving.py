@@ -221,7 +221,7 @@ def test_a_suppressed_address_gets_no_mail(join):
 
 
 def test_a_sign_up_survives_a_mail_server_that_is_down(join, settings, run_tasks, time_machine):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     join("rosa@example.org")
     assert SignUpRequest.objects.count() == 1

@@ -1,22 +1,46 @@
 """Consent that can be shown, data that can be taken along, erasure that leaves only a fingerprint."""
 
+import html
 import json
+import re
 from datetime import timedelta
 
 import pytest
-from core import privacy
-from core.models import Topic
+from core import limits, privacy
+from core.models import JobRun, PageReadings, Topic, Use
+from core.schedule import JOBS, run_job
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core.files.base import ContentFile
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from home.models import ContactMessage
 from newsletter import addresses, retention, subscriptions
-from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent, SignUpRequest, Subscriber, Suppression
+from newsletter.models import (
+    Campaign,
+    ConsentEvent,
+    Delivery,
+    ImportLine,
+    ProviderEvent,
+    SignUpRequest,
+    Subscriber,
+    SubscriberImport,
+    Suppression,
+)
 from newsletter.privacy import remove
 from newsletter.subscriptions import manage_url
 
 pytestmark = pytest.mark.django_db
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+DELETE_BY_AGE = [
+    "apply_retention",
+    "forget_old_messages",
+    "forget_old_readings",
+    "forget_old_uses",
+    "forget_sessions",
+    "prune_tasks",
+]
 
 
 @pytest.fixture
@@ -76,9 +100,9 @@ def test_a_reader_takes_their_data_along(client, rosa, issue):
     assert "Descargar mis datos" in client.get(path).content.decode()
     response = client.post(path, {"what": "download"})
     data = json.loads(response.content)
-    assert data["newsletter"]["topics"] == ["Incidencia"]
-    assert data["newsletter"]["consent"][0]["wording"] == "Quiero"
-    assert data["newsletter"]["mails"] == [{"edition": "Conozca a CLAC", "state": "sent", "sent": None}]
+    assert data["subscription"][0]["topics"] == ["Incidencia"]
+    assert data["subscription"][0]["consent"][0]["wording"] == "Quiero"
+    assert data["mails"] == [{"edition": "Conozca a CLAC", "state": "sent", "sent": None, "words": ""}]
     assert data["messages"][0]["message"] == "Hola"
     assert "attachment" in response["Content-Disposition"]
 
@@ -130,7 +154,7 @@ def test_staff_see_the_whole_story_and_may_hand_over_or_erase(staff_client, rosa
     html = staff_client.get(page).content.decode()
     assert "“Quiero” (1)" in html
     assert "sign-up form" in html
-    assert json.loads(staff_client.post(f"{page}data/").content)["newsletter"]["name"] == "Rosa"
+    assert json.loads(staff_client.post(f"{page}data/").content)["subscription"][0]["name"] == "Rosa"
     response = staff_client.post(
         "/admin/newsletter/suppressions/", {"email": "Rosa@example.org", "what": "erase"}, follow=True
     )
@@ -260,7 +284,7 @@ def test_unconfirmed_sign_ups_vanish_after_thirty_days(subscribe):
         ConsentEvent.objects.create(subscriber=subscriber, kind=Kind.ASKED, way=Way.FORM, language="es", at=age)
     again = subscribe("again@example.org", state=State.PENDING, created_at=old)
     ConsentEvent.objects.create(subscriber=again, kind=Kind.ASKED, way=Way.FORM, language="es")
-    assert retention.apply()["pending"] == 1
+    assert retention.apply()["sign-ups never confirmed"] == 1
     assert set(Subscriber.objects.values_list("email", flat=True)) == {"young@example.org", "again@example.org"}
 
 
@@ -277,6 +301,66 @@ def test_other_data_goes_when_its_time_is_over(subscribe, issue, settings):
     assert not ProviderEvent.objects.exists()
 
 
+@pytest.mark.parametrize("kind", sorted(settings.RETENTION_DAYS))
+@pytest.mark.parametrize("days", [0, -1, 0.5])
+def test_below_one_day_nothing_is_deleted_and_the_operations_page_says_so(
+    kind, days, subscribe, settings, staff_client
+):
+    settings.RETENTION_DAYS = {**settings.RETENTION_DAYS, kind: days}
+    subscribe("new@example.org", state=State.PENDING)
+    subscribe("old@example.org", state=State.PENDING, created_at=timezone.now() - timedelta(days=4000))
+    subscribe("left@example.org", state=State.UNSUBSCRIBED, ended_at=timezone.now() - timedelta(days=4000))
+    ContactMessage.objects.create(name="Rosa", email="rosa@example.org", message="Hola", language="es")
+    job = "forget_old_messages" if kind == "contact_messages" else "apply_retention"
+    JobRun.objects.get_or_create(name=job)
+    run_job.call(job)
+    run = JobRun.objects.get(name=job)
+    assert not run.succeeded
+    assert f"RETENTION_{kind.upper()}_DAYS is {days}: nothing is deleted below one day." in run.outcome
+    assert run.outcome in html.unescape(staff_client.get("/admin/operations/").content.decode())
+    assert Subscriber.objects.count() == 3
+    assert ContactMessage.objects.exists()
+
+
+def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, issue, staff_client, caplog):
+    old = timezone.now() - timedelta(days=4000)
+    subscribe("old@example.org", state=State.PENDING, created_at=old)
+    subscribe("left@example.org", state=State.UNSUBSCRIBED, ended_at=old)
+    reader = subscribe("a@example.org")
+    campaign = Campaign.objects.create(issue=issue, state="sent", finished_at=old)
+    delivery = Delivery.objects.create(campaign=campaign, subscriber=reader, language="es", error="x")
+    ProviderEvent.objects.create(fingerprint="x", kind="sent", received_at=old, delivery=delivery)
+    job = SubscriberImport.objects.create(file=ContentFile(b"email\n", "a.csv"), file_name="a.csv", provenance="x")
+    ImportLine.objects.create(job=job, number=2, outcome="bad", reason="x", cells=["x"])
+    SubscriberImport.objects.update(created_at=old)
+    ContactMessage.objects.create(name="Rosa", email="rosa@example.org", message="Hola", language="es")
+    ContactMessage.objects.update(created_at=old)
+    limits.take("x", (1, timedelta(hours=1)))
+    Use.objects.update(at=old)
+    Session.objects.create(session_key="x", session_data="x", expire_date=old)
+    PageReadings.objects.create(path="/", day=old.date(), number=1)
+    with caplog.at_level("INFO"):
+        outcomes = {name: JOBS[name].function() for name in DELETE_BY_AGE}
+    for name, outcome in outcomes.items():
+        assert re.findall(r"([a-z -]+): (\d+)", outcome), (name, outcome)
+        assert f"Removed by age: {outcome}" in caplog.text
+    numbers = dict(re.findall(r"([a-z -]+): (\d+)", ", ".join(outcomes.values())))
+    assert {kind.strip(): int(number) for kind, number in numbers.items()} == {
+        "sign-ups never confirmed": 1,
+        "ended subscriptions": 1,
+        "recipients of mails": 1,
+        "messages of the provider": 1,
+        "uploaded lists": 1,
+        "lines of lists": 1,
+        "contact messages": 1,
+        "uses of limits": 1,
+        "sessions": 1,
+        "page readings": 1,
+        "finished tasks": 0,
+    }
+    assert not SubscriberImport.objects.get().file
+
+
 def test_retention_runs_by_itself_once_a_day(subscribe, run_tasks, time_machine):
     from core.models import JobRun
     from core.work import send_tick
@@ -288,7 +372,7 @@ def test_retention_runs_by_itself_once_a_day(subscribe, run_tasks, time_machine)
     assert not Subscriber.objects.exists()
     run = JobRun.objects.get(name="apply_retention")
     assert run.succeeded
-    assert "pending: 1" in run.outcome
+    assert "sign-ups never confirmed: 1" in run.outcome
     first = run.started_at
     send_tick()
     run_tasks()

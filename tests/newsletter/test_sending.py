@@ -65,7 +65,7 @@ def test_every_mail_can_be_left_with_one_click(campaign, subscribe):
     url = f"{url}?c={campaign.pk}"
     assert message.extra_headers["List-Unsubscribe"] == f"<{url}>"
     assert message.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert message.extra_headers["List-Id"] == "<newsletter-es.example.org>"
+    assert message.extra_headers["List-Id"] == "CLAC <newsletter-es.example.org>"
     html = message.alternatives[0][0]
     assert url in message.body
     assert url in html

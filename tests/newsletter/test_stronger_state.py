@@ -5,6 +5,7 @@ PostgreSQL in `make test-services`, on SQLite in `make test`. Forms, links and o
 """
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from anymail.signals import AnymailTrackingEvent
@@ -15,6 +16,7 @@ from django.core import mail
 from django.core.files.base import ContentFile
 from django.core.mail.backends import locmem
 from django.test import override_settings
+from django.utils import timezone
 
 from newsletter import campaigns, events, imports, sending, subscriptions
 from newsletter.forms import PreferencesForm
@@ -288,11 +290,12 @@ def test_an_erasure_and_a_complaint_at_once_do_not_wait_for_each_other(order):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_nobody_is_deleted_who_confirms_at_the_last_moment(order, settings):
+def test_nobody_is_deleted_who_confirms_at_the_last_moment(order, settings, time_machine):
     from newsletter import retention
 
     person = Subscriber.objects.create(email=ROSA)
     confirms = confirm(person)
-    settings.RETENTION_DAYS = {**settings.RETENTION_DAYS, "pending": 0}
+    settings.RETENTION_DAYS = {**settings.RETENTION_DAYS, "pending": 1}
+    time_machine.move_to(timezone.now() + timedelta(days=2))
     answer, _kept = ORDERS[order](confirms, retention.apply)
     assert (answer == State.ACTIVE) == Subscriber.objects.filter(state=State.ACTIVE).exists()

@@ -3,10 +3,11 @@
 import logging
 import sys
 import zoneinfo
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core import logs
+from core import logs, mailboxes
 from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
 
@@ -27,13 +28,39 @@ def setting(kind, name, **kwargs):
         sys.exit(f"Setting {name}: {error}. See docs/operators.md.")
 
 
+def mailbox(name, text):
+    """The Address that `text`, the value of setting `name`, stands for: `Name <address>` or an address. If it is none, stop the
+    start with one clear line."""
+    try:
+        return mailboxes.parse(text)
+    except ValueError as error:
+        sys.exit(
+            f"Setting {name}: {text!r} is not a mailbox such as Boletín CLAC <boletin@example.org>: {error}."
+            " See docs/operators.md."
+        )
+
+
+def whole_number(name, default, least, most):
+    """Read `name` as a whole number from `least` to `most`; stop the start with one clear line if it is none."""
+    value = setting("int", name, default=default)
+    if not least <= value <= most:
+        sys.exit(f"Setting {name}: {value} is not a number from {least} to {most}. See docs/operators.md.")
+    return value
+
+
 SITE_URL = setting("str", "SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
 _site = urlsplit(SITE_URL)
-if _site.scheme not in {"http", "https"} or not _site.hostname:
+if _site.hostname and not _site.netloc.isascii():  # browsers and mail headers write such a host in ASCII
+    with suppress(ValueError):
+        _port = f":{_site.port}" if _site.port else ""
+        SITE_URL = _site._replace(netloc=mailboxes.host(_site.hostname) + _port).geturl()
+        _site = urlsplit(SITE_URL)
+if _site.scheme not in {"http", "https"} or not _site.hostname or not SITE_URL.isascii():
     sys.exit(f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators.md.")
 HTTPS = _site.scheme == "https"
-# Loopback, for what watches over the site from the same machine.
-ALLOWED_HOSTS = [_site.hostname, "127.0.0.1", *setting("list", "ALLOWED_HOSTS", default=[])]
+# Loopback, for what watches over the site from the same machine; its name, too, where the site is on loopback itself.
+_name = "localhost" if _site.hostname in {"127.0.0.1", "::1"} else _site.hostname
+ALLOWED_HOSTS = [*dict.fromkeys([_site.hostname, _name]), "127.0.0.1", *setting("list", "ALLOWED_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 
 INSTALLED_APPS = [
@@ -61,6 +88,7 @@ INSTALLED_APPS = [
     "csp",
     "django_otp",
     "django_otp.plugins.otp_totp",
+    "django_otp_webauthn",
     "django_structlog",
     "django_tasks_db",
     "django.forms",
@@ -126,11 +154,13 @@ DATABASES = {"default": setting("dj_db_url", "DATABASE_URL", default=f"sqlite://
 if not DATABASES["default"]["ENGINE"].endswith(("sqlite3", "postgresql")):
     sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators.md.")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE).
+    # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE). Triggers
+    # also fire for rows that INSERT OR REPLACE deletes, and what is deleted is overwritten in the file.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
+        "PRAGMA recursive_triggers=ON; PRAGMA secure_delete=ON;",
     }
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -150,7 +180,11 @@ WAGTAILADMIN_USER_LOGIN_FORM = "core.signin.LoginForm"
 WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "core.signin.PasswordResetForm"
 PASSWORD_RESET_TIMEOUT = 3600
 TWO_FACTOR_REQUIRED = setting("bool", "TWO_FACTOR_REQUIRED", default=HTTPS)
-OTP_TOTP_ISSUER = "CLAC"
+OTP_TOTP_ISSUER = OTP_WEBAUTHN_RP_NAME = "CLAC"
+# Passkeys hold for the host of SITE_URL. Browsers have none for the number 127.0.0.1, so there it is localhost (core/passkeys.py).
+OTP_WEBAUTHN_RP_ID = _name
+_port = "" if _site.port in {None, 443 if HTTPS else 80} else f":{_site.port}"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [f"{'http' if _name == 'localhost' and not HTTPS else 'https'}://{_name}{_port}"]
 SESSION_COOKIE_AGE = 12 * 3600
 
 # Languages: the same for pages, interface and admin.
@@ -316,13 +350,13 @@ ANYMAIL = {}
 if EMAIL_PROVIDER == "local":
     EMAIL_BACKEND = "core.localmail.EmailBackend"
 elif EMAIL_PROVIDER == "smtp":
-    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
     EMAIL_HOST = setting("str", "EMAIL_HOST")
     EMAIL_PORT = setting("int", "EMAIL_PORT", default=587)
     EMAIL_HOST_USER = setting("str", "EMAIL_HOST_USER", default="")
     EMAIL_HOST_PASSWORD = setting("str", "EMAIL_HOST_PASSWORD", default="")
     EMAIL_USE_TLS = setting("bool", "EMAIL_USE_TLS", default=True)
-    EMAIL_TIMEOUT = 30
+    EMAIL_TIMEOUT = 30  # for connecting, EHLO, TLS and signing in
 elif EMAIL_PROVIDER in EMAIL_PROVIDERS:
     own = {"resend": "newsletter.resend.EmailBackend"}
     EMAIL_BACKEND = own.get(EMAIL_PROVIDER, f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend")
@@ -335,7 +369,12 @@ else:
         f"Setting EMAIL_PROVIDER: “{EMAIL_PROVIDER}” is not known. Choose local, smtp, {', '.join(EMAIL_PROVIDERS)}."
     )
 ANYMAIL["REQUESTS_TIMEOUT"] = (10, 30)
-DEFAULT_FROM_EMAIL = setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_site.hostname}>")
+# How long an SMTP server may take for its replies, in seconds: to the connection, to MAIL, RCPT and DATA, and to the mail itself,
+# as RFC 5321, 4.5.3.2 asks. Whoever gives up the last one too early sends mails twice.
+SMTP_REPLY_SECONDS = {"greeting": 300, "sender": 300, "recipient": 300, "data": 120, "end": 600}
+_own_host = "localhost" if ":" in _site.hostname else _site.hostname
+DEFAULT_FROM_EMAIL = setting("str", "DEFAULT_FROM_EMAIL", default=f"CLAC <boletin@{_own_host}>")
+DEFAULT_FROM_EMAIL = str(mailbox("DEFAULT_FROM_EMAIL", DEFAULT_FROM_EMAIL))
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Under which name the provider's key stands in the DNS (<selector>._domainkey.<domain>), to be looked at before sending.
 DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
@@ -362,25 +401,26 @@ JOIN_LIMIT_IN_ALL = setting("int", "JOIN_LIMIT_IN_ALL", default=1000)
 CONTACT_LIMIT_PER_ORIGIN = setting("int", "CONTACT_LIMIT_PER_ORIGIN", default=5)
 CONTACT_LIMIT_IN_ALL = setting("int", "CONTACT_LIMIT_IN_ALL", default=100)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
-ALARM_EMAILS = setting("list", "ALARM_EMAILS", default=[])
+ALARM_EMAILS = [str(mailbox("ALARM_EMAILS", text)) for text in setting("list", "ALARM_EMAILS", default=[])]
 
 # A mailbox that refuses for a while is given up after so many refusals in so many days.
 SOFT_BOUNCES = setting("int", "SOFT_BOUNCES", default=3)
 SOFT_BOUNCE_DAYS = setting("int", "SOFT_BOUNCE_DAYS", default=30)
 
-# How long personal data is kept, in days.
+# How long personal data is kept, in days. Zero or fewer would delete what came a moment ago.
+DAYS_AT_MOST = 36500
 RETENTION_DAYS = {
-    "pending": setting("int", "RETENTION_PENDING_DAYS", default=30),
-    "ended": setting("int", "RETENTION_ENDED_DAYS", default=3 * 365),
-    "provider_events": setting("int", "RETENTION_PROVIDER_EVENTS_DAYS", default=180),
-    "deliveries": setting("int", "RETENTION_DELIVERIES_DAYS", default=2 * 365),
-    "contact_messages": setting("int", "RETENTION_CONTACT_MESSAGES_DAYS", default=365),
-    "import_files": setting("int", "RETENTION_IMPORT_FILES_DAYS", default=30),
+    "pending": whole_number("RETENTION_PENDING_DAYS", 30, 1, DAYS_AT_MOST),
+    "ended": whole_number("RETENTION_ENDED_DAYS", 3 * 365, 1, DAYS_AT_MOST),
+    "provider_events": whole_number("RETENTION_PROVIDER_EVENTS_DAYS", 180, 1, DAYS_AT_MOST),
+    "deliveries": whole_number("RETENTION_DELIVERIES_DAYS", 2 * 365, 1, DAYS_AT_MOST),
+    "contact_messages": whole_number("RETENTION_CONTACT_MESSAGES_DAYS", 365, 1, DAYS_AT_MOST),
+    "import_files": whole_number("RETENTION_IMPORT_FILES_DAYS", 30, 1, DAYS_AT_MOST),
 }
 
 # Backups, one a day: where they and the list of goodbyes lie, how many are kept (0: none are made), and the key of age.
 BACKUP_DIR = setting("str", "BACKUP_DIR", default=str(VAR_DIR / "backups"))
-BACKUP_KEEP = setting("int", "BACKUP_KEEP", default=14)
+BACKUP_KEEP = whole_number("BACKUP_KEEP", 14, 0, 10000)  # a negative one would delete the newest
 BACKUP_KEY = setting("str", "BACKUP_KEY", default="")
 
 # Messages of the e-mail provider; none are taken before their secret (“user:password”) or signature key is set.
@@ -388,7 +428,8 @@ WEBHOOK_SECRET = setting("str", "WEBHOOK_SECRET", default="")
 if WEBHOOK_SECRET:
     ANYMAIL["WEBHOOK_SECRET"] = WEBHOOK_SECRET
 # A mailbox for bounced mail, for providers without webhooks: its address takes the mail as name+token@domain (VERP).
-BOUNCE_ADDRESS = setting("str", "BOUNCE_ADDRESS", default="")
+if BOUNCE_ADDRESS := setting("str", "BOUNCE_ADDRESS", default=""):
+    BOUNCE_ADDRESS = mailbox("BOUNCE_ADDRESS", BOUNCE_ADDRESS).addr_spec
 BOUNCE_IMAP_HOST = setting("str", "BOUNCE_IMAP_HOST", default="")
 BOUNCE_IMAP_PORT = setting("int", "BOUNCE_IMAP_PORT", default=993)
 BOUNCE_IMAP_TLS = setting("bool", "BOUNCE_IMAP_TLS", default=True)

@@ -4,7 +4,20 @@ import sys
 from urllib.parse import urlsplit
 
 from .base import *  # noqa: F403
-from .base import ALLOWED_HOSTS, DATABASES, EMAIL_PROVIDER, REDIS_URL, S3_BUCKET, S3_ENDPOINT, setting
+from .base import (
+    ALLOWED_HOSTS,
+    ANYMAIL,
+    BOUNCE_IMAP_HOST,
+    BOUNCE_IMAP_TLS,
+    DATABASES,
+    EMAIL_PROVIDER,
+    FRONTEND_CACHE,
+    REDIS_URL,
+    S3_BUCKET,
+    S3_ENDPOINT,
+    SENTRY_DSN,
+    setting,
+)
 
 SECRET_KEY_LENGTH = 50  # characters; what Django itself generates
 
@@ -29,7 +42,10 @@ def _refuse_plain(name, host, is_encrypted):
     """Stop the start if what goes to another machine is not encrypted on the way. A path is a socket of this one."""
     is_here = not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
     if not (is_here or is_encrypted):
-        sys.exit(f"Setting {name}: what leaves this machine has to be encrypted on the way. See docs/operators.md.")
+        sys.exit(
+            f"Setting {name}: what leaves this machine has to be encrypted on the way,"
+            " to a server whose certificate is checked. See docs/operators.md."
+        )
 
 
 _database = DATABASES["default"]
@@ -37,10 +53,17 @@ _options = _database.get("OPTIONS", {})
 _refuse_plain(
     "DATABASE_URL",
     _database.get("HOST") or _options.get("host"),
-    _options.get("sslmode") in {"require", "verify-ca", "verify-full"},
+    _options.get("sslmode") in {"verify-ca", "verify-full"},  # “require” takes any certificate
 )
 if S3_BUCKET:
     _refuse_plain("S3_ENDPOINT", urlsplit(S3_ENDPOINT).hostname, S3_ENDPOINT.startswith("https://"))
-_refuse_plain("REDIS_URL", urlsplit(REDIS_URL).hostname, REDIS_URL.startswith("rediss://"))
+_is_checked = REDIS_URL.startswith("rediss://") and "ssl_cert_reqs" not in REDIS_URL
+_refuse_plain("REDIS_URL", urlsplit(REDIS_URL).hostname, _is_checked)
+_refuse_plain("BOUNCE_IMAP_TLS", BOUNCE_IMAP_HOST, BOUNCE_IMAP_TLS)
+_addresses = {name: value for name, value in ANYMAIL.items() if name.endswith("_API_URL")}
+_addresses |= {"FRONTEND_CACHE": FRONTEND_CACHE, "SENTRY_DSN": SENTRY_DSN}
+_addresses["LIBRETRANSLATE_URL"] = setting("str", "LIBRETRANSLATE_URL", default="")
+for _name, _address in _addresses.items():
+    _refuse_plain(_name, urlsplit(_address).hostname, _address.startswith("https://"))
 if EMAIL_PROVIDER == "smtp":
     _refuse_plain("EMAIL_USE_TLS", EMAIL_HOST, EMAIL_USE_TLS)  # noqa: F405

@@ -1,4 +1,4 @@
-"""Forget somebody's app and recovery codes, and end their sessions: when the only administrator lost both."""
+"""Forget somebody's passkeys, app and recovery codes, and end their sessions: when the only administrator lost them."""
 
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
@@ -18,4 +18,4 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user {name}.")
         start_over(user)
-        self.stdout.write(f"clac: {name} signs in with the password and sets up a new app")
+        self.stdout.write(f"clac: {name} signs in with the password and sets up a second step anew")

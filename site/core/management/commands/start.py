@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils.crypto import get_random_string
 
+from core import passkeys
 from core.management.talking import TalkingCommand
 
 STOP_SECONDS = 40  # a worker finishes the shift that it has in hand
@@ -159,6 +160,8 @@ class Command(TalkingCommand):
         lines = [f"Site            {settings.SITE_URL}/", f"Admin           {settings.SITE_URL}/admin/"]
         if self.login:
             lines.append(f"  log in as     {self.login[0]}   password  {self.login[1]}")
+        if passkeys.origin() not in {"", settings.SITE_URL}:  # browsers have no passkeys under a number
+            lines.append(f"  with passkeys {passkeys.origin()}/admin/")
         if settings.EMAIL_PROVIDER == "local":
             lines.append(f"Outgoing mail   {settings.SITE_URL}/admin/mail/")
         self.stdout.write("\n" + "\n".join(f"  {line}" for line in lines) + "\n\n  Ctrl-C stops everything.\n")

@@ -1,0 +1,274 @@
+"""The places of personal data that belong to no app of ours: logs, tasks, sessions, accounts, mail kept on this machine."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models.signals import pre_save
+from wagtail.models import ModelLogEntry
+
+from . import localmail
+from .privacy import Place, Texts, declare, register
+from .redaction import addresses_in
+
+NUMBERED = set()
+
+
+def log_by_number(*models):
+    """Have the site history name objects of these models by their number, as their own name is a person's."""
+    NUMBERED.update(models)
+
+
+def _name_by_number(instance, **kwargs):
+    model = instance.content_type.model_class() if instance.content_type else None
+    if model in NUMBERED:
+        instance.label = f"{model._meta.verbose_name} {instance.object_id}"
+
+
+pre_save.connect(_name_by_number, sender=ModelLogEntry)
+
+
+class Tasks(Texts):
+    """The task queue in the database. A task about the address is not run any more; in the words of others it is blanked."""
+
+    def forget(self, pattern):
+        number = 0
+        for row, names in list(self._rows(pattern)):
+            if "args_kwargs" in names:
+                row.delete()
+                number += 1
+        return number + super().forget(pattern)
+
+
+class RedisTasks(Place):
+    """The task queue in Redis."""
+
+    name, where, forgets = "tasks_in_redis", "Redis (with `REDIS_URL`)", "the task is deleted"
+    is_outside = True
+
+    def _jobs(self, pattern):
+        if not settings.REDIS_URL:
+            return
+        import django_rq
+
+        from .queue import QUEUES
+
+        for name in QUEUES:
+            queue = django_rq.get_queue(name)
+            registries = [queue.failed_job_registry, queue.finished_job_registry, queue.deferred_job_registry]
+            numbers = [*queue.get_job_ids(), *(number for registry in registries for number in registry.get_job_ids())]
+            for number in numbers:
+                job = queue.fetch_job(number)
+                if job and pattern.mentioned_in(f"{job.args} {job.kwargs} {job.exc_info} {job.meta}"):
+                    yield job
+
+    def export(self, pattern):
+        return [{"task": job.func_name} for job in self._jobs(pattern)]
+
+    def forget(self, pattern):
+        jobs = list(self._jobs(pattern))
+        for job in jobs:
+            job.delete()
+        return len(jobs)
+
+
+class Sessions(Place):
+    """Sessions of the admin, whose messages may name somebody."""
+
+    name, where, forgets = "sessions", "`django_session`", "the address is taken out of the session's data"
+    columns = {"sessions.Session": ["session_data"]}
+
+    def _rows(self, pattern):
+        for row in Session.objects.order_by("pk").select_for_update():
+            data = row.get_decoded()
+            if pattern.mentioned_in(str(data)):
+                yield row, data
+
+    @transaction.atomic
+    def export(self, pattern):
+        return [{"text": pattern.excerpt(data)} for _row, data in self._rows(pattern)]
+
+    def held(self):
+        for row in Session.objects.iterator():
+            yield from addresses_in(str(row.get_decoded()))
+
+    def forget(self, pattern):
+        number = 0
+        for row, data in self._rows(pattern):
+            Session.objects.filter(pk=row.pk).update(session_data=SessionStore().encode(pattern.removed_from(data)))
+            number += 1
+        return number
+
+
+class Accounts(Place):
+    """People who work on the site."""
+
+    name, where, is_kept = "account", "`auth_user`, its profile, passkeys, app and recovery codes", True
+    forgets = "stays: who runs the site is no reader. An administrator deletes it under *Settings › Users*"
+    columns = {
+        "auth.User": ["password", "username", "first_name", "last_name", "email"],
+        "wagtailusers.UserProfile": ["current_time_zone", "avatar", "dismissibles"],
+        "otp_totp.TOTPDevice": ["name", "key"],
+        "core.RecoveryCode": ["digest"],
+        "django_otp_webauthn.WebAuthnAttestation": ["data", "client_data_json"],
+        "django_otp_webauthn.WebAuthnCredential": [
+            "name",
+            "credential_id",
+            "public_key",
+            "transports",
+            "aaguid",
+            "credential_id_sha256",
+        ],
+        "django_otp_webauthn.WebAuthnUserHandle": ["handle_hex"],
+    }
+
+    def export(self, pattern):
+        users = get_user_model().objects.filter(email__iexact=pattern.email)
+        return [
+            {"name": user.get_full_name() or user.get_username(), "joined": user.date_joined.isoformat()}
+            for user in users
+        ]
+
+    def forget(self, pattern):
+        return 0
+
+
+class Outbox(Place):
+    """Mail that is kept on this machine because there is no provider (`EMAIL_PROVIDER=local`)."""
+
+    name, where = "local_mail", "`VAR_DIR/mail` (without a provider)"
+    forgets = "mails to the address, or that name it, are deleted"
+
+    def _files(self, pattern):
+        for file in Path(settings.LOCAL_MAIL_DIR).glob("*.eml"):
+            if pattern.mentioned_in_mail(file.read_bytes()):
+                yield file
+
+    def export(self, pattern):
+        mails = [localmail.read(file.stem) for file in self._files(pattern)]
+        return [{"subject": str(mail["Subject"]), "date": str(mail["Date"])} for mail in mails]
+
+    def forget(self, pattern):
+        files = list(self._files(pattern))
+        for file in files:
+            transaction.on_commit(lambda file=file: file.unlink(missing_ok=True))
+        return len(files)
+
+    def held(self):
+        for file in Path(settings.LOCAL_MAIL_DIR).glob("*.eml"):
+            mail = localmail.read(file.stem)
+            yield from (address.addr_spec.lower() for address in getattr(mail["To"], "addresses", ()))
+
+
+register(
+    Texts(
+        "site_history",
+        "`wagtailcore_modellogentry`, `wagtailcore_pagelogentry`, `django_admin_log` (subscribers and messages are named by number)",
+        {
+            "wagtailcore.ModelLogEntry": ["label", "data"],
+            "wagtailcore.PageLogEntry": ["label", "data"],
+            "admin.LogEntry": ["object_repr", "change_message"],
+        },
+    ),
+    Texts(
+        "editors_notes",
+        "comments, remarks of the workflow, forms that are open in the admin",
+        {
+            "wagtailcore.Comment": ["text"],
+            "wagtailcore.CommentReply": ["text"],
+            "wagtailcore.TaskState": ["comment"],
+            "wagtailadmin.FormState": ["data"],
+        },
+    ),
+    Tasks(
+        "tasks",
+        "`django_tasks_database_dbtaskresult`",
+        {"django_tasks_database.DBTaskResult": ["args_kwargs", "return_value", "traceback"]},
+    ),
+    Sessions(),
+    Accounts(),
+    Outbox(),
+    RedisTasks(),
+)
+
+PUBLISHED = "what editors write for the public: they change or withdraw it themselves"
+CODES = "a name, number or code of the program's own"
+REDACTED = "no address comes in: the field redacts what is written (core/redaction.py)"
+STAFF = "the password or name that staff give to a thing of the site"
+declare(
+    PUBLISHED,
+    {
+        "core.CustomImage": ["title", "file", "description", "file_hash", "credit"],
+        "core.CustomRendition": ["filter_spec", "file", "focal_point_key"],
+        "core.Menu": ["items"],
+        "core.PageProblem": ["values"],
+        "core.SearchWord": ["word"],
+        "core.SiteTexts": ["organisation", "full_name", "footer_text", "postal_address", "contact_email"],
+        "core.Topic": ["name", "slug"],
+        "taggit.Tag": ["name", "slug"],
+        "wagtail_localize.OverridableSegment": ["data_json"],
+        "wagtail_localize.SegmentOverride": ["data_json", "field_error"],
+        "wagtail_localize.String": ["data"],
+        "wagtail_localize.StringSegment": ["attrs"],
+        "wagtail_localize.StringTranslation": ["data", "tool_name", "field_error"],
+        "wagtail_localize.Template": ["template", "template_format"],
+        "wagtail_localize.TranslationContext": ["path", "field_path"],
+        "wagtail_localize.TranslationSource": ["object_repr", "content_json", "schema_version"],
+        "wagtailcore.Page": ["path", "title", "draft_title", "slug", "url_path", "seo_title", "search_description"],
+        "wagtailcore.Revision": ["object_id", "object_str", "content"],
+        "wagtailcore.UploadedFile": ["file"],
+        "wagtaildocs.Document": ["title", "file", "file_hash"],
+        "wagtailembeds.Embed": ["url", "hash", "html", "title", "author_name", "provider_name", "thumbnail_url"],
+        "wagtailimages.Image": ["title", "file", "description", "file_hash"],
+        "wagtailimages.Rendition": ["filter_spec", "file", "focal_point_key"],
+        "wagtailredirects.Redirect": ["old_path", "redirect_page_route_path", "redirect_link"],
+        # Only pages, pictures and documents are indexed: no model of people has search_fields of Wagtail's.
+        "wagtailsearch.IndexEntry": ["object_id", "autocomplete", "title", "body"],
+        "wagtailsearch.SQLiteFTSIndexEntry": ["autocomplete", "title", "body"],
+    },
+)
+declare(
+    CODES,
+    {
+        "admin.LogEntry": ["object_id"],
+        "auth.Permission": ["name", "codename"],
+        "contenttypes.ContentType": ["app_label", "model"],
+        "core.JobRun": ["name"],
+        "core.WorkerSeen": ["name"],
+        "django_tasks_database.DBTaskResult": [
+            "task_path",
+            "worker_ids",
+            "queue_name",
+            "backend_name",
+            "exception_class_path",
+        ],
+        "sessions.Session": ["session_key"],
+        "wagtailadmin.EditingSession": ["object_id"],
+        "wagtailadmin.FormState": ["object_id", "parent_object_id"],
+        "wagtailcore.Comment": ["contentpath", "position"],
+        "wagtailcore.Locale": ["language_code"],
+        "wagtailcore.ModelLogEntry": ["action", "object_id"],
+        "wagtailcore.PageLogEntry": ["action"],
+        "wagtailcore.ReferenceIndex": ["object_id", "to_object_id", "model_path", "content_path"],
+        "wagtailcore.WorkflowState": ["object_id"],
+        "wagtailusers.UserProfile": ["preferred_language"],
+    },
+)
+declare(
+    STAFF,
+    {
+        "auth.Group": ["name"],
+        "wagtailcore.Collection": ["path", "name"],
+        "wagtailcore.CollectionViewRestriction": ["password"],
+        "wagtailcore.PageViewRestriction": ["password"],
+        "wagtailcore.Site": ["hostname", "site_name"],
+        "wagtailcore.Task": ["name"],
+        "wagtailcore.Workflow": ["name"],
+    },
+)
+declare(REDACTED, {"core.JobRun": ["outcome"]})
+declare("a keyed hash, deleted after a day", {"core.Use": ["key"]})
+declare("addresses of public pages, without queries", {"core.PageReadings": ["path"]})

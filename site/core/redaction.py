@@ -1,0 +1,157 @@
+"""E-mail addresses in text that nobody wrote for them: errors, logs, providers' words, mails. Found and taken out however they
+are written: in capitals, quoted-printable (RFC 2045), percent-encoded, as HTML or JSON escapes, or in base64."""
+
+import base64
+import binascii
+import email
+import re
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+
+import idna
+from django.db import models
+
+BLANK = "…"
+AT = r"(?:@|%(?:25)*40|=40|&#0*64;|&#x0*40;|&commat;|\\+u0040|\\+x40)"
+DOT = r"(?:\.|%(?:25)*2e|=2e|&#0*46;|\\+u002e)"
+LOCAL = r"[^\s<>()\[\],;:\"@\\]"
+ANY_ADDRESS = re.compile(
+    rf"""(?:"[^"\n]{{1,64}}"|(?<!{LOCAL}){LOCAL}+){AT}(?:\[[\w.:]+\]|[^\W_][\w-]*(?:{DOT}[\w-]+)*)""", re.IGNORECASE
+)
+# Runs of base64, also in the lines of a mail.
+BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{40,80}\r?\n[ \t]?)+[A-Za-z0-9+/]*={0,2}|[A-Za-z0-9+/_-]{12,}={0,2}")
+SOFT_BREAK = re.compile(r"=\r?\n")  # quoted-printable: the line goes on
+# What may stand before an address without being part of it, where it is escaped itself: “<”, quotes, spaces, line ends.
+ESCAPED = r"(?:0[9ad]|2[026789c]|3[a-f]|5[bd]|7[bcd])"
+BEFORE = rf"(?:(?<![\w.+-])|(?<=%{ESCAPED})|(?<=={ESCAPED})|(?<=\\u00{ESCAPED})|(?<=\\[nrt]))"
+AFTER = r"(?![\w-]|\.\w)"
+
+
+def redact(text):
+    """`text` with every address in it blanked."""
+    text = ANY_ADDRESS.sub(BLANK, SOFT_BREAK.sub("", text))
+    return BASE64.sub(lambda run: BLANK if any(map(_is_address, _decoded(run[0]))) else run[0], text)
+
+
+def _is_address(octets):
+    """Whether what was decoded is text with an address, and no number that came out of base64 by chance."""
+    return octets.isascii() and octets.decode().replace("\n", " ").isprintable() and ANY_ADDRESS.search(octets.decode())
+
+
+def _decoded(run):
+    """The bytes that a run of base64 may stand for, whichever of its letters is the first."""
+    letters = re.sub(r"\s|=", "", run).replace("-", "+").replace("_", "/")
+    for start in range(4):
+        part = letters[start:]
+        part = part[: len(part) - (len(part) % 4 == 1)]
+        try:
+            yield base64.b64decode(part + "=" * (-len(part) % 4))
+        except binascii.Error:
+            continue
+
+
+def addresses_in(text):
+    """The addresses that a text names, in lower case, as a set."""
+    return {found.lower() for found in re.findall(r"[^\s<>()\[\],;:\"@\\]+@[\w-]+(?:\.[\w-]+)+", text)}
+
+
+def _spelled(letter):
+    """A pattern of one letter, in all its spellings."""
+    octets, code = letter.encode(), ord(letter)
+    percent, quoted = ("".join(f"{mark}{octet:02x}" for octet in octets) for mark in ("%(?:25)*", "="))
+    forms = [re.escape(letter), percent, quoted, f"&#0*{code};", f"&#x0*{code:x};", rf"\\+u{code:04x}"]
+    return f"(?:{'|'.join(forms)})"
+
+
+class AddressPattern:
+    """A normalised address, to be found in texts however it is written. `clue` is a part that most spellings leave as it is,
+    for the database to look for."""
+
+    def __init__(self, address):
+        self.email = address
+        local, _at, domain = address.rpartition("@")
+        self.clue = max(re.findall(r"[a-z0-9]+", local) or [""], key=len)
+        spellings = {domain, _unicode(domain)}
+        sure = "|".join("(?:=\r?\n)?".join(map(_spelled, f"{local}@{name}")) for name in spellings)
+        # VERP: bounces+rosa=example.org@provider.example
+        verp = "|".join(rf"(?<![\w.]){re.escape(local)}={re.escape(name)}(?=@)" for name in spellings)
+        self._pattern = re.compile(rf"{BEFORE}(?:{sure}){AFTER}|{verp}", re.IGNORECASE)
+
+    def mentioned_in(self, text):
+        """Whether a text holds the address."""
+        return bool(self._pattern.search(text)) or any(map(self._said_by, BASE64.finditer(text)))
+
+    def _said_by(self, run):
+        return any(self._pattern.search(octets.decode("utf-8", "ignore")) for octets in _decoded(run[0]))
+
+    def removed_from(self, value):
+        """A text, or what JSON is made of, without the address."""
+        if isinstance(value, dict):
+            return {self.removed_from(key): self.removed_from(entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [self.removed_from(entry) for entry in value]
+        if not isinstance(value, str):
+            return value
+        text = self._pattern.sub(BLANK, value)
+        return BASE64.sub(lambda run: BLANK if self._said_by(run) else run[0], text)
+
+    def mentioned_in_mail(self, raw):
+        """Whether a mail (bytes) holds the address in a header or in a part, once decoded."""
+        return any(map(self.mentioned_in, _texts_of_mail(raw)))
+
+    def excerpt(self, value, letters=60):
+        """The places where a value names the address, with so many letters around it; other people's addresses are blanked."""
+        text = value if isinstance(value, str) else str(value)
+        found = [text[max(0, hit.start() - letters) : hit.end() + letters] for hit in self._pattern.finditer(text)]
+        kept = [redact(self._pattern.sub("\0", part)).replace("\0", self.email) for part in found]
+        return " … ".join(kept) or self.email
+
+
+def _texts_of_mail(raw):
+    """A mail as it came, and each of its headers and parts decoded as far as they can be."""
+    yield raw.decode("utf-8", "replace")
+    for part in email.message_from_bytes(raw).walk():  # the old policy, which takes whatever others send
+        for value in part.values():
+            try:
+                yield str(make_header(decode_header(str(value))))
+            except (HeaderParseError, LookupError, ValueError):
+                continue  # it stands above, as it came
+        payload = part.get_payload(decode=True)
+        if payload:
+            try:
+                yield payload.decode(part.get_content_charset("utf-8"), "replace")
+            except LookupError:  # a character set that nobody knows
+                yield payload.decode("utf-8", "replace")
+
+
+def _unicode(domain):
+    """A domain as people write it, where its normalised form is IDNA."""
+    try:
+        return idna.decode(domain)
+    except idna.IDNAError:
+        return domain
+
+
+class _Redacted:
+    """A field that never holds an address: what is written to it is redacted, whichever way it is written."""
+
+    def get_prep_value(self, value):
+        value = super().get_prep_value(value)
+        return redact(value) if isinstance(value, str) else value
+
+    def deconstruct(self):
+        """For migrations it is the plain field: the column is the same."""
+        name, _path, arguments, options = super().deconstruct()
+        return name, f"django.db.models.{self.plain}", arguments, options
+
+
+class RedactedCharField(_Redacted, models.CharField):
+    """A CharField without addresses."""
+
+    plain = "CharField"
+
+
+class RedactedTextField(_Redacted, models.TextField):
+    """A TextField without addresses."""
+
+    plain = "TextField"
