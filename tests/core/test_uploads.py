@@ -3,11 +3,13 @@
 import io
 import re
 import zipfile
+from pathlib import Path
 
 import openpyxl
 import pytest
 from core import uploads
 from core.images import CustomImage
+from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from wagtail.documents import get_document_model
@@ -177,7 +179,11 @@ def test_a_document_is_downloaded_under_its_own_name_only_and_runs_nowhere(clien
 )  # fmt: skip
 def test_no_path_leads_out_of_the_media(client, path):
     served = Path(storages["renditions"].location)
-    secrets = [served.parent / "secret.txt", served.parent / "media-other" / "secret.txt", served / "images" / "secret.txt"]
+    secrets = [
+        served.parent / "secret.txt",
+        served.parent / "media-other" / "secret.txt",
+        served / "images" / "secret.txt",
+    ]
     for secret in secrets:
         secret.parent.mkdir(parents=True, exist_ok=True)
         secret.write_text("secret")

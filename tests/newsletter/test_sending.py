@@ -84,7 +84,7 @@ def test_the_html_holds_what_mail_programs_need(campaign, subscribe):
 
 def test_the_text_part_is_readable(issue):
     text = rendering.preview(issue).text
-    assert "## Para empezar a leer" in text
+    assert "Para empezar a leer\n-------------------" in text
     assert "Quiénes somos:\nhttp://testserver/es/quienes-somos/" in text
     assert "<" not in text
 
