@@ -129,6 +129,7 @@ def media(request, path):
     elif isinstance(response, FileResponse):
         # Wagtail names renditions after their content's hash, so what lies at an address never changes.
         response["Cache-Control"] = f"public, max-age=31536000, immutable, s-maxage={SHARED_CACHE_SECONDS}"
+        response["Cross-Origin-Resource-Policy"] = "cross-origin"  # mails show it on the pages of webmail programs
     return response
 
 

@@ -95,6 +95,7 @@ def test_pictures_of_a_private_collection_are_for_those_who_may_see_them(
     answer = Client().get(url)
     assert answer.status_code == 200
     assert "immutable" in answer["Cache-Control"]
+    assert answer["Cross-Origin-Resource-Policy"] == "cross-origin"  # mails show it in webmail programs
 
 
 def test_a_collection_below_a_private_one_is_private(client, picture, private):

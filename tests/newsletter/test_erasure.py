@@ -316,6 +316,8 @@ def _fail(monkeypatch, run_tasks):
         refuse()
     except smtplib.SMTPRecipientsRefused as error:
         row.set_failed(error)
+        # What is written is blanked (core/signals.py); an earlier release, or another program, may not have done so.
+        DBTaskResult.objects.filter(pk=row.pk).update(traceback=str(error))
 
 
 def by_herself(person, staff_client):

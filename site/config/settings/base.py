@@ -247,6 +247,13 @@ STORAGES = {
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
+
+def WHITENOISE_ADD_HEADERS_FUNCTION(headers, path, url):
+    """Let webmail programs show the picture that every mail begins with; other static files are for this site only."""
+    if "/img/weave-mail." in url:
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
 # Pictures, documents and lists in S3, where several machines serve pages. The bucket stays closed: what may be seen goes
 # out through the site, with its headers and its rules.
 S3_BUCKET = setting("str", "S3_BUCKET", default="")
