@@ -567,8 +567,13 @@ def _rows_of_file(job):
         file = job.file.storage.open(job.file.name)
     except FileNotFoundError:
         return
-    with file, tables.rows(file, job.encoding, job.delimiter) as rows:
-        yield from rows
+    with file:
+        if not job.encoding and not tables.is_xlsx(file):  # no table that is known: its lines, as they are
+            file.seek(0)
+            yield from ([line.decode("utf-8", "replace")] for line in file)
+            return
+        with tables.rows(file, job.encoding, job.delimiter) as rows:
+            yield from rows
 
 
 def _names(pattern, row):

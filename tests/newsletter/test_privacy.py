@@ -412,3 +412,17 @@ def test_an_address_that_has_its_own_subscription_is_not_taken_over(client, rosa
     assert mail.outbox[0].subject == "Usted ya recibe el boletín"
     rosa.refresh_from_db()
     assert rosa.new_email == ""
+
+
+def test_a_list_that_is_no_known_table_is_read_and_emptied_all_the_same(subscribe, issue):
+    rosa = subscribe("rosa@example.org")
+    job = SubscriberImport.objects.create(
+        file=ContentFile(b"rosa@example.org\nluis@example.org\n", "x.csv"), file_name="x.csv"
+    )
+    assert "imports" in privacy.data_of(rosa.email)
+    privacy.erase(rosa.email)
+    job.refresh_from_db()
+    with job.file.open("rb") as file:
+        content = file.read()
+    assert b"rosa" not in content
+    assert b"luis@example.org" in content
