@@ -21,7 +21,7 @@ from wagtail.models import Locale
 
 from . import rendering
 from .audiences import audience, mail_language
-from .models import Campaign, CampaignContent, CampaignLink, Delivery, IssuePage
+from .models import Campaign, CampaignContent, CampaignLink, Delivery, IssuePage, Subscriber
 
 logger = logging.getLogger(__name__)
 State, Mail = Campaign.State, Delivery.State
@@ -159,6 +159,9 @@ def _write_deliveries(campaign, people, languages):
     ]
     names = ", ".join(connection.ops.quote_name(Delivery._meta.get_field(name).column) for name in columns)
     select, parameters = rows.query.sql_with_params()
+    if connection.vendor == "postgresql":
+        # The foreign keys are checked at the commit: without this, an erasure meanwhile would undo the whole start.
+        select += f" FOR KEY SHARE OF {connection.ops.quote_name(Subscriber._meta.db_table)}"
     table = connection.ops.quote_name(Delivery._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({names}) {select}", parameters)

@@ -43,6 +43,11 @@ class Tasks(Texts):
         return number + super().forget(pattern)
 
 
+def _error_of(job):
+    result = job.latest_result()
+    return result and result.exc_string
+
+
 class RedisTasks(Place):
     """The task queue in Redis."""
 
@@ -62,7 +67,7 @@ class RedisTasks(Place):
             numbers = [*queue.get_job_ids(), *(number for registry in registries for number in registry.get_job_ids())]
             for number in numbers:
                 job = queue.fetch_job(number)
-                if job and pattern.mentioned_in(f"{job.args} {job.kwargs} {job.exc_info} {job.meta}"):
+                if job and pattern.mentioned_in(f"{job.args} {job.kwargs} {job.meta} {_error_of(job)}"):
                     yield job
 
     def export(self, pattern):
@@ -226,7 +231,7 @@ declare(
         "wagtailimages.Rendition": ["filter_spec", "file", "focal_point_key"],
         "wagtailredirects.Redirect": ["old_path", "redirect_page_route_path", "redirect_link"],
         # Only pages, pictures and documents are indexed: no model of people has search_fields of Wagtail's.
-        "wagtailsearch.IndexEntry": ["object_id", "autocomplete", "title", "body"],
+        "wagtailsearch.IndexEntry": ["object_id", "autocomplete", "title", "title_text", "body", "body_text"],
         "wagtailsearch.SQLiteFTSIndexEntry": ["autocomplete", "title", "body"],
     },
 )

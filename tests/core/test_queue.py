@@ -77,7 +77,7 @@ alarms.send_mail = lambda *arguments: refuse()
 import django_rq
 from django.conf import settings
 settings.ALARM_EMAILS = ["ops@example.org"]
-alarms.mail_alarm.enqueue("kind", "failed")
+alarms.mail_alarm.enqueue("kind", "failed for <rosa@example.org>")
 django_rq.get_worker("default", worker_class=queue.Worker, job_class=queue.Job).work(burst=True)
 alarms.mail_alarm.enqueue("kind", "about rosa%40example.org")
 alarms.mail_alarm.enqueue("kind", "about ana@example.org")
