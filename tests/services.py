@@ -26,6 +26,12 @@ def redis_starts():
     subprocess.run(shlex.split(os.environ["TEST_REDIS"]), check=True, stdout=subprocess.DEVNULL)
 
 
+def redis_url():
+    """A database in Redis that no other of the processes that run the tests uses."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) + 1
+    return f"{os.environ['TEST_REDIS_URL'].rpartition('/')[0]}/{number}"
+
+
 def answers(url):
     """Whether somebody listens where a URL points to."""
     parts = urlsplit(url)

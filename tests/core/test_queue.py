@@ -12,11 +12,11 @@ from django_tasks_db.models import DBTaskResult
 from rq import Queue
 
 from tests.committed import _django_db_helper  # noqa: F401
+from tests.services import redis_url
 from tests.workers import ROOT, environment
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.xdist_group("redis"),  # they empty it
     pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="needs Redis: make test-services"),
 ]
 AWAY = "redis://127.0.0.1:1/0"
@@ -33,7 +33,7 @@ def run(code, url):
 @pytest.fixture
 def queue():
     """(address of a database in Redis, a client for it)."""
-    url = os.environ["TEST_REDIS_URL"].rpartition("/")[0] + "/4"
+    url = redis_url()
     client = redis.Redis.from_url(url)
     client.flushdb()
     return url, client

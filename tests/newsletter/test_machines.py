@@ -11,13 +11,13 @@ from django.db import connection
 
 from newsletter import campaigns
 from newsletter.models import Campaign, IssuePage, Subscriber
+from tests import services
 from tests.committed import _django_db_helper  # noqa: F401
 from tests.standins import SMTPServer
 from tests.workers import ROOT, Workers, by_smtp, wait_until
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.xdist_group("redis"),  # they empty it
     pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="needs Redis: make test-services"),
 ]
 PEOPLE = 1500
@@ -26,7 +26,7 @@ PEOPLE = 1500
 @pytest.fixture
 def redis_url():
     """A database of the test's own in Redis, empty."""
-    url = os.environ["TEST_REDIS_URL"].rpartition("/")[0] + "/3"
+    url = services.redis_url()
     redis.Redis.from_url(url).flushdb()
     return url
 

@@ -1,6 +1,5 @@
 """A release in the middle of a campaign: one version of the worker begins it, another one ends it, with the content frozen at its start."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from django.db import connection
 
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from tests.committed import _django_db_helper  # noqa: F401
+from tests.services import redis_url
 from tests.standins import SMTPServer
 from tests.workers import ROOT, Workers, by_smtp, wait_until
 
@@ -77,7 +77,7 @@ def test_a_campaign_goes_on_with_its_frozen_content(other, way, queue):
     before, after = (other, ROOT) if way == "forward" else (ROOT, other)
     with SMTPServer() as server:
         server.seconds = 0.05
-        redis = {"REDIS_URL": os.environ["TEST_REDIS_URL"].rpartition("/")[0] + "/6"} if queue == "redis" else {}
+        redis = {"REDIS_URL": redis_url()} if queue == "redis" else {}
         env = by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS), **redis)
         with Workers(env) as workers:
             run(before, START, env)
