@@ -136,7 +136,8 @@ def site(settings, tmp_path):
     """The site with its files in a folder of its own, mail that stays there, messages in the session, and an alarm address."""
     settings.LOCAL_MAIL_DIR = tmp_path / "mail"
     settings.BACKUP_DIR = str(tmp_path / "backups")
-    shutil.rmtree(storages["private"].location, ignore_errors=True)  # what other tests left
+    for folder in (storages["private"].location, settings.MEDIA_ROOT):  # what other tests left
+        shutil.rmtree(folder, ignore_errors=True)
     settings.EMAIL_BACKEND = "core.localmail.EmailBackend"
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
     settings.BOUNCE_ADDRESS, settings.ALARM_EMAILS = "bounces@example.org", ["ops@example.org"]
