@@ -52,18 +52,48 @@ def published_languages(issue):
     return {codes[page.locale_id]: page for page in pages}
 
 
-def campaign_for(issue, user):
-    """The campaign of an edition that is still to be started, or the one started within the last minute (an impatient second
-    press)."""
+# Starting
+
+
+class Outdated(Exception):
+    """Somebody started, scheduled or stopped a campaign of the edition since the editor's page was made."""
+
+
+def start_key(issue):
+    """What an edition's campaigns are at now, for the page that starts one: it works once, and for nobody who looked before
+    somebody else acted (a precondition as in RFC 9110, 13.1.1)."""
+    known = issue.campaigns.order_by("pk").values_list("pk", "state", "scheduled_at")
+    return " ".join(f"{pk}-{state}-{at.isoformat() if at else ''}" for pk, state, at in known) or "new"
+
+
+def was_started(issue):
+    """Whether any mail of an edition may have gone out already."""
+    return issue.campaigns.filter(started_at__isnull=False).exists()
+
+
+def is_on_its_way(issue):
+    """Whether an edition is being sent at the moment, or its sending was paused."""
+    return issue.campaigns.filter(state__in=[State.SENDING, State.PAUSED]).exists()
+
+
+def begin(issue, user, key, *, segment=None, local_morning=False, at=None, is_again=False):
+    """Send an edition, or put it down for the time `at`. Returns the Campaign.
+
+    Nothing is done twice: `key` is the `start_key` that the editor's page carried, and an edition that was started before
+    goes out only `is_again`, and not while it is on its way. Raises Outdated if any of this does not hold, ValueError if it
+    is published in no language.
+    """
     with transaction.atomic():
         IssuePage.objects.select_for_update().get(pk=issue.pk)
-        just_now = timezone.now() - timedelta(minutes=1)
-        recent = Q(state__in=[State.DRAFT, State.SCHEDULED]) | Q(started_at__gt=just_now)
-        found = issue.campaigns.filter(recent).exclude(state=State.CANCELLED).first()
-        return found or Campaign.objects.create(issue=issue, created_by=user)
-
-
-# Starting
+        if key != start_key(issue) or is_again != was_started(issue) or is_on_its_way(issue):
+            raise Outdated
+        waiting = issue.campaigns.filter(state__in=[State.DRAFT, State.SCHEDULED]).first()
+        campaign = waiting or Campaign.objects.create(issue=issue, created_by=user)
+        decide(campaign, segment, local_morning)
+        if not (schedule(campaign, at) if at else start(campaign)):
+            raise Outdated  # it started by itself meanwhile
+    campaign.refresh_from_db()
+    return campaign
 
 
 def _locked(campaign):
@@ -317,10 +347,11 @@ TAKES_NEWCOMERS = {State.SENT, State.SENDING}  # campaigns to which newcomers ma
 
 
 def newcomers(campaign):
-    """The Subscribers of a campaign's audience who joined since it started and have not got it."""
+    """The Subscribers of a campaign's audience who joined since it started and have not got the edition, by no campaign."""
     if campaign.state not in TAKES_NEWCOMERS:
         return audience().none()
-    known = campaign.deliveries.filter(subscriber=OuterRef("pk"))
+    reached = Q(campaign__issue=campaign.issue_id) & ~Q(state__in=[Mail.SKIPPED, Mail.FAILED])
+    known = Delivery.objects.filter(Q(campaign=campaign) | reached, subscriber=OuterRef("pk"))
     return audience(campaign.segment).filter(~Exists(known), confirmed_at__gte=campaign.started_at)
 
 
