@@ -80,12 +80,11 @@ def begin(issue, user, key, *, segment=None, local_morning=False, at=None, is_ag
     """Send an edition, or put it down for the time `at`. Returns the Campaign.
 
     Nothing is done twice: `key` is the `start_key` that the editor's page carried, and an edition that was started before
-    goes out only `is_again`, and not while it is on its way. Raises Outdated if any of this does not hold, ValueError if it
-    is published in no language.
+    goes out only `is_again`. Raises Outdated if either does not hold, ValueError if it is published in no language.
     """
     with transaction.atomic():
         IssuePage.objects.select_for_update().get(pk=issue.pk)
-        if key != start_key(issue) or is_again != was_started(issue) or is_on_its_way(issue):
+        if key != start_key(issue) or is_again != was_started(issue):
             raise Outdated
         waiting = issue.campaigns.filter(state__in=[State.DRAFT, State.SCHEDULED]).first()
         campaign = waiting or Campaign.objects.create(issue=issue, created_by=user)
