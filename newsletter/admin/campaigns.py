@@ -26,6 +26,7 @@ from newsletter.tasks import send_campaign
 
 may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
+CANNOT_FREEZE = (campaigns.Unpublished, rendering.Unrenderable)  # of campaigns.freeze
 
 
 def _issue(page_id):
@@ -169,8 +170,8 @@ def campaign_start(request, page_id, is_again=False):
         )  # fmt: skip
     except campaigns.Outdated:
         return _show_how_it_stands(request, issue)
-    except ValueError:  # unpublished since it was looked at
-        messages.error(request, _("The edition is not published in any language."))
+    except CANNOT_FREEZE as error:  # unpublished or changed since it was looked at
+        messages.error(request, _why_not(error))
         return redirect("newsletter_issue_send", issue.pk)
     if campaign.state == Campaign.State.SCHEDULED:
         messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(campaign.scheduled_at)})
@@ -205,8 +206,11 @@ def issue_mail(request, page_id):
     form = PreviewForm(request.GET, languages=languages)
     page = languages[form.cleaned_data["language"]] if form.is_valid() else _issue(page_id)
     subscriber = form.cleaned_data.get("subscriber")
-    mail = rendering.preview(page.get_latest_revision_as_object(), subscriber.name if subscriber else "")
-    return previews.respond(mail, form.cleaned_data.get("mode", "mail"), page.locale.language_code)
+    return previews.show(
+        page.get_latest_revision_as_object(),
+        form.cleaned_data.get("mode", "mail"),
+        subscriber.name if subscriber else "",
+    )
 
 
 # Campaigns
@@ -278,6 +282,13 @@ def _correct(campaign):
     return campaigns.correct(campaign) and _("Those who have not got it yet will get it as it is published now.")
 
 
+def _why_not(error):
+    """One of CANNOT_FREEZE in words for the editor."""
+    if isinstance(error, rendering.Unrenderable):
+        return str(error)
+    return _("The edition is not published in any language.")
+
+
 def _retry(campaign):
     n = campaigns.retry_failed(campaign)
     return n and ngettext("%(n)s mail will be tried again.", "%(n)s mails will be tried again.", n) % {"n": n}
@@ -310,7 +321,11 @@ WAKING = {"resume", "retry", "newcomers"}
 def campaign_change(request, campaign_id, action):
     """Do one of ACTIONS, if the campaign's state allows it."""
     found = get_object_or_404(Campaign, pk=campaign_id)
-    done = ACTIONS[action](found)
+    try:
+        done = ACTIONS[action](found)
+    except CANNOT_FREEZE as error:
+        messages.error(request, _why_not(error))
+        return redirect("newsletter_campaign", found.pk)
     if done:
         messages.success(request, done)
         if action in WAKING:

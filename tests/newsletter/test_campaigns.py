@@ -234,6 +234,21 @@ def test_the_next_morning_is_right_across_a_change_of_clocks():
 # On the way
 
 
+def test_correcting_after_a_reader_of_a_new_language_left(campaign, subscribe, page_of, staff_client):
+    page_of("issue-welcome", "en").unpublish()
+    subscribe("ana@example.org")
+    bob = subscribe("bob@example.org", language="en")
+    campaigns.start(campaign)
+    campaigns.change_state(campaign, "pause")
+    leave(bob, ConsentEvent.Way.MAIL)
+    page_of("issue-welcome", "en").get_latest_revision().publish()
+    assert "as it is published now" in post(staff_client, "correct", campaign)
+    campaigns.change_state(campaign, "resume")
+    work(campaign)
+    assert campaign.state == State.SENT
+    assert [message.to for message in mail.outbox] == [["ana@example.org"]]
+
+
 def test_correcting_while_paused_goes_to_those_who_have_not_got_it(campaign, subscribe, issue, staff_client):
     subscribe("ana@example.org")
     campaigns.start(campaign)
