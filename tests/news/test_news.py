@@ -82,7 +82,7 @@ def test_a_character_that_xml_refuses_does_not_close_the_feed(client, page_of, c
         title=f"Co{character}secha", introduction=f"U{character}no", source=f"D{character}os"
     )
     xml = client.get("/es/news/feed.xml").content
-    minidom.parseString(xml)
+    minidom.parseString(xml)  # noqa: S318 – our own feed
     assert "<title>Cosecha</title>" in xml.decode()
 
 
