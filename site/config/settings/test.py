@@ -33,6 +33,7 @@ LOCAL_MAIL_DIR = VAR_DIR / "mail"
 STORAGES["private"]["OPTIONS"]["location"] = "private" if S3_BUCKET else VAR_DIR / "private"
 STATIC_ROOT = VAR_DIR
 BACKUP_DIR, BACKUP_KEEP = str(VAR_DIR / "backups"), 0
-NEWSLETTER_LEASE_SECONDS = 3
+NEWSLETTER_LEASE_SECONDS = setting("int", "TEST_LEASE_SECONDS", default=3)
+IN_HAND_DIR = MEDIA_ROOT.with_name("in_hand")
 TICK_SECONDS = 0.5
 LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}
