@@ -20,7 +20,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # Never the site's own file, not even where a test reaches the database unasked.
         DATABASES["default"]["NAME"] = ":memory:"
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
-    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
+    if not setting("bool", "DURABLE", default=False):  # as in bin/with-services.sh
+        DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 # Whatever a run writes besides the database goes to a folder of its own.
