@@ -8,6 +8,7 @@ from core import keyed
 from disposable_email_domains import blocklist
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
 
@@ -46,6 +47,7 @@ LIKE_COMMON = {"mail.com", "email.com", "ymail.com", "gmx.com", "live.cl", "live
 NO_DOTS = {"gmail.com", "googlemail.com"}  # where dots in the local part do not count
 
 
+BY_MODELS = EmailValidator(MALFORMED)
 # Nearly every address: email-validator would give it back in lower case, only fifty times as slowly.
 PLAIN = re.compile(
     r"(?=.{6,254}$)(?=[^@]{1,64}@)[a-z0-9_](?:[a-z0-9_+-]|\.(?=[a-z0-9_+-]))*"
@@ -66,11 +68,14 @@ def normalise(address):
 
 
 def normalise_any(address):
-    """What normalise() does, for addresses of any form."""
+    """What normalise() does, for addresses of any form. What the models refuse is refused here, too."""
     try:
-        return validate_email(
-            address.strip().rstrip("."), check_deliverability=False, allow_smtputf8=False
-        ).ascii_email.lower()
+        found = validate_email(
+            address.strip().rstrip("."), check_deliverability=False, allow_smtputf8=False, strict=True
+        )
+        address = found.ascii_email.lower()
+        BY_MODELS(address)
+        return address
     except EmailSyntaxError:
         local = address.rpartition("@")[0]
         raise ValidationError(MALFORMED if local.isascii() else NON_ASCII, code="invalid") from None

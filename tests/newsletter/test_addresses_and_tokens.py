@@ -2,10 +2,11 @@
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter import addresses, tokens
+from home.forms import ContactForm
+from newsletter import addresses, forms, tokens
 from newsletter.models import Subscriber
 
 
@@ -42,6 +43,35 @@ def test_malformed_addresses_are_refused(typed):
 def test_local_parts_outside_ascii_get_a_sentence_of_their_own():
     with pytest.raises(ValidationError, match="ñ"):
         addresses.normalise("muñoz@example.org")
+
+
+LABEL = st.text("abcz09-_.+ñ", min_size=1, max_size=66)
+
+
+@given(
+    st.builds(
+        "{}@{}.{}".format, LABEL, LABEL, st.sampled_from(["c", "org", "xn--p1ai", "123", "o-g", "museum", "example"])
+    )
+)
+@example("a" * 65 + "@example.org")
+@example("me@iana.c")
+def test_what_a_form_takes_the_model_takes(text):
+    try:
+        address = addresses.normalise(text)
+    except ValidationError:
+        return
+    Subscriber(email=address).clean_fields(exclude=["name"])
+
+
+@pytest.mark.parametrize("email", ["a" * 65 + "@example.org", "me@iana.c", "muñoz@example.org", "rosa@example"])
+@pytest.mark.django_db
+def test_every_public_form_refuses_what_no_mail_reaches(email):
+    for form in (
+        forms.SignUpForm({"email": email}),
+        ContactForm({"email": email}),
+        forms.TestSendForm({"email": email}, languages={}),
+    ):
+        assert "email" in form.errors
 
 
 @given(st.text(max_size=80))
