@@ -121,13 +121,3 @@ def _may_have_arrived(error):
 
 def _text(reply):
     return reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)
-
-
-def is_unclear(error):
-    """Whether a single mail may have gone all the same."""
-    return of_exception(error).meaning == Meaning.UNCLEAR
-
-
-def is_permanent(error):
-    """Whether trying a single mail again is useless. A wrong sender or key is mended by somebody, and the mail goes out then."""
-    return of_exception(error).meaning == Meaning.NEVER
