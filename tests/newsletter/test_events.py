@@ -250,6 +250,20 @@ def test_every_provider_is_understood_and_a_thousand_replays_make_one_row(make, 
     assert ProviderEvent.objects.get().state == ProviderEvent.State.APPLIED
 
 
+def test_postal_s_final_failure_is_a_receiver_s_refusal_for_good(delivery, call, run_tasks):
+    payload = {
+        "message": {"id": "m-1", "to": ADDRESS, "direction": "outgoing"},
+        "status": "HardFail",
+        "details": "550 unknown",
+    }
+    body = json.dumps({"event": "MessageDeliveryFailed", "timestamp": NOW, "uuid": "e-1", "payload": payload}).encode()
+    signature = base64.b64encode(KEY.sign(body, padding.PKCS1v15(), hashes.SHA1())).decode()  # noqa: S303
+    assert call("postal", body, "application/json", {"x_postal_signature": signature}).status_code == 200
+    run_tasks()
+    assert fresh(delivery).state == State.BOUNCED
+    assert fresh(delivery.subscriber).state == Person.BOUNCED
+
+
 def test_every_provider_has_a_webhook_or_a_reason():
     without = {name for name, provider in PROVIDERS.items() if not provider.webhook}
     assert without == {"local", "smtp", "scaleway"}  # Anymail has none for it yet; bounced mail comes to a mailbox

@@ -448,6 +448,8 @@ def test_an_error_that_comes_back_pauses_it_and_alarms_once(server, start, caplo
     assert campaign.counts()[State.QUEUED] == 3
     campaign.contents.bulk_create(frozen)
     campaigns.change_state(campaign, "resume")
+    campaign.refresh_from_db()
+    assert (campaign.faults, campaign.problem) == (0, "")
     work(campaign, after=timedelta(hours=3))
     assert campaign.state == Campaign.State.SENT
     assert len(server.mails) == 3
