@@ -47,7 +47,8 @@ bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in t
 	@$(VENV)/python -m bench.pages
 	@$(VENV)/python -m bench.joining
 	@bin/with-services.sh $(VENV)/python -m bench.subscribers
-	@bin/with-services.sh $(VENV)/python -m bench.sending
+	@DURABLE=1 bin/with-services.sh $(VENV)/python -m bench.sending
+	@DURABLE=1 $(VENV)/python -m bench.sending
 	@bin/with-services.sh $(VENV)/python -m bench.load
 
 lint: env-dev  ## ruff, templates, migrations, messages

@@ -3,7 +3,7 @@
 from datetime import datetime, time
 
 from core.i18n import language_tag
-from core.markup import absolute, absolute_html
+from core.markup import absolute, absolute_html, without_control_characters
 from core.models import Topic
 from django.conf import settings
 from django.contrib.syndication.views import Feed
@@ -21,8 +21,16 @@ class FullContentFeed(Atom1Feed):
     """Atom with the whole article in `content` besides the summary."""
 
     def add_item_elements(self, handler, item):
+        """Add an article, without what XML refuses: one such character would close the feed to all its readers."""
+        item = {name: _visible(value) for name, value in item.items()}
         super().add_item_elements(handler, item)
         handler.addQuickElement("content", item["content"], {"type": "html"})
+
+
+def _visible(value):
+    if isinstance(value, list):
+        return [_visible(each) for each in value]
+    return without_control_characters(value) if isinstance(value, str) else value
 
 
 class NewsFeed(Feed):

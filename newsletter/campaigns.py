@@ -52,18 +52,52 @@ def published_languages(issue):
     return {codes[page.locale_id]: page for page in pages}
 
 
-def campaign_for(issue, user):
-    """The campaign of an edition that is still to be started, or the one started within the last minute (an impatient second
-    press)."""
+# Starting
+
+
+class Unpublished(Exception):
+    """An edition that is to be sent is published in no language."""
+
+
+class Outdated(Exception):
+    """Somebody started, scheduled or stopped a campaign of the edition since the editor's page was made."""
+
+
+def start_key(issue):
+    """What an edition's campaigns are at now, for the page that starts one: it works once, and for nobody who looked before
+    somebody else acted (a precondition as in RFC 9110, 13.1.1)."""
+    known = issue.campaigns.order_by("pk").values_list("pk", "state", "scheduled_at")
+    return " ".join(f"{pk}-{state}-{at.isoformat() if at else ''}" for pk, state, at in known) or "new"
+
+
+def was_started(issue):
+    """Whether any mail of an edition may have gone out already."""
+    return issue.campaigns.filter(started_at__isnull=False).exists()
+
+
+def is_on_its_way(issue):
+    """Whether an edition is being sent at the moment, or its sending was paused."""
+    return issue.campaigns.filter(state__in=[State.SENDING, State.PAUSED]).exists()
+
+
+def begin(issue, user, key, *, segment=None, local_morning=False, at=None, is_again=False):
+    """Send an edition, or put it down for the time `at`. Returns the Campaign.
+
+    Nothing is done twice: `key` is the `start_key` that the editor's page carried, and an edition that was started before
+    goes out only `is_again`. Raises Outdated if either does not hold, Unpublished if it is published in no
+    language, rendering.Unrenderable.
+    """
     with transaction.atomic():
         IssuePage.objects.select_for_update().get(pk=issue.pk)
-        just_now = timezone.now() - timedelta(minutes=1)
-        recent = Q(state__in=[State.DRAFT, State.SCHEDULED]) | Q(started_at__gt=just_now)
-        found = issue.campaigns.filter(recent).exclude(state=State.CANCELLED).first()
-        return found or Campaign.objects.create(issue=issue, created_by=user)
-
-
-# Starting
+        if key != start_key(issue) or is_again != was_started(issue):
+            raise Outdated
+        waiting = issue.campaigns.filter(state__in=[State.DRAFT, State.SCHEDULED]).first()
+        campaign = waiting or Campaign.objects.create(issue=issue, created_by=user)
+        decide(campaign, segment, local_morning)
+        if not (schedule(campaign, at) if at else start(campaign)):
+            raise Outdated  # it started by itself meanwhile
+    campaign.refresh_from_db()
+    return campaign
 
 
 def _locked(campaign):
@@ -74,7 +108,7 @@ def _locked(campaign):
 def start(campaign, is_due=False):
     """Freeze the content and write one delivery per subscriber. Returns whether this call did it: only the first one does.
 
-    With `is_due` only if it is still to be sent by now: an editor may have put it off. Raises ValueError if the edition is
+    With `is_due` only if it is still to be sent by now: an editor may have put it off. Raises Unpublished if the edition is
     published in no language.
     """
     with transaction.atomic():
@@ -94,11 +128,11 @@ def start(campaign, is_due=False):
 def freeze(campaign):
     """Render the edition in each language in which it is published and keep that. Returns {language: IssuePage}.
 
-    Raises ValueError if there is none.
+    Raises Unpublished if there is none, rendering.Unrenderable.
     """
     pages = published_languages(campaign.issue)
     if not pages:
-        raise ValueError("the edition is not published")
+        raise Unpublished
     links = rendering.Links(dict(campaign.links.values_list("url", "number")))
     for language, page in pages.items():
         for variant, mail in rendering.render_issue(page, links).items():
@@ -210,15 +244,14 @@ def start_due():
         try:
             if start(campaign, is_due=True):
                 started.append(campaign)
-        except ValueError:
+        except Unpublished:
             _put_back(campaign, Campaign.Problem.UNPUBLISHED)
         except DatabaseError:
             raise
-        except Exception as error:  # such as an edition that cannot be rendered: the others go out all the same
+        except Exception as error:  # the others go out all the same
             logger.exception("Campaign %s cannot be started", campaign.pk)
-            raise_alarm(
-                f"campaign {campaign.pk} cannot be started", f"Campaign {campaign.pk}: {type(error).__name__}: {error}"
-            )
+            if _put_back(campaign, Campaign.Problem.BROKEN, str(error)):
+                raise_alarm(f"campaign {campaign.pk} cannot be started", f"Campaign {campaign.pk}: {error}")
     return started
 
 
@@ -227,10 +260,10 @@ def _ask_for_late(campaign):
         raise_alarm("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
 
 
-def _put_back(campaign, problem):
+def _put_back(campaign, problem, words=""):
     """Make a draft of a campaign that cannot start by itself, unless an editor has put it off meanwhile."""
     seen = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, scheduled_at=campaign.scheduled_at)
-    return seen.update(state=State.DRAFT, problem=problem)
+    return seen.update(state=State.DRAFT, problem=problem, problem_words=words)
 
 
 # On the way
@@ -279,14 +312,17 @@ def halt(campaign, problem, words):
 
 
 def correct(campaign):
-    """Freeze the content anew, for those who have not been sent it yet; only while paused. Returns whether that was so."""
+    """Freeze the content anew, for those who have not been sent it yet; only while paused. Returns whether that was so.
+
+    Raises Unpublished if the edition is published in no language, rendering.Unrenderable.
+    """
     with transaction.atomic():
         locked = _locked(campaign)
         if locked.state != State.PAUSED:
             return False
         pages = freeze(locked)
         # A language that is no longer published is sent as it was; one that is new serves those who wait for it.
-        own = audience().filter(pk=OuterRef("subscriber"), language__in=list(pages)).values("language")
+        own = Subscriber.objects.filter(pk=OuterRef("subscriber")).values("language")
         locked.deliveries.filter(state=Mail.QUEUED, subscriber__language__in=list(pages)).exclude(
             language=F("subscriber__language")
         ).update(language=Subquery(own[:1]), variant="")
@@ -317,10 +353,11 @@ TAKES_NEWCOMERS = {State.SENT, State.SENDING}  # campaigns to which newcomers ma
 
 
 def newcomers(campaign):
-    """The Subscribers of a campaign's audience who joined since it started and have not got it."""
+    """The Subscribers of a campaign's audience who joined since it started and have not got the edition, by no campaign."""
     if campaign.state not in TAKES_NEWCOMERS:
         return audience().none()
-    known = campaign.deliveries.filter(subscriber=OuterRef("pk"))
+    reached = Q(campaign__issue=campaign.issue_id) & ~Q(state__in=[Mail.SKIPPED, Mail.FAILED])
+    known = Delivery.objects.filter(Q(campaign=campaign) | reached, subscriber=OuterRef("pk"))
     return audience(campaign.segment).filter(~Exists(known), confirmed_at__gte=campaign.started_at)
 
 

@@ -42,12 +42,16 @@ def look_at(issue, segment=None, is_quick=False):
     `is_quick` leaves out what asks other machines: DNS, the provider, other sites. That takes some seconds at most.
     """
     pages = published_languages(issue)
-    mails = {language: rendering.preview(page, "x" * 20, f"https://{A_TOKEN}") for language, page in pages.items()}
     found = _languages(issue, pages, segment) + _postal_address() + _history(issue)
     others = set()
-    for language, page in pages.items():
-        found += _mail(page, mails[language]) + _pictures(page, mails[language])
-        own, foreign = _links(page, mails[language])
+    for page in pages.values():
+        try:
+            mail = rendering.preview(page, "x" * 20, f"https://{A_TOKEN}")
+        except rendering.Unrenderable as error:
+            found.append(Finding(BLOCKS, str(error), _edit(page)))
+            continue
+        found += _mail(page, mail) + _pictures(page, mail)
+        own, foreign = _links(page, mail)
         found += own
         others |= foreign
     if not is_quick:

@@ -193,6 +193,27 @@ class SendForm(forms.Form):
         return cleaned
 
 
+class SendAgainForm(SendForm):
+    """The same for an edition that was sent before: its title, typed by hand, confirms it."""
+
+    title = forms.CharField(
+        label=_("Type the edition's title to confirm"), widget=forms.TextInput({"autocomplete": "off"})
+    )
+
+    def __init__(self, *args, issue, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.issue = issue
+
+    def clean_title(self):
+        """Refuse another title; capitals, accents and spaces do not matter."""
+        typed, wanted = (fold(title).split() for title in (self.cleaned_data["title"], self.issue.title))
+        if typed != wanted:
+            raise forms.ValidationError(
+                _("That is not the edition's title: %(title)s"), params={"title": self.issue.title}
+            )
+        return self.cleaned_data["title"]
+
+
 class PreviewForm(forms.Form):
     """How a mail is looked at."""
 

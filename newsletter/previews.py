@@ -3,7 +3,10 @@
 from core.localmail import MAIL_POLICY
 from django.http import HttpResponse
 from django.template.loader import render_to_string
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+
+from . import rendering
 
 MODES = [
     ("mail", _("Mail")),
@@ -14,15 +17,23 @@ MODES = [
 NIGHT = "@media (prefers-color-scheme: dark)"
 
 
-def respond(mail, mode, language):
-    """A personal.Mail as one of MODES, in a page that can do nothing but show it."""
-    if mode in {"text", "source"}:
-        shown = mail.text if mode == "text" else mail.html
-        html = render_to_string(
-            "newsletter/admin/text_preview.html", {"mail": mail, "shown": shown, "language": language}
-        )
-    else:
-        html = mail.html.replace(NIGHT, "@media all") if mode == "dark" else mail.html
+def show(issue, mode, name=""):
+    """An IssuePage as one of MODES, as a subscriber of this name gets it, in a page that can do nothing but show it."""
+    try:
+        html = _html(rendering.preview(issue, name), mode, issue.locale.language_code)
+    except rendering.Unrenderable as error:
+        html = _text("", str(error), get_language())
     response = HttpResponse(html)
     response["Content-Security-Policy"] = MAIL_POLICY
     return response
+
+
+def _html(mail, mode, language):
+    if mode in {"text", "source"}:
+        return _text(mail.subject, mail.text if mode == "text" else mail.html, language)
+    return mail.html.replace(NIGHT, "@media all") if mode == "dark" else mail.html
+
+
+def _text(title, shown, language):
+    context = {"title": title, "shown": shown, "language": language}
+    return render_to_string("newsletter/admin/text_preview.html", context)

@@ -3,23 +3,41 @@
 Content is rendered once for each language; what differs per recipient are tokens (personal.py).
 """
 
+import copy
 import re
 from html import unescape
 
 import mrml
 from bs4 import BeautifulSoup
 from core.i18n import language_tag
-from core.markup import absolute, absolute_html
+from core.markup import absolute, absolute_html, without_control_characters
 from core.models import SiteTexts
 from django.conf import settings
+from django.db import DatabaseError
 from django.template.loader import render_to_string
-from django.utils.translation import override
+from django.utils.translation import gettext, override
 from inscriptis import get_text
+from wagtail.blocks import StreamValue
 from wagtail.rich_text import expand_db_html
 
 from .personal import LEAVE_URL, NAME, PREFERENCES_URL, TRACK_URL, Mail
 
 HREF = re.compile(r'href="(https?://[^"@]+)"')
+
+
+class Unrenderable(Exception):
+    """An edition that cannot be made into a mail in one language. Its text says in which one, and where, to an editor."""
+
+    def __init__(self, page, block, error):
+        super().__init__(page, block, error)
+        self.page, self.block, self.error = page, block, error
+
+    def __str__(self):
+        words = {"language": self.page.locale.get_display_name(), "error": f"{type(self.error).__name__}: {self.error}"}
+        if self.block is None:
+            return gettext("%(language)s: the edition cannot be made into a mail (%(error)s).") % words
+        words["number"], words["block"] = self.block
+        return gettext("%(language)s: block %(number)s, “%(block)s”, cannot be made into a mail (%(error)s). Change it or remove it.") % words  # fmt: skip
 
 
 def mail_html(rich_text):
@@ -41,7 +59,7 @@ def plain_text(html: str) -> str:
 
 def render_mjml(template, context):
     """Render an MJML template to HTML. Raises OSError from mrml if the markup is broken."""
-    return mrml.to_html(render_to_string(template, context)).content
+    return mrml.to_html(without_control_characters(render_to_string(template, context))).content
 
 
 def render_mail(name, context, language):
@@ -55,7 +73,7 @@ def render_mail(name, context, language):
         }
         html = render_mjml(f"newsletter/mail/{name}.mjml", context)
         text = render_to_string(f"newsletter/mail/{name}.txt", context)
-    return html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return html, re.sub(r"\n{3,}", "\n\n", without_control_characters(text)).strip() + "\n"
 
 
 class Links:
@@ -78,17 +96,35 @@ class Links:
 def render_issue(issue, links=None):
     """The mails of an IssuePage, in the page's language, with tokens for what differs per recipient: {variant: Mail}.
 
-    `links` are the Links of a campaign; without them nothing is counted.
+    `links` are the Links of a campaign; without them nothing is counted. Raises Unrenderable.
     """
     subjects = {"": issue.mail_subject} | ({"b": issue.subject_b} if issue.subject_b else {})
-    return {variant: _render_variant(issue, subject, links) for variant, subject in subjects.items()}
+    try:
+        return {variant: _render_variant(issue, subject, links) for variant, subject in subjects.items()}
+    except DatabaseError:
+        raise
+    except Exception as error:
+        raise Unrenderable(issue, _broken_block(issue), error) from error
+
+
+def _broken_block(issue):
+    """Which block alone cannot be made into a mail: (its number from 1, its label), or None."""
+    for number, block in enumerate(issue.body, 1):
+        alone = copy.copy(issue)
+        alone.body = StreamValue(issue.body.stream_block, [(block.block_type, block.value)])
+        try:
+            _render_variant(alone, "", None)
+        except Exception:
+            return number, block.block.label
+    return None
 
 
 def _render_variant(issue, subject, links):
+    subject, preheader = without_control_characters(subject), without_control_characters(issue.preheader)
     context = {
         "issue": issue,
         "subject": subject,
-        "preheader": issue.preheader,
+        "preheader": preheader,
         "web_url": absolute(issue.url or ""),
         "leave_url": LEAVE_URL,
         "preferences_url": PREFERENCES_URL,
@@ -97,7 +133,7 @@ def _render_variant(issue, subject, links):
     html, text = render_mail("issue", context, issue.locale.language_code)
     if links and settings.TRACK_CLICKS:
         html = links.counted(html)
-    return Mail(subject, issue.preheader, html, text)
+    return Mail(subject, preheader, html, text)
 
 
 def preview(issue, name="", links="#"):

@@ -29,6 +29,7 @@ from .carriers import carrier_class
 from .carriers.base import Outgoing
 from .content import Content
 from .errors import Meaning
+from .in_hand import InHand
 from .models import Campaign, CampaignContent, Delivery, Subscriber, Suppression
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ class Shift:
         self.withdrawn = []  # those that it gave back
         self.told = []  # results that are not in the ledger yet
         self.unfinished = set()  # tokens of claims that an error interrupted
+        self.noted = InHand()
         self.contents = {}
         self.is_stopped = self.is_exhausted = False
         self.not_before = 0.0
@@ -102,7 +104,7 @@ class Shift:
 
     def work(self):
         """Send until the time is over, nothing is left to claim, or the campaign is paused."""
-        with carrier_class()(self.provider) as carrier:
+        with self.noted, carrier_class()(self.provider) as carrier:
             carrier.is_doubtful = bool(self.campaign.unclear)
             limit = max(2 * settings.NEWSLETTER_LEASE_SECONDS, carrier.patience)
             with Watchdog(f"campaign {self.campaign.pk}", limit) as self.watchdog:
@@ -228,6 +230,7 @@ class Shift:
         self._settle_doubtful()
         lease, since = Lease(), time.monotonic()
         self.unfinished.add(lease.token)
+        self.noted.note(self.unfinished | {mail.lease.token for mail in self.in_hand.values()})
         keys = self._claim(self._in_state(State.QUEUED), size, lease) or self._claim(self._left_behind(), size, lease)
         self.is_exhausted = not keys
         lease.renew(since)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 from structlog.contextvars import bound_contextvars
 
-from . import bounces, campaigns, database, events, imports, retention, sending, subscriptions, tracking
+from . import bounces, campaigns, database, events, imports, in_hand, retention, sending, subscriptions, tracking
 from .models import Campaign, Click, ProviderEvent, SignUpRequest, SubscriberImport
 
 TURN_SECONDS = 5  # of what arrives all the time
@@ -112,6 +112,13 @@ def wake_campaigns(**kwargs):
     for campaign in campaigns.forgotten():
         Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
         send_campaign.enqueue(campaign.pk)
+
+
+@receiver(tick)
+def take_back_from_the_dead(**kwargs):
+    """Go on with what a worker of this machine held when it was killed."""
+    for campaign_id in in_hand.take_back():
+        send_campaign.enqueue(campaign_id)
 
 
 @receiver(tick)

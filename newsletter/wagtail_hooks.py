@@ -72,6 +72,18 @@ def admin_urls():
         path("issues/<int:page_id>/preview/", campaigns.issue_preview, name="newsletter_issue_preview"),
         path("issues/<int:page_id>/mail/", campaigns.issue_mail, name="newsletter_issue_mail"),
         path("issues/<int:page_id>/start/", campaigns.campaign_start, name="newsletter_campaign_start"),
+        path(
+            "issues/<int:page_id>/confirm-again/",
+            campaigns.issue_confirm,
+            {"is_again": True},
+            name="newsletter_issue_confirm_again",
+        ),
+        path(
+            "issues/<int:page_id>/start-again/",
+            campaigns.campaign_start,
+            {"is_again": True},
+            name="newsletter_campaign_start_again",
+        ),
         path("subscribers/<int:pk>/", subscribers.story, name="newsletter_subscriber"),
         path("subscribers/<int:pk>/end/", subscribers.end, name="newsletter_subscriber_end"),
         path("subscribers/<int:pk>/data/", subscribers.take_data, name="newsletter_subscriber_data"),

@@ -5,7 +5,7 @@ import traceback
 
 import pytest
 from core.models import JobRun, Use
-from django.db import connection, connections, transaction
+from django.db import close_old_connections, connection, connections, transaction
 from django_tasks_db.models import DBTaskResult
 
 from newsletter.models import (
@@ -29,6 +29,7 @@ def _django_db_helper(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         DBTaskResult.objects.all().delete()
         yield
+        close_old_connections()  # a fault may have left one in the middle of a transaction
         for model in MODELS:
             model.objects.all().delete()
         remove(Subscriber.objects.all())

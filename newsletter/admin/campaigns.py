@@ -19,13 +19,14 @@ from wagtail.coreutils import get_content_languages
 
 from newsletter import campaigns, checks, mailing, previews, rendering, reports, sending
 from newsletter.audiences import size_by_mail_language
-from newsletter.forms import PreviewForm, SendForm, TestSendForm
+from newsletter.forms import PreviewForm, SendAgainForm, SendForm, TestSendForm
 from newsletter.imports import inert
 from newsletter.models import Campaign, Delivery, IssuePage
 from newsletter.tasks import send_campaign
 
 may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
+CANNOT_FREEZE = (campaigns.Unpublished, rendering.Unrenderable)  # of campaigns.freeze
 
 
 def _issue(page_id):
@@ -55,6 +56,7 @@ def issue_send(request, page_id):
     recipients = size_by_mail_language(pages)
     findings = checks.look_at(issue)
     waiting = issue.campaigns.filter(state__in=[Campaign.State.DRAFT, Campaign.State.SCHEDULED]).first()
+    sent = list(issue.campaigns.filter(started_at__isnull=False))
     context = {
         "issue": issue,
         "translations": [(code, page, recipients.get(code)) for code, page in translations.items()],
@@ -63,7 +65,8 @@ def issue_send(request, page_id):
         "test_form": test_form,
         "form": SendForm(initial=_initial(waiting)),
         "waiting": waiting,
-        "campaigns": issue.campaigns.exclude(state=Campaign.State.DRAFT),
+        "sent": [(campaign, campaigns.newcomers(campaign).count()) for campaign in sent],
+        "is_on_its_way": campaigns.is_on_its_way(issue),
     }
     return render(request, "newsletter/admin/issue_send.html", context)
 
@@ -95,24 +98,34 @@ def _send_test(request, page, email):
 
 @may_send
 @require_safe
-def issue_confirm(request, page_id):
+def issue_confirm(request, page_id, is_again=False):
     """The last look: how many people get it in which language, and when. Only the button on this page sends."""
     issue = _issue(page_id)
+    if campaigns.is_on_its_way(issue) or campaigns.was_started(issue) != is_again:
+        return _show_how_it_stands(request, issue)
     form = SendForm(request.GET)
     if not form.is_valid():
         return _refuse(request, issue, form)
-    segment = form.cleaned_data["segment"]
+    shown = SendAgainForm(initial=request.GET.dict(), issue=issue) if is_again else form
+    return _confirmation(request, issue, shown, form.cleaned_data, is_again)
+
+
+def _confirmation(request, issue, form, chosen, is_again):
+    segment = chosen["segment"]
     findings = checks.look_at(issue, segment, is_quick=True)
     recipients = size_by_mail_language(campaigns.published_languages(issue), segment)
     translations = _translations(issue)
     context = {
         "issue": issue,
         "form": form,
+        "chosen": chosen,
+        "key": campaigns.start_key(issue),
+        "is_again": is_again,
         "findings": findings,
         "is_blocked": blocks(findings),
         "recipients": [(translations[code].locale, number) for code, number in recipients.items()],
         "total": sum(recipients.values()),
-        "at": site_time(form.cleaned_data["at"]) if form.cleaned_data["when"] == "later" else "",
+        "at": site_time(chosen["at"]) if chosen["when"] == "later" else "",
     }
     return render(request, "newsletter/admin/issue_confirm.html", context)
 
@@ -123,36 +136,49 @@ def _refuse(request, issue, form):
     return redirect("newsletter_issue_send", issue.pk)
 
 
+def _show_how_it_stands(request, issue):
+    """Refuse to start an edition that somebody has started, scheduled or stopped since the page was opened, and show that."""
+    newest = issue.campaigns.first()
+    if newest is None:
+        return redirect("newsletter_issue_send", issue.pk)
+    words = {"state": newest.get_state_display(), "user": newest.created_by or "–"}
+    messages.warning(
+        request, _("Nothing was sent by this. The edition's last campaign, by %(user)s, is: %(state)s.") % words
+    )
+    return redirect("newsletter_campaign", newest.pk)
+
+
 @may_send
 @require_POST
-def campaign_start(request, page_id):
-    """Send an edition, or put it down for later. Pressing twice does it once: a campaign of the last minute is shown instead."""
+def campaign_start(request, page_id, is_again=False):
+    """Send an edition, or put it down for later: once for each page of `issue_confirm`, if it still is as that page said."""
     issue = _issue(page_id)
-    form = SendForm(request.POST)
+    form = SendAgainForm(request.POST, issue=issue) if is_again else SendForm(request.POST)
     if not form.is_valid():
+        if list(form.errors) == ["title"]:
+            return _confirmation(request, issue, form, form.cleaned_data, is_again)
         return _refuse(request, issue, form)
     chosen = form.cleaned_data
     if blocks(checks.look_at(issue, chosen["segment"], is_quick=True)):
         messages.error(request, _("It cannot be sent like this. See what was found."))
         return redirect("newsletter_issue_send", issue.pk)
-    campaign = campaigns.campaign_for(issue, request.user)
-    campaigns.decide(campaign, chosen["segment"], chosen["local_morning"])
     try:
-        _begin(request, campaign, chosen)
-    except ValueError:  # unpublished since it was looked at
-        messages.error(request, _("The edition is not published in any language."))
+        campaign = campaigns.begin(
+            issue, request.user, request.POST.get("key", ""),
+            segment=chosen["segment"], local_morning=chosen["local_morning"],
+            at=chosen["at"] if chosen["when"] == "later" else None, is_again=is_again,
+        )  # fmt: skip
+    except campaigns.Outdated:
+        return _show_how_it_stands(request, issue)
+    except CANNOT_FREEZE as error:  # unpublished or changed since it was looked at
+        messages.error(request, _why_not(error))
         return redirect("newsletter_issue_send", issue.pk)
-    return redirect("newsletter_campaign", campaign.pk)
-
-
-def _begin(request, campaign, chosen):
-    """Start a campaign, or put it down for later."""
-    if chosen["when"] == "later":
-        if campaigns.schedule(campaign, chosen["at"]):
-            messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(chosen["at"])})
-    elif campaigns.start(campaign):
+    if campaign.state == Campaign.State.SCHEDULED:
+        messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(campaign.scheduled_at)})
+    else:
         send_campaign.enqueue(campaign.pk)
         messages.success(request, _("The edition is on its way."))
+    return redirect("newsletter_campaign", campaign.pk)
 
 
 # Previews
@@ -180,8 +206,11 @@ def issue_mail(request, page_id):
     form = PreviewForm(request.GET, languages=languages)
     page = languages[form.cleaned_data["language"]] if form.is_valid() else _issue(page_id)
     subscriber = form.cleaned_data.get("subscriber")
-    mail = rendering.preview(page.get_latest_revision_as_object(), subscriber.name if subscriber else "")
-    return previews.respond(mail, form.cleaned_data.get("mode", "mail"), page.locale.language_code)
+    return previews.show(
+        page.get_latest_revision_as_object(),
+        form.cleaned_data.get("mode", "mail"),
+        subscriber.name if subscriber else "",
+    )
 
 
 # Campaigns
@@ -253,6 +282,13 @@ def _correct(campaign):
     return campaigns.correct(campaign) and _("Those who have not got it yet will get it as it is published now.")
 
 
+def _why_not(error):
+    """One of CANNOT_FREEZE in words for the editor."""
+    if isinstance(error, rendering.Unrenderable):
+        return str(error)
+    return _("The edition is not published in any language.")
+
+
 def _retry(campaign):
     n = campaigns.retry_failed(campaign)
     return n and ngettext("%(n)s mail will be tried again.", "%(n)s mails will be tried again.", n) % {"n": n}
@@ -285,7 +321,11 @@ WAKING = {"resume", "retry", "newcomers"}
 def campaign_change(request, campaign_id, action):
     """Do one of ACTIONS, if the campaign's state allows it."""
     found = get_object_or_404(Campaign, pk=campaign_id)
-    done = ACTIONS[action](found)
+    try:
+        done = ACTIONS[action](found)
+    except CANNOT_FREEZE as error:
+        messages.error(request, _why_not(error))
+        return redirect("newsletter_campaign", found.pk)
     if done:
         messages.success(request, done)
         if action in WAKING:

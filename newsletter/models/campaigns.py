@@ -31,6 +31,7 @@ class Campaign(models.Model):
 
         LATE = "late", _("It was to be sent earlier, but the site was not working then. Send it now, or choose another time.")  # fmt: skip
         UNPUBLISHED = "unpublished", _("The edition is not published in any language.")
+        BROKEN = "broken", _("The edition cannot be made into a mail. Mend it, then send it or choose another time.")
         HALTED = "halted", _("The provider refuses every mail. In its words:")
         REFUSALS = "refusals", _("Too many mails in a row were refused. The last words:")
         UNCLEAR = "unclear", _("Ten times in a row mails were handed over and the answer was not clear: they may or may not have gone. Ask the people who run the mail server, or the provider, before you resume. The last words:")  # fmt: skip

@@ -10,7 +10,7 @@ from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
 from wagtail.fields import StreamField
 from wagtail.models import Page
 
-from newsletter import previews, rendering
+from newsletter import previews
 from newsletter.blocks import IssueBlock
 
 
@@ -93,7 +93,7 @@ class IssuePage(BasePage):
         """The page, or the mail that it becomes."""
         if not mode_name:
             return super().serve_preview(request, mode_name)
-        return previews.respond(rendering.preview(self), mode_name, self.locale.language_code)
+        return previews.show(self, mode_name)
 
     def span(self):
         """(since, until) of the news that belong into this edition: from when the edition before it was sent until it was

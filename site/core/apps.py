@@ -7,6 +7,7 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self):
-        from . import jobs, nonces, places, signals  # noqa: F401
+        from . import forms, jobs, nonces, places, signals  # noqa: F401
 
+        forms.drop_control_characters()
         nonces.mark_choosers()

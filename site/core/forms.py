@@ -9,10 +9,25 @@ from django.conf import settings
 from django.core import signing
 from django.utils.translation import gettext_lazy as _
 
+from .markup import without_control_characters
+
 logger = logging.getLogger(__name__)
 STAMP_SALT = "core.forms.stamp"
 STAMP_MIN_SECONDS = 2  # nobody fills in a form faster
 STAMP_MAX_SECONDS = 7 * 24 * 3600  # longer than any cache keeps a page
+
+
+def drop_control_characters():
+    """Have every text field of every form, Wagtail's editor included, drop the characters that XML refuses.
+
+    They come in unseen, by copy and paste; feeds and mails are XML. No setting of Django's or Wagtail's covers all forms.
+    """
+    to_python = forms.CharField.to_python
+
+    def cleaned(self, value):
+        return to_python(self, without_control_characters(value) if isinstance(value, str) else value)
+
+    forms.CharField.to_python = cleaned
 
 
 def same_origin(request):

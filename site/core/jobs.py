@@ -1,5 +1,6 @@
 """The jobs of core itself."""
 
+import logging
 from datetime import timedelta
 
 import requests
@@ -19,6 +20,7 @@ from .models import JobRun, PageReadings
 from .retention import report
 from .schedule import every
 
+logger = logging.getLogger(__name__)
 WARM_UP_SECONDS = 20
 READINGS_KEPT = timedelta(days=400)
 
@@ -49,8 +51,15 @@ def warm_up():
         with override(code):
             asked += [f"/{code}/", reverse("news_feed")]
     with requests.Session() as session:
-        answers = [session.get(f"{settings.SITE_URL}{path}", timeout=WARM_UP_SECONDS) for path in asked]
-    return f"{sum(answer.ok for answer in answers)}/{len(asked)}"
+        return f"{sum(_answers(session, path) for path in asked)}/{len(asked)}"
+
+
+def _answers(session, path):
+    try:
+        return session.get(f"{settings.SITE_URL}{path}", timeout=WARM_UP_SECONDS).ok
+    except requests.RequestException as error:  # such as the web part being started again
+        logger.warning("%s does not answer: %s", path, type(error).__name__)
+        return False
 
 
 @every(timedelta(hours=1), _("forget what limits no longer look at"))

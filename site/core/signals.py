@@ -9,10 +9,11 @@ from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.models import Collection, CollectionViewRestriction, Locale, Page, PageViewRestriction, Site
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
-from wagtail_localize.models import TranslationSource
+from wagtail_localize.models import StringTranslation, TranslationSource
 
 from . import frontend_cache, logs, pagecache, roles, search, translations
 from .images import CustomImage, CustomRendition
+from .markup import without_control_characters
 from .models import BasePage, Menu, SiteTexts, Topic
 from .sites import follow_site_url
 
@@ -53,6 +54,12 @@ for model in PLAIN_MODELS:
     post_save.connect(purge_pages, sender=model)
 for model in (*PLAIN_MODELS, Menu, SiteTexts):
     post_delete.connect(purge_pages, sender=model)
+
+
+@receiver(pre_save, sender=StringTranslation)
+def drop_control_characters(instance, **kwargs):
+    """Do for translations, which come in by no form, what core.forms does for the rest."""
+    instance.data = without_control_characters(instance.data)
 
 
 @receiver(post_save, sender=CollectionViewRestriction)

@@ -108,13 +108,17 @@ class Ticker(threading.Thread):
         self.is_worker, self.started_at = is_worker, timezone.now()
 
     def run(self):
-        while not stopping.wait(settings.TICK_SECONDS):
-            try:
-                self._tick()
-            except DatabaseError as error:
-                logger.warning("No tick: the database is away (%s)", " ".join(str(error).split()))
-            except Exception:
-                logger.exception("The tick failed")
+        while not stopping.is_set():
+            self._try_to_tick()
+            stopping.wait(settings.TICK_SECONDS)
+
+    def _try_to_tick(self):
+        try:
+            self._tick()
+        except DatabaseError as error:
+            logger.warning("No tick: the database is away (%s)", " ".join(str(error).split()))
+        except Exception:
+            logger.exception("The tick failed")
 
     def _tick(self):
         close_old_connections()

@@ -24,6 +24,7 @@ KILLS = int(os.environ.get("CHAOS_KILLS", "50"))
 WORKERS, CONNECTIONS = 2, 10
 ALLOWED = 5  # connections that a strict server takes
 LEASE_SECONDS = 3  # of the tests' settings
+SLOW_SECONDS = 40
 
 
 class Ledger(SMTPServer):
@@ -202,6 +203,40 @@ def test_a_server_that_takes_fewer_connections_than_ours(server):
     check_everybody_got_it(server, campaign, number)
     assert report(server, campaign, 0) == 0
     assert seconds < 2 * possible + 10
+
+
+def test_answers_lost_at_the_dot(server):
+    """One answer in twenty is lost once, and one in a hundred each time: nobody gets a third mail, and who may have two is known."""
+    server.seconds = 0.02
+    number = PEOPLE // 10
+    people = [f"{each}@example.org" for each in range(number)]
+    random.shuffle(people)
+    always, once = people[: number // 100], people[number // 100 : number // 20]
+    for person in always + once:
+        server.orders["DATA"][person].extend(["vanish"] * (9 if person in always else 1))
+    campaign = start_campaign(number)
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        workers.start()
+        assert wait_until(lambda: is_sent(campaign), 300), campaign.counts()
+    copies = Counter(recipient for recipient, _number in server.mails)
+    unknown = set(campaign.deliveries.filter(state=Delivery.State.UNKNOWN).values_list("subscriber__email", flat=True))
+    report(server, campaign, len(once) + len(always))
+    assert unknown == set(always)
+    assert {person for person, number in copies.items() if number > 1} == {*always, *once}
+    assert max(copies.values()) == 2
+    assert len(set(server.mails)) == number, "a repeated mail has another Message-ID"
+
+
+def test_a_server_that_is_slow_at_the_dot(server):
+    """It takes longer than EMAIL_TIMEOUT, and less than RFC 5321 allows: everybody gets one mail."""
+    server.seconds = SLOW_SECONDS
+    number = 2 * CONNECTIONS
+    campaign = start_campaign(number)
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS))) as workers:
+        workers.start()
+        assert wait_until(lambda: is_sent(campaign), 5 * SLOW_SECONDS), campaign.counts()
+    check_everybody_got_it(server, campaign, number)
+    assert report(server, campaign, number) == 0
 
 
 @pytest.mark.skipif("TEST_POSTGRES" not in os.environ, reason="make chaos")

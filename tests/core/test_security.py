@@ -235,8 +235,7 @@ def test_templates_and_formats_in_an_edition_stay_text(issue, subscribe, run_tas
     issue.subject = issue.preheader = words
     issue.save_revision().publish()
     subscribe("a@example.org", name=words)
-    campaign = campaigns.campaign_for(issue, None)
-    campaigns.start(campaign)
+    campaign = campaigns.begin(issue, None, campaigns.start_key(issue))
     sending.work_on(campaign, 20)
     (sent,) = mail.outbox
     assert sent.subject == words

@@ -50,6 +50,13 @@ def put(client, translation, path, value):
     return client.put(url, f"value={value}", content_type="application/x-www-form-urlencoded")
 
 
+@pytest.mark.parametrize("character", ["%00", "%0B", "%1F"])
+def test_control_characters_are_dropped_from_a_translation_as_from_forms(staff_client, page_of, character):
+    translation = translation_of(page_of("mission"), "en")
+    assert put(staff_client, translation, "title", f"Our own mis{character}sion").status_code in {200, 201}
+    assert StringTranslation.objects.filter(data="Our own mission").exists()
+
+
 def test_missing_parents_are_offered_and_translated_first(log_in, page_of, run_tasks):
     page_of("about", "en").delete()
     page = page_of("mission")

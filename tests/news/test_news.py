@@ -1,8 +1,10 @@
 """News as a reader meets them."""
 
 from datetime import date
+from xml.dom import minidom
 
 import pytest
+from core.models import Topic
 
 from news.models import ArticlePage
 
@@ -70,6 +72,18 @@ def test_the_feed_carries_the_whole_article_with_absolute_addresses(client):
     assert "oferta integral de servicios" in xml
     assert "href=&quot;/" not in xml
     assert "http://testserver/es/quienes-somos/objetivos-y-plan-estrategico/" in xml
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x1f", "\x01", "\ufffe"])
+def test_a_character_that_xml_refuses_does_not_close_the_feed(client, page_of, character):
+    article = ArticlePage.latest(page_of("home").locale_id).first()
+    Topic.objects.filter(pk=article.topics[0].pk).update(name=f"Mer{character}cados")
+    ArticlePage.objects.filter(pk=article.pk).update(
+        title=f"Co{character}secha", introduction=f"U{character}no", source=f"D{character}os"
+    )
+    xml = client.get("/es/news/feed.xml").content
+    minidom.parseString(xml)  # noqa: S318 – our own feed
+    assert "<title>Cosecha</title>" in xml.decode()
 
 
 def test_each_topic_has_a_list_and_a_feed_in_each_language(client, page_of):

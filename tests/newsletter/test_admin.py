@@ -5,6 +5,7 @@ from django.core import mail
 from django.urls import reverse
 
 from newsletter.models import Campaign
+from tests.people import send
 
 pytestmark = pytest.mark.django_db
 
@@ -22,12 +23,12 @@ def test_the_last_page_names_the_readers_of_each_language(staff_client, issue, s
 def test_sending_from_a_translation_sends_the_whole_edition(staff_client, page_of, issue, subscribe, run_tasks):
     subscribe("ana@example.org")
     english = page_of("issue-welcome", "en")
-    for _twice in range(2):
-        response = staff_client.post(reverse("newsletter_campaign_start", args=[english.pk]), {"when": "now"})
+    response = send(staff_client, english)
     run_tasks()
     assert Campaign.objects.count() == 1
     assert len(mail.outbox) == 1
-    html = staff_client.get(response["Location"]).text
+    assert "The edition is on its way." in response.text
+    html = staff_client.get(response.redirect_chain[-1][0]).text
     assert "1 of 1 done" in html
     assert "ana@example.org" in html
 
@@ -44,7 +45,7 @@ def test_a_test_send_goes_to_one_address_in_each_language(staff_client, issue):
 
 def test_progress_outcome_and_csv(staff_client, issue, subscribe, run_tasks):
     subscribe("=cmd@example.org")
-    staff_client.post(reverse("newsletter_campaign_start", args=[issue.pk]), {"when": "now"})
+    send(staff_client, issue)
     run_tasks()
     campaign = Campaign.objects.get()
     assert (

@@ -1,5 +1,6 @@
 """The life of a campaign as its editor steers it: planned, paused, corrected, cancelled, tried again, reported."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from newsletter.forms import SendForm
 from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent, Segment
 from newsletter.subscriptions import leave
 from newsletter.tasks import send_campaign
+from tests.people import confirmation, send
 
 pytestmark = pytest.mark.django_db
 State, Mail = Campaign.State, Delivery.State
@@ -38,9 +40,7 @@ def post(client, name, campaign):
 
 
 def plan(client, issue, at, **more):
-    return client.post(
-        reverse("newsletter_campaign_start", args=[issue.pk]), {"when": "later", "at": at, **more}, follow=True
-    ).text
+    return send(client, issue, when="later", at=at, **more).text
 
 
 def test_it_starts_by_itself_at_its_time(staff_client, issue, subscribe, run_tasks):
@@ -91,7 +91,9 @@ def test_an_hour_that_the_clocks_leave_out_is_refused(settings):
 @pytest.mark.parametrize("at", ["", "2020-01-01T09:00", "morgen"])
 def test_a_time_that_cannot_be_is_explained(staff_client, issue, subscribe, at):
     subscribe("ana@example.org")
-    plan(staff_client, issue, at)
+    url, fields = confirmation(staff_client, issue)
+    html = staff_client.post(url, fields | {"when": "later", "at": at}, follow=True).text
+    assert re.search("Say when it is to be sent|That time is over|Enter a valid date/time", html)
     assert not Campaign.objects.filter(state=State.SCHEDULED).exists()
 
 
@@ -106,11 +108,102 @@ def test_more_than_an_hour_late_it_asks_instead(campaign, subscribe, staff_clien
     assert ("It was to be sent earlier" in html) != starts
 
 
+# Once
+
+
+def test_the_page_that_confirms_sends_once_however_late_it_is_pressed_again(staff_client, issue, subscribe):
+    subscribe("ana@example.org")
+    url, fields = confirmation(staff_client, issue)
+    colleague = confirmation(staff_client, issue)
+    staff_client.post(url, fields)
+    with time_machine.travel(timezone.now() + timedelta(seconds=73)):
+        html = staff_client.post(url, fields, follow=True).text
+    assert "Nothing was sent by this" in html
+    assert "by ana, is: sending" in html
+    assert "Nothing was sent by this" in staff_client.post(*colleague, follow=True).text
+    assert Delivery.objects.count() == Campaign.objects.count() == 1
+
+
+def test_a_page_from_before_a_colleague_planned_changes_nothing(staff_client, issue, subscribe):
+    subscribe("ana@example.org")
+    page = confirmation(staff_client, issue)
+    plan(staff_client, issue, "2040-01-02T09:00")
+    assert "is: scheduled" in staff_client.post(*page, follow=True).text
+    assert Campaign.objects.get().state == State.SCHEDULED
+    plan(staff_client, issue, "2040-01-03T09:00")
+    assert Campaign.objects.get().scheduled_at == datetime(2040, 1, 3, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("key", ["", "new", "1-draft-", "\0"])
+def test_only_the_page_s_own_key_sends(staff_client, issue, campaign, subscribe, key):
+    subscribe("ana@example.org")
+    url, fields = confirmation(staff_client, issue)
+    staff_client.post(url, fields | {"key": key + "x"})
+    staff_client.post(url, {"when": "now"})
+    assert not Delivery.objects.exists()
+
+
+def test_an_edition_goes_out_again_only_by_its_typed_title(staff_client, issue, subscribe, run_tasks):
+    subscribe("ana@example.org")
+    send(staff_client, issue)
+    run_tasks()
+    page = staff_client.get(reverse("newsletter_issue_send", args=[issue.pk])).text
+    assert "Send again to everybody" in page
+    assert "Send to everyone" not in page
+    with pytest.raises(AssertionError, match="no button"):
+        confirmation(staff_client, issue)
+    url, fields = confirmation(staff_client, issue, "_again")
+    plain = reverse("newsletter_campaign_start", args=[issue.pk])
+    assert "Nothing was sent by this" in staff_client.post(plain, fields, follow=True).text
+    for typed in ("", issue.title[:-1]):
+        html = staff_client.post(url, fields | {"title": typed}, follow=True).text
+        assert "This field is required." in html or "That is not the edition&#x27;s title" in html
+        assert "Yes, send it again to everybody" in html
+    run_tasks()
+    assert len(mail.outbox) == 1
+    html = staff_client.post(url, fields | {"title": f" {issue.title.upper()} "}, follow=True).text
+    assert "The edition is on its way." in html
+    run_tasks()
+    assert [message.to for message in mail.outbox] == [["ana@example.org"]] * 2
+
+
+def test_nothing_is_sent_again_while_it_is_on_its_way(staff_client, issue, subscribe, run_tasks):
+    subscribe("ana@example.org")
+    send(staff_client, issue)
+    html = staff_client.get(reverse("newsletter_issue_send", args=[issue.pk])).text
+    assert "It is on its way" in html
+    assert "Continue…" not in html
+    run_tasks()
+    page = confirmation(staff_client, issue, "_again")
+    Campaign.objects.update(state=State.PAUSED)
+    with pytest.raises(AssertionError, match="no button"):
+        confirmation(staff_client, issue, "_again")
+    staff_client.post(page[0], page[1] | {"title": issue.title})
+    assert Campaign.objects.count() == 1
+
+
+def test_those_who_joined_since_get_it_once_by_whichever_campaign(staff_client, issue, subscribe, run_tasks):
+    subscribe("ana@example.org")
+    send(staff_client, issue)
+    run_tasks()
+    subscribe("eva@example.org", confirmed_at=timezone.now())
+    first = Campaign.objects.get()
+    assert (
+        "Send it to 1 person who joined since"
+        in staff_client.get(reverse("newsletter_issue_send", args=[issue.pk])).text
+    )
+    url, fields = confirmation(staff_client, issue, "_again")
+    staff_client.post(url, fields | {"title": issue.title})
+    run_tasks()
+    assert not campaigns.newcomers(first).exists()
+    assert sorted(message.to[0] for message in mail.outbox) == ["ana@example.org", "ana@example.org", "eva@example.org"]
+
+
 def test_it_can_go_to_a_segment(staff_client, issue, subscribe, run_tasks):
     subscribe("ana@example.org", country="PE")
     subscribe("bob@example.org", country="CL")
     chile = Segment.objects.create(name="Chile", conditions=[("country", ["CL"])])
-    staff_client.post(reverse("newsletter_campaign_start", args=[issue.pk]), {"when": "now", "segment": chile.pk})
+    send(staff_client, issue, segment=chile.pk)
     run_tasks()
     assert [message.to for message in mail.outbox] == [["bob@example.org"]]
 
@@ -139,6 +232,21 @@ def test_the_next_morning_is_right_across_a_change_of_clocks():
 
 
 # On the way
+
+
+def test_correcting_after_a_reader_of_a_new_language_left(campaign, subscribe, page_of, staff_client):
+    page_of("issue-welcome", "en").unpublish()
+    subscribe("ana@example.org")
+    bob = subscribe("bob@example.org", language="en")
+    campaigns.start(campaign)
+    campaigns.change_state(campaign, "pause")
+    leave(bob, ConsentEvent.Way.MAIL)
+    page_of("issue-welcome", "en").get_latest_revision().publish()
+    assert "as it is published now" in post(staff_client, "correct", campaign)
+    campaigns.change_state(campaign, "resume")
+    work(campaign)
+    assert campaign.state == State.SENT
+    assert [message.to for message in mail.outbox] == [["ana@example.org"]]
 
 
 def test_correcting_while_paused_goes_to_those_who_have_not_got_it(campaign, subscribe, issue, staff_client):

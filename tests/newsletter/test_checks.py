@@ -18,6 +18,7 @@ from django.utils.translation import override
 from newsletter import checks
 from newsletter.models import Campaign, Segment
 from tests.nameserver import NameServer
+from tests.people import confirmation
 
 pytestmark = pytest.mark.django_db
 
@@ -241,9 +242,10 @@ def test_links_to_other_sites(other_site, monkeypatch):
 
 
 def test_what_blocks_blocks_the_button_too(staff_client, issue, reader):
+    url, fields = confirmation(staff_client, issue)
     SiteTexts.objects.update(postal_address="")
     html = staff_client.get(reverse("newsletter_issue_send", args=[issue.pk])).text
     assert "The postal address is missing" in html
     assert "Continue…" not in html
-    staff_client.post(reverse("newsletter_campaign_start", args=[issue.pk]), {"when": "now"})
+    staff_client.post(url, fields)
     assert not Campaign.objects.exclude(state="draft").exists()

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
-from newsletter import campaigns
+from newsletter import campaigns, in_hand
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
 from tests.committed import _django_db_helper  # noqa: F401
@@ -66,6 +66,22 @@ def test_a_killed_worker_leaves_nobody_out(server, workers, campaign):
     # A repeated message bears the same Message-ID: as many different ones as people.
     assert len({(recipient, message["Message-ID"]) for recipient, message in server.mails}) == PEOPLE
     assert not Delivery.objects.exclude(state=Delivery.State.SENT).exists()
+
+
+def test_the_next_worker_takes_back_at_once_what_a_killed_one_held(server, campaign):
+    with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS), TEST_LEASE_SECONDS="600")) as workers:
+        first = workers.start()
+        assert wait_until(lambda: len(server.mails) >= 20, 30)
+        os.kill(first.pid, signal.SIGSTOP)
+        held = Delivery.objects.filter(state=Delivery.State.SENDING)
+        number = held.count()
+        assert number > CONNECTIONS
+        assert in_hand.take_back() == []  # it lives, though it does nothing
+        assert held.count() == number
+        workers.kill(first)
+        workers.start()
+        assert wait_until(lambda: is_sent(campaign), 30), campaign.counts()
+    check_everybody_got_it(server, repeats=CONNECTIONS)
 
 
 @on_postgresql

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from django.core import mail
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 from wagtail.blocks import StructBlockValidationError
+from wagtail.rich_text import RichText
+from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
 from news.models import ArticlePage
-from newsletter import rendering
+from newsletter import campaigns, rendering
 from newsletter.blocks import GreetingBlock, IssueBlock
 from newsletter.models import Campaign
 from tests.newsletter.golden_edition import golden_edition
+from tests.people import send
 
 pytestmark = pytest.mark.django_db
 FOLDER = Path(__file__).parent / "golden"
@@ -150,3 +156,113 @@ def test_the_news_of_a_sent_edition_stay_what_they_were(golden):
     article = ArticlePage.objects.filter(locale=golden.locale).first()
     ArticlePage.objects.filter(pk=article.pk).update(first_published_at=timezone.now() + timedelta(days=1))
     assert news(golden, since_last=False) == [title for title in before if title != article.title]
+
+
+# An edition that cannot be made into a mail
+
+
+CONTROL_CHARACTERS = ["\0", "\x01", "\x0b", "\x1f", "\ufffe"]
+
+
+def edit_form(issue, words):
+    """What the editor's form of an edition sends, with `words` in each of its texts."""
+    body = streamfield([("heading", words), ("text", rich_text(f"<p>{words}</p>"))])
+    comments = {"TOTAL_FORMS": "0", "INITIAL_FORMS": "0"}
+    return nested_form_data(
+        {"title": words, "slug": issue.slug, "subject": words, "subject_b": words, "preheader": words, "body": body,
+         "pattern": issue.pattern, "share_image": "", "seo_title": words, "search_description": words,
+         "comments": comments, "go_live_at": "", "expire_at": "", "action-publish": "1"}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("character", CONTROL_CHARACTERS)
+def test_control_characters_are_dropped_where_an_editor_pastes_them(staff_client, issue, character):
+    page = staff_client.post(
+        reverse("wagtailadmin_pages:edit", args=[issue.pk]), edit_form(issue, f"Co{character}secha"), follow=True
+    )
+    assert "published" in page.text
+    issue.refresh_from_db()
+    assert [issue.title, issue.subject, issue.subject_b, issue.preheader, issue.search_description] == ["Cosecha"] * 5
+    assert str(issue.body[0].value) == "Cosecha"
+    assert "Cosecha" in issue.body[1].value.source
+
+
+@pytest.mark.parametrize("character", CONTROL_CHARACTERS[1:])
+def test_control_characters_that_are_there_already_are_left_out_of_the_mail(
+    staff_client, issue, subscribe, run_tasks, character
+):
+    words = f"Co{character}secha"
+    issue.body = [("heading", words), ("text", RichText(f"<p>{words}</p>"))]
+    issue.title = issue.subject = issue.preheader = words
+    issue.save_revision().publish()
+    subscribe("ana@example.org")
+    for mode in ("mail", "text"):
+        assert (
+            "Cosecha"
+            in staff_client.get(
+                reverse("newsletter_issue_mail", args=[issue.pk]), {"mode": mode, "language": "es", "width": "760"}
+            ).text
+        )
+    send(staff_client, issue)
+    run_tasks()
+    (message,) = mail.outbox
+    assert "Cosecha" in message.alternatives[0][0]
+
+
+@pytest.fixture
+def unrenderable(issue, monkeypatch):
+    """An edition whose second block cannot be made into a mail: its template is broken."""
+    issue.body = [("heading", "Bien"), ("quote", {"text": "Mal", "source": ""})]
+    issue.save_revision().publish()
+    whole = rendering.render_to_string
+
+    def with_a_broken_quote(template, context):
+        mjml = whole(template, context)
+        return mjml.replace("Mal", "<mj-text>") if template.endswith(".mjml") else mjml
+
+    monkeypatch.setattr(rendering, "render_to_string", with_a_broken_quote)
+    return issue
+
+
+def test_which_block_cannot_be_made_into_a_mail_is_said_wherever_it_matters(staff_client, unrenderable, subscribe):
+    subscribe("ana@example.org")
+    words = "Español: block 2, “Quotation”, cannot be made into a mail"
+    mail_url = reverse("newsletter_issue_mail", args=[unrenderable.pk])
+    assert words in staff_client.get(mail_url, {"mode": "mail", "language": "es", "width": "760"}).text
+    send_url = reverse("newsletter_issue_send", args=[unrenderable.pk])
+    page = staff_client.get(send_url).text
+    assert words in page
+    assert "Continue…" not in page
+    page = staff_client.post(send_url, {"email": "ana@example.org", "languages": ["es"]}, follow=True).text
+    assert f"The test could not be sent: {words}" in page
+    edit = reverse("wagtailadmin_pages:view_draft", args=[unrenderable.pk])
+    assert "(OSError:" in staff_client.get(edit, {"mode": "mail"}).text  # in the language of the edition
+
+
+def test_a_planned_edition_that_cannot_be_made_into_a_mail_waits_and_the_others_go(
+    page_of, unrenderable, subscribe, staff_client, settings
+):
+    settings.ALARM_EMAILS = ["ops@example.org"]
+    subscribe("ana@example.org")
+    other = unrenderable.copy(update_attrs={"slug": "otra", "title": "Otra"})
+    other.body = [("heading", "Bien")]
+    other.save_revision().publish()
+    now = timezone.now()
+    first, second = (
+        Campaign.objects.create(issue=page, state="scheduled", scheduled_at=now) for page in (unrenderable, other)
+    )
+    assert campaigns.start_due() == [second]
+    assert campaigns.start_due() == []
+    first.refresh_from_db()
+    assert (first.state, first.problem) == ("draft", "broken")
+    assert "block 2, “Quotation”" in staff_client.get(reverse("newsletter_issue_send", args=[unrenderable.pk])).text
+    assert DBTaskResult.objects.filter(task_path__endswith="mail_alarm").count() == 1
+
+
+def test_taking_over_an_edition_that_cannot_be_made_into_a_mail_says_so(staff_client, unrenderable, subscribe):
+    subscribe("ana@example.org")
+    campaign = Campaign.objects.create(issue=unrenderable, state="paused", started_at=timezone.now())
+    page = staff_client.post(reverse("newsletter_campaign_correct", args=[campaign.pk]), follow=True).text
+    assert "block 2, “Quotation”" in page
+    campaign.refresh_from_db()
+    assert campaign.state == "paused"

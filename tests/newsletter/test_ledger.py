@@ -10,6 +10,7 @@ from django.utils import timezone
 from newsletter import campaigns, sending, tracking
 from newsletter.carriers.base import Carrier, Outgoing, Result
 from newsletter.errors import Meaning, Verdict
+from newsletter.in_hand import InHand, take_back
 from newsletter.models import Campaign, CampaignLink, Click, Delivery
 from newsletter.personal import Recipient
 from newsletter.sending import Lease
@@ -284,3 +285,26 @@ def test_clicks_that_belong_together_are_judged_together(campaign):
     Click.objects.create(delivery=delivery, link=links[1], at=edge + timedelta(seconds=0.5))  # its moment is not over
     assert tracking.judge() == 0
     assert Click.objects.count() == 2
+
+
+# What a killed worker held
+
+
+def test_a_torn_line_does_not_hide_the_others(campaign, settings, tmp_path):
+    settings.IN_HAND_DIR = tmp_path
+    row, mail = in_hand(campaign)
+    with InHand() as noted:
+        noted.note({mail.lease.token})
+        (tmp_path / "dead.tokens").write_text(f"{str(mail.lease.token)[:9]}\n{mail.lease.token}\n")
+    assert take_back() == [campaign.pk]
+    row.refresh_from_db()
+    assert row.lease_until <= timezone.now()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shift_goes_on_where_nothing_can_be_noted(campaign, settings, tmp_path):
+    settings.IN_HAND_DIR = tmp_path / "no folder"
+    settings.IN_HAND_DIR.write_text("")
+    assert take_back() == []
+    assert not sending.work_on(campaign, 20)
+    assert campaign.counts()[State.SENT] == 3

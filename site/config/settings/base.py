@@ -354,6 +354,7 @@ DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
 
 # The newsletter.
 NEWSLETTER_LEASE_SECONDS = 60  # after this a batch whose worker went silent is taken up by another
+IN_HAND_DIR = VAR_DIR / "in_hand"  # what the workers of this machine hold, for the one after a crash
 NEWSLETTER_CONFIRM_DAYS = 14
 TICK_SECONDS = 10  # how often a worker looks for work that the queue forgot
 

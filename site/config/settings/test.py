@@ -20,7 +20,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # Never the site's own file, not even where a test reaches the database unasked.
         DATABASES["default"]["NAME"] = ":memory:"
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
-    DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
+    if not setting("bool", "DURABLE", default=False):  # as in bin/with-services.sh
+        DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 # Whatever a run writes besides the database goes to a folder of its own.
@@ -33,6 +34,7 @@ LOCAL_MAIL_DIR = VAR_DIR / "mail"
 STORAGES["private"]["OPTIONS"]["location"] = "private" if S3_BUCKET else VAR_DIR / "private"
 STATIC_ROOT = VAR_DIR
 BACKUP_DIR, BACKUP_KEEP = str(VAR_DIR / "backups"), 0
-NEWSLETTER_LEASE_SECONDS = 3
+NEWSLETTER_LEASE_SECONDS = setting("int", "TEST_LEASE_SECONDS", default=3)
+IN_HAND_DIR = MEDIA_ROOT.with_name("in_hand")
 TICK_SECONDS = 0.5
 LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}
