@@ -35,7 +35,6 @@ class Campaign(models.Model):
         HALTED = "halted", _("The provider refuses every mail. In its words:")
         REFUSALS = "refusals", _("Too many mails in a row were refused. The last words:")
         UNCLEAR = "unclear", _("Ten times in a row mails were handed over and the answer was not clear: they may or may not have gone. Ask the people who run the mail server, or the provider, before you resume. The last words:")  # fmt: skip
-
         FAULT = "fault", _("An error in the program came back again and again. Tell the people who look after the site, and resume when they have mended it. In its words:")  # fmt: skip
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
