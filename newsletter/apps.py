@@ -9,4 +9,4 @@ class NewsletterConfig(AppConfig):
     verbose_name = _("Newsletter")
 
     def ready(self):
-        from . import operations, privacy, tasks  # noqa: F401
+        from . import operations, privacy, tasks, webhooks  # noqa: F401

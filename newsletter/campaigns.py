@@ -274,7 +274,7 @@ def change_state(campaign, action):
     sources, target = TRANSITIONS[action]
     fields = {"state": target, "problem": ""}
     if action == "resume":
-        fields |= {"resume_at": None, "outages": 0, "refusals": 0, "unclear": 0}
+        fields |= {"resume_at": None, "outages": 0, "refusals": 0, "unclear": 0, "faults": 0}
     if action == "cancel":
         fields["finished_at"] = timezone.now()
     with transaction.atomic():

@@ -60,8 +60,8 @@ class Unanswered(smtplib.SMTPException):
 def of_exception(error):
     """The Verdict of what a mail back end raised."""
     words = (str(error) or type(error).__name__)[:2000]
-    if isinstance(error, AnymailAPIError) and error.status_code is not None:
-        return _of_status(error, words)
+    if isinstance(error, AnymailAPIError) and (status := _status_of(error)):
+        return _of_status(status, error, words)
     if isinstance(error, AnymailRecipientsRefused | AnymailInvalidAddress):
         return Verdict(Meaning.NEVER, words)
     if isinstance(error, AnymailConfigurationError | AnymailUnsupportedFeature | AnymailSerializationError):
@@ -80,23 +80,28 @@ def of_exception(error):
     return Verdict(Meaning.UNCLEAR if _may_have_arrived(error) else Meaning.AWAY, words)
 
 
-def _of_status(error, words):
+def _status_of(error):
+    """The status of the HTTP answer behind an AnymailAPIError, or None. boto3's answers, for Amazon SES, are dictionaries."""
+    if isinstance(error.response, dict):
+        return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return error.status_code
+
+
+def _of_status(status, error, words):
     """The Verdict of an HTTP answer of a provider's API."""
-    status = error.status_code
-    if status == 429 or status == 408:
+    if status in {408, 429, 503}:  # the request was not worked on
         return Verdict(Meaning.AWAY, words, _retry_after(error.response))
     if status in {401, 402, 403}:
         return Verdict(Meaning.HALT, words)
-    if status in {502, 503, 504}:
-        return Verdict(Meaning.AWAY, words, _retry_after(error.response))
-    if status >= 500:
-        return Verdict(Meaning.UNCLEAR, words)
-    return Verdict(Meaning.NEVER, words)
+    if 400 <= status < 500 and status != 409:
+        return Verdict(Meaning.NEVER, words)
+    # An answer without sense, a gateway that got none, an error in the middle, another call with the same key that is on its way.
+    return Verdict(Meaning.UNCLEAR, words)
 
 
 def _retry_after(response):
     """The seconds of a Retry-After header (RFC 9110), a number or a date; None if there is none."""
-    value = response.headers.get("Retry-After", "") if response is not None else ""
+    value = getattr(response, "headers", {}).get("Retry-After", "")
     try:
         seconds = float(value) if value.isdecimal() else (parsedate_to_datetime(value) - timezone.now()).total_seconds()
     except (TypeError, ValueError):
@@ -116,13 +121,3 @@ def _may_have_arrived(error):
 
 def _text(reply):
     return reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)
-
-
-def is_unclear(error):
-    """Whether a single mail may have gone all the same."""
-    return of_exception(error).meaning == Meaning.UNCLEAR
-
-
-def is_permanent(error):
-    """Whether trying a single mail again is useless. A wrong sender or key is mended by somebody, and the mail goes out then."""
-    return of_exception(error).meaning == Meaning.NEVER

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from . import addresses, subscriptions
+from . import addresses, providers, subscriptions
 from .models import ConsentEvent, Delivery, ProviderEvent, Subscriber, Suppression
 
 State, Kind, Way = Delivery.State, ConsentEvent.Kind, ConsentEvent.Way
@@ -49,18 +49,6 @@ STATES = {
     EventType.UNSUBSCRIBED: State.DELIVERED,
     EventType.OPENED: State.DELIVERED,
     EventType.CLICKED: State.DELIVERED,
-}
-
-# Where a provider's message says that a bounce is soft.
-SOFT_WORDS = {
-    "amazon_ses": lambda raw: raw["bounce"]["bounceType"] != "Permanent",
-    "brevo": lambda raw: raw["event"] == "soft_bounce",
-    "mailersend": lambda raw: raw["data"]["type"] == "soft_bounced",
-    "mailjet": lambda raw: not raw["hard_bounce"],
-    "mandrill": lambda raw: raw["event"] == "soft_bounce",
-    "postmark": lambda raw: raw["Type"] == "SoftBounce",
-    "resend": lambda raw: raw["data"]["bounce"]["type"] != "Permanent",
-    "sparkpost": lambda raw: next(iter(raw["msys"].values()))["bounce_class"] not in {"10", "30", "90"},
 }
 ENDS = {
     EventType.COMPLAINED: Kind.COMPLAINED,
@@ -111,8 +99,8 @@ def _is_erased(recipient):
 
 def _kind_of(provider, event):
     """Anymail's kind of an event; bounces are told apart into hard and soft, which Anymail does not do for all providers."""
-    if event.event_type == EventType.FAILED and provider == "postal":
-        return EventType.BOUNCED  # Postal's word for a receiver's final refusal
+    if event.event_type in providers.named(provider).final_failures:
+        return EventType.BOUNCED
     if event.event_type == EventType.BOUNCED and (event.reject_reason not in HARD_REASONS or _is_soft(provider, event)):
         return SOFT
     return str(event.event_type or "unknown")[:20]
@@ -121,8 +109,8 @@ def _kind_of(provider, event):
 def _is_soft(provider, event):
     """Whether the provider's own words say that a bounce is for now rather than for good."""
     try:
-        return bool(provider in SOFT_WORDS and SOFT_WORDS[provider](event.esp_event))
-    except (KeyError, TypeError, AttributeError):
+        return providers.named(provider).says_soft(event.esp_event)
+    except (KeyError, TypeError, AttributeError, StopIteration):
         return False
 
 

@@ -9,6 +9,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from . import providers
 from .models import Campaign, Delivery, ProviderEvent
 
 WEBHOOK_SLOW_SECONDS = 600
@@ -38,8 +39,10 @@ def facts(**kwargs):
     if waiting:
         troubles.append(gettext("does not answer; it is tried again by itself"))
     provider = f"{settings.EMAIL_PROVIDER}{': ' if troubles else ''}{' '.join(troubles)}"
+    caution = providers.current().caution
     return [
         Fact(_("E-mail provider"), provider, not troubles, _("Open the campaign: it says what to do.")),
+        *([Fact(_("About this provider"), caution)] if caution else []),
         Fact(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
         Fact(
             _("Messages of the provider"),

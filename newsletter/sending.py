@@ -15,7 +15,6 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-from core.alarms import raise_alarm
 from core.leases import claim_keys, free
 from core.work import Watchdog, stopping
 from django.conf import settings
@@ -25,8 +24,8 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from . import campaigns, mailing, personal, quota, rendering
-from .carriers import capabilities, carrier_class
+from . import campaigns, mailing, personal, providers, quota, rendering
+from .carriers import carrier_class
 from .carriers.base import Outgoing
 from .content import Content
 from .errors import Meaning
@@ -40,8 +39,15 @@ TRIED_FOR = timedelta(hours=24)  # a mail that is refused for now is tried again
 FIRST_PAUSE, LONGEST_PAUSE = 30, 3600  # seconds before a further try; doubled each time
 OUTAGE_PAUSE, LONGEST_OUTAGE_PAUSE = 5, 240  # seconds before a provider that is away is asked again
 REFUSALS_IN_A_ROW = 50  # so many refusals for good without a mail taken in between pause a campaign
-UNCLEAR_IN_A_ROW = 10  # and so many mails that may or may not have gone
+UNCLEAR_IN_A_ROW = 10  # and so many answers that leave open whether mails have gone
 MOST_TRIES = 2  # of a mail that may have gone
+FAULTS_IN_A_ROW = 8  # and so many errors that nobody expected; with the pauses between them, some ten minutes
+IN_A_ROW = {
+    "outages": 0,
+    "refusals": 0,
+    "unclear": 0,
+    "faults": 0,
+}  # a campaign's fields that begin anew with each mail that is taken
 FOR_SEVERAL = 500  # mails that wait before another worker joins in
 LOOK_SECONDS = 1  # how often the loop looks whether it should stop
 CLOSE_SECONDS = 10  # how long results are waited for after an error
@@ -83,7 +89,7 @@ class Shift:
     """A worker's time with one campaign. `work()` returns whether there is more to do at once."""
 
     def __init__(self, campaign, seconds):
-        self.campaign = campaign
+        self.campaign, self.provider = campaign, providers.current()
         self.until = time.monotonic() + seconds
         self.in_hand = {}  # {number: Outgoing}: claimed, and no result in the ledger yet
         self.ready = []  # those of them that the carrier has not got yet
@@ -98,8 +104,8 @@ class Shift:
 
     def work(self):
         """Send until the time is over, nothing is left to claim, or the campaign is paused."""
-        self.capabilities = capabilities.of(settings.EMAIL_PROVIDER)
-        with self.noted, carrier_class()(settings.EMAIL_PROVIDER) as carrier:
+        with self.noted, carrier_class()(self.provider) as carrier:
+            carrier.is_doubtful = bool(self.campaign.unclear)
             limit = max(2 * settings.NEWSLETTER_LEASE_SECONDS, carrier.patience)
             with Watchdog(f"campaign {self.campaign.pk}", limit) as self.watchdog:
                 try:
@@ -276,36 +282,51 @@ class Shift:
             self._going().update(resume_at=resume_at)
             self._stop()
 
-    def _settle_doubtful(self):
-        """Where a second mail could not be told from the first, what a dead worker left in hand is for a person to decide."""
-        doubtful = self._left_behind()
-        if self.capabilities.repeatable == "message-id":
-            return
-        if self.capabilities.repeatable == "key":
-            known_until = timezone.now() - timedelta(seconds=self.capabilities.key_seconds)
-            doubtful = doubtful.filter(lease_until__lte=known_until)
-        doubtful.update(
-            state=State.UNKNOWN, lease_until=None, lease_token=None, error=_("The worker stopped in the middle.")
+    @property
+    def _oldest_doubt(self):
+        """Since when a mail may be in doubt at most to be sent once more; None for any time."""
+        return (
+            None if self.provider.keeps_message_id else timezone.now() - timedelta(seconds=self.provider.doubt_seconds)
         )
 
+    def _settle_doubtful(self):
+        """Where a second mail could not be told from the first, what a dead worker left in hand is for a person to decide.
+
+        It was begun a shift and a call before the last renewal at most, which was a lease's time before its end: KEY_MARGIN.
+        """
+        if oldest := self._oldest_doubt:
+            self._give_up(
+                self._left_behind().filter(lease_until__lte=oldest), error=_("The worker stopped in the middle.")
+            )
+
+    @staticmethod
+    def _give_up(doubtful, **changes):
+        """Leave deliveries to a person: they may or may not have gone."""
+        doubtful.update(state=State.UNKNOWN, lease_until=None, lease_token=None, **changes)
+
     def _outgoing(self, keys, lease):
-        """The mails of claimed deliveries; those whom nobody may mail any more are left out."""
+        """The mails of claimed deliveries; left out are those whom nobody may mail any more, and those that have been in doubt for
+        too long."""
         rows = list(Delivery.objects.filter(pk__in=keys).values_list(
-            "pk", "language", "variant", "subscriber__state", "subscriber__uuid", "subscriber__email", "subscriber__name"
+            "pk", "language", "variant", "refused_at", "subscriber__state", "subscriber__uuid", "subscriber__email", "subscriber__name"
         ))  # fmt: skip
-        suppressed = Suppression.covers([row[5] for row in rows if row[5]])
-        versions = self._versions() if rows else {}
-        mails, left_out = [], []
-        for key, language, variant, state, uuid_, email, name in rows:
-            if state != Subscriber.State.ACTIVE or email in suppressed:
+        suppressed = Suppression.covers([row[6] for row in rows if row[6]])
+        versions, oldest = self._versions() if rows else {}, self._oldest_doubt
+        mails, left_out, in_doubt = [], [], []
+        for key, language, variant, refused_at, state, uuid_, email, name in rows:
+            if oldest and refused_at and refused_at <= oldest:
+                in_doubt.append(key)
+            elif state != Subscriber.State.ACTIVE or email in suppressed:
                 left_out.append(key)
-                continue
-            recipient = personal.Recipient(key, uuid_, email, name, language, self.campaign.pk)
-            version = versions.get((language, variant)) or versions[language, ""]
-            mails.append(Outgoing(recipient, self._content(version), lease))
+            else:
+                recipient = personal.Recipient(key, uuid_, email, name, language, self.campaign.pk)
+                version = versions.get((language, variant)) or versions[language, ""]
+                mails.append(Outgoing(recipient, self._content(version), lease))
+        ours = Delivery.objects.filter(state=State.SENDING, lease_token=lease.token)
         if left_out:
-            ours = Delivery.objects.filter(pk__in=left_out, state=State.SENDING, lease_token=lease.token)
-            ours.update(state=State.SKIPPED, lease_until=None, lease_token=None)
+            ours.filter(pk__in=left_out).update(state=State.SKIPPED, lease_until=None, lease_token=None)
+        if in_doubt:
+            self._give_up(ours.filter(pk__in=in_doubt))
         return mails
 
     def _versions(self):
@@ -344,9 +365,9 @@ class Shift:
         meanings = Counter("sent" if result.is_sent else result.outcome.meaning for result in results)
         verdicts = [result.outcome for result in results if not result.is_sent]
         if meanings["sent"]:
-            if self.campaign.outages or self.campaign.refusals or self.campaign.unclear:
-                self._going().update(outages=0, refusals=0, unclear=0)
-                self.campaign.outages = self.campaign.refusals = self.campaign.unclear = 0
+            if any(getattr(self.campaign, field) for field in IN_A_ROW):
+                self._going().update(**IN_A_ROW)
+                self.campaign.refresh_from_db(fields=list(IN_A_ROW))
         else:
             self._count(verdicts, Meaning.NEVER, "refusals", REFUSALS_IN_A_ROW, Campaign.Problem.REFUSALS)
             self._count(verdicts, Meaning.UNCLEAR, "unclear", UNCLEAR_IN_A_ROW, Campaign.Problem.UNCLEAR)
@@ -363,21 +384,25 @@ class Shift:
 
     def _count(self, verdicts, meaning, field, most, problem):
         """Count the verdicts of a meaning in a field of the campaign; too many in a row pause it."""
-        words = [verdict.words for verdict in verdicts if verdict.meaning == meaning]
-        if not words:
+        # One answer may be about many mails: they share its Verdict.
+        answers = {id(verdict): verdict.words for verdict in verdicts if verdict.meaning == meaning}
+        if not answers:
             return
-        self._going().update(**{field: F(field) + len(words)})
+        self._going().update(**{field: F(field) + len(answers)})
         self.campaign.refresh_from_db(fields=[field])
         if getattr(self.campaign, field) >= most:
-            campaigns.halt(self.campaign, problem, words[-1])
+            campaigns.halt(self.campaign, problem, list(answers.values())[-1])
             self._stop()
 
     def fail(self, error):
-        """An error that nobody expected ended the shift: tell the people who can help, and try again after a growing pause."""
+        """An error that nobody expected ended the shift: try again after a growing pause, FAULTS_IN_A_ROW times in all."""
         logger.error("An error stopped the sending of campaign %s", self.campaign.pk, exc_info=error)
-        self._pause()
-        words = f"Campaign {self.campaign.pk} is tried again by itself after {type(error).__name__}: {error}"
-        raise_alarm("campaign stopped by an error", words)
+        self._going().update(faults=F("faults") + 1)
+        self.campaign.refresh_from_db(fields=["faults", "outages"])
+        if self.campaign.faults >= FAULTS_IN_A_ROW:
+            campaigns.halt(self.campaign, Campaign.Problem.FAULT, f"{type(error).__name__}: {error}")
+        else:
+            self._pause()
 
     def _back_off(self, verdicts):
         """The provider is away: come back after a pause that grows, but never later than five minutes after its return."""
@@ -484,11 +509,10 @@ def _record_failure(result, now):
     row = mine.values("attempts", "refused_at").first()
     if row is None:
         return
-    is_repeatable = capabilities.of(settings.EMAIL_PROVIDER).repeatable and row["attempts"] < MOST_TRIES
-    if verdict.meaning == Meaning.UNCLEAR and not is_repeatable:
+    since = row["refused_at"] or now
+    if verdict.meaning == Meaning.UNCLEAR and not _may_be_repeated(row["attempts"], now - since):
         mine.update(state=State.UNKNOWN, lease_until=None, lease_token=None, error=words)
         return
-    since = row["refused_at"] or now
     if verdict.meaning == Meaning.NEVER or now - since > TRIED_FOR:
         number = _storable(result.provider_id)[:255]
         mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
@@ -498,6 +522,14 @@ def _record_failure(result, now):
     again = now + timedelta(seconds=pause)
     mine.update(state=State.QUEUED, lease_until=again, lease_token=None, refused_at=since, error=words)
     logger.info("Delivery %s will be tried again in %.0f s: %s", result.mail.number, pause, words[:200])
+
+
+def _may_be_repeated(attempts, age):
+    """Whether a mail that may have gone is sent once more: its first try is `age` (a timedelta) ago."""
+    provider = providers.current()
+    if provider.keeps_message_id:
+        return attempts < MOST_TRIES
+    return age.total_seconds() < provider.doubt_seconds
 
 
 def is_for_several(campaign):
@@ -515,15 +547,15 @@ def work_on(campaign, seconds):
     shift = Shift(campaign, seconds)
     try:
         is_more = shift.work()
+        if not is_more:
+            campaigns.finish_if_done(campaign)
+        if shift.campaign.state == Campaign.State.CANCELLED:
+            campaigns.settle_cancelled()
     except AWAY:
         raise
     except Exception as error:
         shift.fail(error)
         return False
-    if not is_more:
-        campaigns.finish_if_done(campaign)
-    if shift.campaign.state == Campaign.State.CANCELLED:
-        campaigns.settle_cancelled()
     return is_more
 
 

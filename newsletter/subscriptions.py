@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
-from . import addresses, mailing, tokens
-from .errors import is_permanent, is_unclear
+from . import addresses, mailing, providers, tokens
+from .errors import Meaning
 from .models import ConsentEvent, SignUpRequest, Subscriber, Suppression
 from .rendering import render_mail
 
@@ -111,8 +111,10 @@ def _answer(request):
         _process(request)
     except Exception as error:
         logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
-        most = MOST_UNCLEAR_ATTEMPTS if is_unclear(error) else MAX_ATTEMPTS
-        if not is_permanent(error) and request.attempts < most:
+        meaning = providers.current().verdict(error).meaning
+        most = MOST_UNCLEAR_ATTEMPTS if meaning == Meaning.UNCLEAR else MAX_ATTEMPTS
+        # What is refused for good is not tried again; a wrong sender or key is mended by somebody, and the mail goes out then.
+        if meaning != Meaning.NEVER and request.attempts < most:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
             SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
             return

@@ -1,51 +1,21 @@
 """Where a provider reports what became of mails: Anymail reads and checks the call, events.keep() keeps what it says."""
 
 import logging
-from importlib import import_module
 
 from anymail.exceptions import AnymailConfigurationError, AnymailWebhookValidationFailure
 from core.leases import wake
 from django.conf import settings
+from django.core import checks
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from . import events
+from . import events, providers
 from .models import ProviderEvent
 from .tasks import process_provider_events
 
 logger = logging.getLogger(__name__)
-# The view that reads each provider's calls; named after the back end where Anymail's own name follows no rule.
-VIEWS = {
-    "amazon_ses": "AmazonSESTrackingWebhookView",
-    "brevo": "BrevoTrackingWebhookView",
-    "mailersend": "MailerSendTrackingWebhookView",
-    "mailgun": "MailgunTrackingWebhookView",
-    "mailjet": "MailjetTrackingWebhookView",
-    "mailtrap": "MailtrapTrackingWebhookView",
-    "mandrill": "MandrillCombinedWebhookView",
-    "postal": "PostalTrackingWebhookView",
-    "postmark": "PostmarkTrackingWebhookView",
-    "resend": "ResendTrackingWebhookView",
-    "sparkpost": "SparkPostTrackingWebhookView",
-    "unisender_go": "UnisenderGoTrackingWebhookView",
-}
-# What proves a call where it is not WEBHOOK_SECRET (basic authentication): the settings of the provider's signature.
-SIGNATURES = {
-    "mailersend": "MAILERSEND_SIGNING_SECRET",
-    "mailgun": "MAILGUN_WEBHOOK_SIGNING_KEY",
-    "mailtrap": "MAILTRAP_TRACKING_SECRET",
-    "mandrill": "MANDRILL_WEBHOOK_KEY",
-    "postal": "POSTAL_WEBHOOK_KEY",
-    "resend": "RESEND_SIGNING_SECRET",
-    "unisender_go": "UNISENDER_GO_API_KEY",
-}
-
-
-def is_protected(provider):
-    """Whether calls of `provider` can be told from forged ones with the settings as they are."""
-    return bool(settings.WEBHOOK_SECRET or settings.ANYMAIL.get(SIGNATURES.get(provider)))
 
 
 @csrf_exempt
@@ -55,11 +25,16 @@ def webhook(request, provider):
 
     404 for other providers, and while nothing protects the address; 400 for calls that are forged or make no sense.
     """
-    if provider != settings.EMAIL_PROVIDER or provider not in VIEWS or not is_protected(provider):
+    chosen = providers.current()
+    if provider != chosen.name or not chosen.webhook or not chosen.is_protected:
         raise Http404
     if settings.HTTPS and not request.is_secure():
         return HttpResponseForbidden("https only\n", content_type="text/plain; charset=utf-8")
-    view = getattr(import_module(f"anymail.webhooks.{provider}"), VIEWS[provider])()
+    try:
+        view = chosen.view()
+    except Exception as error:  # whatever a key makes of it that is none; the check below says so at the start
+        logger.error("Webhook of %s: its key does not do (%s)", provider, type(error).__name__)
+        raise Http404 from None
     if request.method == "HEAD":  # some providers look first whether anyone is there
         return HttpResponse()
     if settings.WEBHOOK_SECRET and "Authorization" not in request.headers:
@@ -84,3 +59,17 @@ def webhook(request, provider):
     if kept:
         wake(process_provider_events, ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING), kept)
     return HttpResponse()
+
+
+@checks.register()
+def check_webhook(**kwargs):
+    """Whether the chosen provider's webhook can work with the settings as they are."""
+    chosen = providers.current()
+    if not chosen.webhook or not chosen.is_protected:
+        return []
+    try:
+        chosen.view()
+    except Exception as error:
+        words = f"Setting {chosen.signature or 'WEBHOOK_SECRET'}: messages of {chosen.name} cannot be checked with it ({type(error).__name__})."
+        return [checks.Error(words, hint="See docs/operators.md.", id="newsletter.E001")]
+    return []

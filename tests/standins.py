@@ -126,7 +126,7 @@ class _API(BaseHTTPRequestHandler):
         if status is None:
             self.close_connection = True
             return
-        payload = json.dumps(body).encode()
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         for name, value in (headers | {"Content-Type": "application/json", "Content-Length": len(payload)}).items():
             self.send_header(name, str(value))
@@ -139,7 +139,7 @@ class _API(BaseHTTPRequestHandler):
 
 def _fields(kind, raw):
     """The fields of a call, whichever way they were written: {name: [values]}."""
-    if kind.startswith("application/json"):
+    if not kind or kind.startswith(("application/json", "text/plain")):
         return json.loads(raw)
     fields = defaultdict(list)
     if kind.startswith("multipart/form-data"):
@@ -154,11 +154,12 @@ def _fields(kind, raw):
 
 
 class ProviderAPI(ThreadingHTTPServer):
-    """A provider's API, used as a context manager: Mailgun's batches, or Brevo's and Resend's single mails.
+    """The API of any provider, used as a context manager: it takes calls as Anymail writes them for each of them.
 
-    `calls` are what was asked; `sent` the addresses to whom mail really went, repetitions with a known idempotency key left
-    out. `orders` are answers to give instead: (status, headers) one after the other; “vanish” sends and gives no answer.
-    `poisoned` are addresses for whose sake a whole call is refused.
+    `calls` are what was asked, `people` and `keys` to whom and under which idempotency key each was; `sent` the addresses to whom mail
+    really went, repetitions with a key that is known for `key_seconds` left out (refused, if `refuses_repetitions`).
+    `orders` are answers to give instead: (status, headers) or (status, headers, body) one after the other; “vanish” sends and gives no
+    answer, “garbled” sends and answers nonsense. `poisoned` are addresses for whose sake a whole call is refused.
     """
 
     daemon_threads = True
@@ -168,29 +169,34 @@ class ProviderAPI(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _API)
         self.port = self.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.calls, self.sent, self.orders, self.poisoned = [], [], deque(), set()
-        self.seconds, self._keys, self._lock = 0, {}, threading.Lock()
+        self.calls, self.people, self.keys, self.sent, self.orders, self.poisoned = [], [], [], [], deque(), set()
+        self.key_seconds, self.refuses_repetitions = 3600, False
+        self.seconds, self._known, self._lock = 0, {}, threading.Lock()
 
     def answer(self, headers, fields):
         """(status, headers, body) of a call."""
         time.sleep(self.seconds)
         with self._lock:
+            people, key = _people(fields), _key(headers, fields)
             self.calls.append(fields)
+            self.people.append(people)
+            self.keys.append(key)
             order = self.orders.popleft() if self.orders else None
-            if order and order != "vanish":
-                return order[0], order[1], {"message": "not now"}
-            people = _people(fields)
+            if isinstance(order, tuple):
+                status, more, *body = order
+                return status, more, body[0] if body else {"message": "not now"}
             if bad := self.poisoned & set(people):
                 return 400, {}, {"message": f"'to' parameter is not a valid address: {bad}"}
-            key = _key(headers, fields)
-            number = self._keys.get(key) or f"<{len(self.calls)}@provider>"
-            if key is None or key not in self._keys:
+            number, since = self._known.get(key, (None, 0))
+            if not key or time.time() - since > self.key_seconds:
+                number = f"<{len(self.calls)}@provider>"
                 self.sent += people
-            if key:
-                self._keys[key] = number
+                self._known[key] = number, time.time()
+            elif self.refuses_repetitions and not order:
+                return 400, {}, {"code": "duplicate_parameter", "message": "the key was used"}
             if order == "vanish":
                 return None, {}, {}
-            return 200, {}, {"id": number, "messageId": number, "message": "Queued. Thank you."}
+            return 200, {"X-Message-Id": number}, b"<html>" if order == "garbled" else _taken(fields, people, number)
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()
@@ -201,13 +207,53 @@ class ProviderAPI(ThreadingHTTPServer):
         self.server_close()
 
 
+ADDRESS = re.compile(r"[\w.+-]+@[\w.-]+")
+
+
 def _people(fields):
-    """The addresses that a call goes to."""
-    people = fields["to"]
-    texts = [person["email"] if isinstance(person, dict) else person for person in people]
-    return [re.sub(r".*<(.*)>", r"\1", address) for text in texts for address in text.split(", ")]
+    """The addresses that a call goes to, wherever its provider wants them."""
+    found = {}
+    for name, value in fields.items() if isinstance(fields, dict) else []:
+        if name.lower() in {"to", "toaddresses", "recipients"}:
+            found |= dict.fromkeys(_addresses(value))
+        elif isinstance(value, dict):
+            found |= dict.fromkeys(_people(value))
+        elif isinstance(value, list):
+            found |= dict.fromkeys(address for each in value for address in _people(each))
+    return list(found)
+
+
+def _addresses(value):
+    if isinstance(value, str):
+        return ADDRESS.findall(value)
+    if isinstance(value, dict):
+        return _addresses(value.get("email") or value.get("Email") or value.get("address"))
+    return [address for each in value for address in _addresses(each)]
 
 
 def _key(headers, fields):
-    """The idempotency key of a call: Resend's header, Brevo's among the mail's own headers."""
-    return headers.get("Idempotency-Key") or (fields.get("headers") or {}).get("idempotencyKey")
+    """The idempotency key of a call: Resend's header, Brevo's among the mail's own headers, Unisender Go's in the message."""
+    return (
+        headers.get("Idempotency-Key")
+        or _of(fields, "headers").get("idempotencyKey")
+        or _of(fields, "message").get("idempotence_key")
+    )
+
+
+def _of(fields, name):
+    """The object in a field, an empty one where there is something else."""
+    return fields[name] if isinstance(fields.get(name), dict) else {}
+
+
+def _taken(fields, people, number):
+    """What every provider says when it took a call, all in one; Mandrill says it with a list."""
+    if "key" in fields and "message" in fields:
+        return [{"email": person, "status": "queued", "_id": number} for person in people]
+    return {
+        "id": number, "messageId": number, "MessageId": number, "MessageID": number, "job_id": number, "message_ids": [number],
+        "message": "Queued. Thank you.", "Message": "OK", "status": "success", "success": True, "To": ", ".join(people),
+        "Messages": [{"Status": "success", "To": [{"Email": person, "MessageID": number} for person in people]}],
+        "data": {"message_id": number, "messages": {person: {"id": number} for person in people}},
+        "emails": [{"mail_rcpt": person, "id": number, "status": "new"} for person in people] if "project_id" in fields else people,
+        "results": {"id": number, "total_accepted_recipients": len(people), "total_rejected_recipients": 0},
+    }  # fmt: skip

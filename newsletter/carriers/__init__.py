@@ -2,13 +2,15 @@
 
 from django.conf import settings
 
-from . import api, capabilities, merge, smtp
+from newsletter import providers
+
+from . import api, merge, smtp
 
 
 def carrier_class():
     """The carrier for the chosen provider: pipelined SMTP, one call for many where the provider merges, else one by one."""
     if settings.EMAIL_BACKEND == "newsletter.smtp_backend.EmailBackend":
         return smtp.SMTPCarrier
-    if capabilities.of(settings.EMAIL_PROVIDER).merges:
+    if providers.current().merges:
         return merge.MergeCarrier
     return api.SingleCarrier

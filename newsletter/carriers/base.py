@@ -60,6 +60,7 @@ class Carrier:
     results: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
 
     batch_size = 100  # mails that the loop claims at a time
+    is_doubtful = False  # whether the last answer was unclear: while it is, little is put at risk
     patience = 120  # seconds: the longest that a mail which was begun may stay without a result
 
     def __enter__(self):
@@ -106,5 +107,4 @@ def build_message(mail):
         # The envelope's sender takes bounces (VERP); what people see stays in the header.
         message.extra_headers["From"] = message.from_email
         message.from_email = return_path
-    message.metadata = {"delivery": str(recipient.delivery)}
     return message

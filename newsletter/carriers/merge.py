@@ -2,68 +2,62 @@
 
 from itertools import groupby
 
-from newsletter import errors, mailing, personal, tokens
+from newsletter import mailing, personal, tokens
 from newsletter.errors import Meaning
 from newsletter.models import message_id
+from newsletter.prepared import OWN_HEADERS
 
-from . import capabilities
-from .api import add_key, result_of
-from .base import Result, failed
-from .threads import Batch, ThreadCarrier, close
+from .base import Result, expired, failed
+from .threads import Batch, ThreadCarrier, result_of
 
 NAME, NUMBER = "name", "delivery"
 
 
 class MergeCarrier(ThreadCarrier):
-    """Sends batches of mails with the same content. A batch refused whole is halved until the poisoned address stands alone."""
+    """Sends batches of mails with the same content. A batch refused whole is halved until the poisoned address stands alone.
+
+    After an unclear answer one mail goes alone until the provider answers again, so that few more are in doubt.
+    """
 
     channels = 2
 
     def __init__(self, provider):
         super().__init__(provider)
-        self.capabilities = capabilities.of(provider)
-        self._per_call = (
-            self.capabilities.per_call if self.capabilities.repeatable else min(100, self.capabilities.per_call)
-        )
-        self.batch_size = self.channels * self._per_call
+        self.batch_size = self.channels * provider.per_call
 
     def batches(self, mails):
         found = []
         for _key, group in groupby(sorted(mails, key=_kind), key=_kind):
-            same = list(group)
-            found += [Batch(same[start : start + self._per_call]) for start in range(0, len(same), self._per_call)]
+            same, most = list(group), self.provider.per_call
+            found += [Batch(same[start : start + most]) for start in range(0, len(same), most)]
         return found
 
     def send(self, connection, mails):
+        if self.is_doubtful and len(mails) > 1:
+            first, others = self.send(connection, mails[:1]), mails[1:]
+            return first + ([expired(mail) for mail in others] if self.is_doubtful else self.sent(connection, others))
         try:
             message = self._message(mails)
         except Exception as error:
             if len(mails) > 1:
                 return self._halved(connection, mails)
             return [failed(mails[0], error, is_begun=False)]
-        try:
-            connection.open()
-            connection.send_messages([message])
-        except Exception as error:
-            verdict = errors.of_exception(error)
-            close(connection)
-            if verdict.meaning == Meaning.NEVER and len(mails) > 1:
-                return self._halved(connection, mails)
-            return [Result(mail, verdict) for mail in mails]
-        try:
-            return [result_of(mail, message.anymail_status) for mail in mails]
-        except Exception as error:
-            return [failed(mail, error, is_begun=True) for mail in mails]
+        verdict = self.call(connection, message, mails)
+        if verdict is None:
+            return [result_of(mail, message) for mail in mails]
+        if verdict.meaning == Meaning.NEVER and len(mails) > 1:
+            return self._halved(connection, mails)
+        return [Result(mail, verdict) for mail in mails]
 
     def _halved(self, connection, mails):
         """The results of the two halves, each in a call of its own."""
         middle = len(mails) // 2
-        return self.send(connection, mails[:middle]) + self.send(connection, mails[middle:])
+        return self.sent(connection, mails[:middle]) + self.sent(connection, mails[middle:])
 
     def _message(self, mails):
         """One message for all, with the provider's placeholders in place of our tokens and the values beside it."""
         first = mails[0]
-        content, place = first.content, self.capabilities.placeholder.format
+        content, place = first.content, self.provider.placeholder.format
         own = {
             personal.MANAGE_TOKEN: place(personal.MANAGE_TOKEN),
             personal.TRACKING_TOKEN: place(personal.TRACKING_TOKEN),
@@ -76,18 +70,20 @@ class MergeCarrier(ThreadCarrier):
         message = mailing.message(mail.subject, text, html, first.recipient.email)
         message.to = [mail.recipient.email for mail in mails]
         message.merge_data = {mail.recipient.email: self._own(mail) for mail in mails}
-        if self.capabilities.header_placeholders:
+        if self.provider.merges_headers:
             number = message_id(content.campaign, place(NUMBER), content.domain)
             message.extra_headers = content.headers_of(number, values[personal.LEAVE_URL])
             message.metadata = {"delivery": place(NUMBER)}
         else:
-            message.merge_headers = {
-                mail.recipient.email: content.headers(mail, personal.Values(mail.recipient)) for mail in mails
-            }
+            headers = content.headers(first, personal.Values(first.recipient))
+            message.extra_headers = {name: value for name, value in headers.items() if name not in OWN_HEADERS}
+            message.merge_headers = {mail.recipient.email: self._own_headers(mail) for mail in mails}
             message.merge_metadata = {mail.recipient.email: {"delivery": str(mail.number)} for mail in mails}
-        if self.capabilities.repeatable == "key":
-            add_key(message, f"{content.message_id(first).strip('<>')}-{len(mails)}")
         return message
+
+    def _own_headers(self, mail):
+        headers = mail.content.headers(mail, personal.Values(mail.recipient))
+        return {name: headers[name] for name in self.provider.own_headers}
 
     @staticmethod
     def _own(mail):

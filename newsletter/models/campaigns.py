@@ -34,7 +34,8 @@ class Campaign(models.Model):
         BROKEN = "broken", _("The edition cannot be made into a mail. Mend it, then send it or choose another time.")
         HALTED = "halted", _("The provider refuses every mail. In its words:")
         REFUSALS = "refusals", _("Too many mails in a row were refused. The last words:")
-        UNCLEAR = "unclear", _("Ten mails in a row were handed over and not answered: they may or may not have gone. Ask the people who run the mail server before you resume. The last words:")  # fmt: skip
+        UNCLEAR = "unclear", _("Ten times in a row mails were handed over and the answer was not clear: they may or may not have gone. Ask the people who run the mail server, or the provider, before you resume. The last words:")  # fmt: skip
+        FAULT = "fault", _("An error in the program came back again and again. Tell the people who look after the site, and resume when they have mended it. In its words:")  # fmt: skip
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     issue = models.ForeignKey(IssuePage, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("edition"))
@@ -55,7 +56,10 @@ class Campaign(models.Model):
     resume_at = models.DateTimeField(null=True, editable=False)
     outages = models.PositiveSmallIntegerField(default=0, editable=False)
     refusals = models.PositiveIntegerField(default=0, editable=False)  # in a row, without a mail taken in between
-    unclear = models.PositiveIntegerField(default=0, editable=False)  # likewise, mails that may or may not have gone
+    unclear = models.PositiveIntegerField(
+        default=0, editable=False
+    )  # likewise, answers that leave open whether mails have gone
+    faults = models.PositiveSmallIntegerField(default=0, editable=False)  # likewise, errors that nobody expected
     problem = models.CharField(_("why it is paused"), max_length=20, choices=Problem, blank=True)
     problem_words = RedactedTextField(blank=True, editable=False)  # the provider's
 

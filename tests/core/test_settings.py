@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from newsletter.providers import PROVIDERS
+
 ROOT = Path(__file__).parents[2]
 GOOD = {
     "DJANGO_SETTINGS_MODULE": "config.settings.production",
@@ -75,6 +77,27 @@ def test_no_secret_comes_with_the_software(tmp_path):
         answer = manage(tmp_path, "check", **given)
         assert answer.returncode == 1
         assert answer.stderr.startswith(f"Setting {name}")
+
+
+@pytest.mark.parametrize("provider", [provider for provider in PROVIDERS.values() if provider.needs_signature], ids=lambda provider: provider.name)  # fmt: skip
+def test_a_webhook_that_could_take_no_message_stops_the_start(tmp_path, provider):
+    given = dict.fromkeys(provider.credentials, "https://provider.example") | {"EMAIL_PROVIDER": provider.name}
+    answer = manage(tmp_path, "check", WEBHOOK_SECRET="user:password", **given)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"Setting {provider.signature}: ")
+    assert len(answer.stderr.strip().splitlines()) == 1
+    answer = manage(tmp_path, "check", **given)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_a_webhook_key_that_is_none_stops_the_start(tmp_path):
+    given = {"EMAIL_PROVIDER": "sendgrid", "SENDGRID_API_KEY": "k"}
+    answer = manage(tmp_path, "check", SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY="no key", **given)
+    assert answer.returncode == 1
+    assert "Setting SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY: messages of sendgrid cannot be checked" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    answer = manage(tmp_path, "check", **given)
+    assert answer.returncode == 0, answer.stderr
 
 
 @pytest.mark.parametrize("command", ["worker", "scheduler", "prepare"])

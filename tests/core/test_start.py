@@ -40,6 +40,12 @@ def is_running(pid):
         return False
 
 
+def listens(pid):
+    """Whether a process has a handler of its own for SIGTERM."""
+    caught = int(Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught & 1 << signal.SIGTERM - 1)
+
+
 class Site:
     """`manage.py start` on this test's database."""
 
@@ -90,12 +96,23 @@ def test_a_worker_that_dies_is_started_again_and_the_web_goes_on(site):
     assert wait_until(lambda: site.worker() not in {first, None}, 20), site.log.read_text()
     assert site.answers()
     assert "The worker stopped by itself (exit status -9)" in site.log.read_text()
-    # Told twice to end: at once, without a word of Python's, and nothing is left.
+    _told_twice_to_end_it_does_so_at_once(site)
+
+
+def _told_twice_to_end_it_does_so_at_once(site):
+    """The first signal is waited for politely: here in vain, as the worker is frozen. The second ends it all, without a word of
+    Python's."""
+    worker = site.worker()
+    assert wait_until(lambda: listens(worker), 20)
+    os.kill(worker, signal.SIGSTOP)
     site.process.terminate()
-    time.sleep(0.1)
+    assert wait_until(lambda: "Stopping" in site.log.read_text(), 10)
+    with pytest.raises(subprocess.TimeoutExpired):
+        site.process.wait(1)
+    assert is_running(worker)
     site.process.terminate()
-    site.process.wait(20)
-    assert wait_until(lambda: not site.left_behind(), 5)
+    site.process.wait(5)
+    assert wait_until(lambda: not site.left_behind(), 2)
     assert "Traceback" not in site.log.read_text()
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from django.conf import settings as django_settings
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -22,8 +22,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from svix.webhooks import Webhook
 
-from newsletter import events, webhooks
+from newsletter import events
 from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent, Subscriber, Suppression
+from newsletter.providers import PROVIDERS
 
 pytestmark = pytest.mark.django_db
 State, Person = Delivery.State, Subscriber.State
@@ -38,6 +39,8 @@ PUBLIC_KEY = "".join(
     .decode()
     .splitlines()[1:-1]
 )
+SENDGRID = ec.generate_private_key(ec.SECP256R1())
+SENDGRID_KEY = base64.b64encode(SENDGRID.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).decode()  # fmt: skip
 SVIX = "whsec_" + base64.b64encode(b"s" * 24).decode()
 
 
@@ -141,6 +144,18 @@ def resend(kind, number):
     return body.encode(), "application/json", {"svix_id": f"msg-{kind}", "svix_timestamp": str(int(at.timestamp())), "svix_signature": signature}  # fmt: skip
 
 
+def sendgrid(kind, number):
+    detail = {
+        "hard": {"event": "bounce", "type": "bounce", "reason": "550 no such user", "status": "5.1.1"},
+        "soft": {"event": "bounce", "type": "blocked", "reason": "421 later", "status": "4.7.1"},
+        "delivered": {"event": "delivered", "response": "250 ok"},
+        "complained": {"event": "spamreport"},
+    }[kind]
+    body = json.dumps([{**detail, "email": ADDRESS, "timestamp": NOW, "sg_event_id": f"e-{kind}", "anymail_id": "m-1", "delivery": number}]).encode()  # fmt: skip
+    signature = base64.b64encode(SENDGRID.sign(str(NOW).encode() + body, ec.ECDSA(hashes.SHA256()))).decode()
+    return body, "application/json", {"x_twilio_email_event_webhook_signature": signature, "x_twilio_email_event_webhook_timestamp": str(NOW)}  # fmt: skip
+
+
 def sparkpost(kind, number):
     detail = {
         "hard": {"type": "bounce", "bounce_class": "10", "raw_reason": "words"},
@@ -171,12 +186,13 @@ CALLS = [
     postal,
     postmark,
     resend,
+    sendgrid,
     sparkpost,
     unisender_go,
 ]
 # What some providers cannot say, or say as a delay that they deal with themselves.
 NOT_SAID = {("mailtrap", "soft"), ("postal", "soft"), ("postal", "complained"), ("unisender_go", "soft")}
-SIGNED = {"MAILERSEND_SIGNING_SECRET": "signing", "MAILGUN_WEBHOOK_SIGNING_KEY": "signing", "MAILTRAP_TRACKING_SECRET": "signing", "MANDRILL_WEBHOOK_KEY": "signing", "POSTAL_WEBHOOK_KEY": PUBLIC_KEY, "RESEND_SIGNING_SECRET": SVIX, "UNISENDER_GO_API_KEY": "key", "MAILGUN_API_KEY": "key", "POSTMARK_SERVER_TOKEN": "t", "MAILTRAP_API_TOKEN": "t"}  # fmt: skip
+SIGNED = {"MAILERSEND_SIGNING_SECRET": "signing", "MAILGUN_WEBHOOK_SIGNING_KEY": "signing", "MAILTRAP_TRACKING_SECRET": "signing", "MANDRILL_WEBHOOK_KEY": "signing", "POSTAL_WEBHOOK_KEY": PUBLIC_KEY, "RESEND_SIGNING_SECRET": SVIX, "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY": SENDGRID_KEY, "UNISENDER_GO_API_KEY": "key", "MAILGUN_API_KEY": "key", "POSTMARK_SERVER_TOKEN": "t", "MAILTRAP_API_TOKEN": "t"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -234,10 +250,24 @@ def test_every_provider_is_understood_and_a_thousand_replays_make_one_row(make, 
     assert ProviderEvent.objects.get().state == ProviderEvent.State.APPLIED
 
 
-def test_every_provider_of_the_settings_has_a_webhook_or_a_reason(settings):
-    without = set(settings.EMAIL_PROVIDERS) - set(webhooks.VIEWS)
-    assert without == {"scaleway"}  # Anymail has none for it yet; bounced mail comes to a mailbox
-    assert {make.__name__ for make in CALLS} == set(webhooks.VIEWS)
+def test_postal_s_final_failure_is_a_receiver_s_refusal_for_good(delivery, call, run_tasks):
+    payload = {
+        "message": {"id": "m-1", "to": ADDRESS, "direction": "outgoing"},
+        "status": "HardFail",
+        "details": "550 unknown",
+    }
+    body = json.dumps({"event": "MessageDeliveryFailed", "timestamp": NOW, "uuid": "e-1", "payload": payload}).encode()
+    signature = base64.b64encode(KEY.sign(body, padding.PKCS1v15(), hashes.SHA1())).decode()  # noqa: S303
+    assert call("postal", body, "application/json", {"x_postal_signature": signature}).status_code == 200
+    run_tasks()
+    assert fresh(delivery).state == State.BOUNCED
+    assert fresh(delivery.subscriber).state == Person.BOUNCED
+
+
+def test_every_provider_has_a_webhook_or_a_reason():
+    without = {name for name, provider in PROVIDERS.items() if not provider.webhook}
+    assert without == {"local", "smtp", "scaleway"}  # Anymail has none for it yet; bounced mail comes to a mailbox
+    assert {make.__name__ for make in CALLS} == set(PROVIDERS) - without
 
 
 @pytest.mark.parametrize("make", CALLS, ids=lambda make: make.__name__)
@@ -260,7 +290,7 @@ def test_forged_calls_change_nothing(make, delivery, call):
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"{}", b"null", b"[null]", b'"x"', b"\xff\xfe", b'{"event": 1}', b"[" * 5000]
 )
-@pytest.mark.parametrize("provider", sorted(webhooks.VIEWS))
+@pytest.mark.parametrize("provider", sorted(name for name, provider in PROVIDERS.items() if provider.webhook))
 def test_malformed_calls_get_a_4xx_and_change_nothing(provider, body, call):
     response = call(provider, body)
     assert 200 <= response.status_code < 500

@@ -413,39 +413,13 @@ def test_a_wrong_key_pauses_at_once(api, start, status):
     assert campaign.counts()[State.QUEUED] == 4
 
 
-@pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_provider_in_trouble_is_asked_again(api, start, status):
-    api.orders.extend([(status, {})] * 2)
+def test_a_provider_that_is_not_available_is_asked_again(api, start):
+    api.orders.extend([(503, {})] * 2)
     campaign = start(4)
     work(campaign)
     assert campaign.counts()[State.QUEUED] == 4
     work(campaign, after=LONG)
     assert len(api.sent) == 4
-
-
-@pytest.mark.parametrize(
-    ("provider", "url", "is_repeated"),
-    [("brevo", "BREVO_API_URL", True), ("resend", "RESEND_API_URL", True), ("postmark", "POSTMARK_API_URL", False)],
-)
-def test_an_answer_that_is_lost(api, start, settings, provider, url, is_repeated):
-    """Where the provider takes an idempotency key it is tried again and goes once; else a person decides."""
-    settings.EMAIL_PROVIDER = provider
-    settings.EMAIL_BACKEND = {"resend": "newsletter.resend.EmailBackend"}.get(
-        provider, f"anymail.backends.{provider}.EmailBackend"
-    )
-    settings.ANYMAIL = {"BREVO_API_KEY": "k", "RESEND_API_KEY": "k", "POSTMARK_SERVER_TOKEN": "k", url: api.url}
-    api.orders.append("vanish")
-    campaign = start(1)
-    work(campaign)
-    work(campaign, after=LONG)
-    if is_repeated:
-        assert len(api.calls) == 2
-        assert api.sent == ["0@example.org"]
-        assert campaign.counts()[State.SENT] == 1
-    else:
-        assert len(api.calls) == 1
-        assert campaign.counts()[State.UNKNOWN] == 1
-        assert campaign.state == Campaign.State.SENT
 
 
 def test_where_nothing_tells_a_second_try_from_the_first_a_dead_worker_s_mails_are_in_doubt(start, settings):
@@ -454,3 +428,35 @@ def test_where_nothing_tells_a_second_try_from_the_first_a_dead_worker_s_mails_a
     campaign.deliveries.update(state=State.SENDING, lease_until=timezone.now() - timedelta(seconds=1))
     sending.work_on(campaign, 1)
     assert campaign.counts()[State.UNKNOWN] == 2
+
+
+# Errors in the program
+
+
+def test_an_error_that_comes_back_pauses_it_and_alarms_once(server, start, caplog):
+    campaign = start(3)
+    frozen = list(campaign.contents.all())
+    campaign.contents.all().delete()  # nothing can be made of its mails
+    for round_ in range(20):
+        work(campaign, after=round_ * timedelta(minutes=5))
+        if round_ == 3:
+            assert campaign.state == Campaign.State.SENDING
+            assert "Alarm" not in caplog.text
+    assert (campaign.state, campaign.problem) == (Campaign.State.PAUSED, Campaign.Problem.FAULT)
+    assert "KeyError" in campaign.problem_words
+    assert caplog.text.count("Alarm (") == 1
+    assert campaign.counts()[State.QUEUED] == 3
+    campaign.contents.bulk_create(frozen)
+    campaigns.change_state(campaign, "resume")
+    campaign.refresh_from_db()
+    assert (campaign.faults, campaign.problem) == (0, "")
+    work(campaign, after=timedelta(hours=3))
+    assert campaign.state == Campaign.State.SENT
+    assert len(server.mails) == 3
+
+
+def test_errors_that_go_away_again_are_forgotten_with_the_next_mail(server, start, monkeypatch):
+    campaign = start(3)
+    Campaign.objects.filter(pk=campaign.pk).update(faults=sending.FAULTS_IN_A_ROW - 1)
+    work(campaign)
+    assert (campaign.state, campaign.faults) == (Campaign.State.SENT, 0)

@@ -11,6 +11,8 @@ from core import logs, mailboxes
 from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
 
+from newsletter.providers import PROVIDERS
+
 BASE_DIR = Path(__file__).resolve().parents[3]
 
 env = Env()
@@ -324,57 +326,21 @@ if REDIS_URL:
 else:
     TASKS = {"default": DATABASE_QUEUE}
 
-# Mail. Every provider that Anymail supports: its name, then the keys that it needs, each read from the environment.
-EMAIL_PROVIDERS = {
-    "amazon_ses": [],
-    "brevo": ["BREVO_API_KEY"],
-    "mailersend": ["MAILERSEND_API_TOKEN"],
-    "mailgun": ["MAILGUN_API_KEY"],
-    "mailjet": ["MAILJET_API_KEY", "MAILJET_SECRET_KEY"],
-    "mailtrap": ["MAILTRAP_API_TOKEN"],
-    "mandrill": ["MANDRILL_API_KEY"],
-    "postal": ["POSTAL_API_URL", "POSTAL_API_KEY"],
-    "postmark": ["POSTMARK_SERVER_TOKEN"],
-    "resend": ["RESEND_API_KEY"],
-    "scaleway": ["SCALEWAY_SECRET_KEY", "SCALEWAY_PROJECT_ID"],
-    "sparkpost": ["SPARKPOST_API_KEY"],
-    "unisender_go": ["UNISENDER_GO_API_KEY", "UNISENDER_GO_API_URL"],
-}
-# What a provider takes besides its keys: where its API is, and what proves its webhooks.
-EMAIL_PROVIDER_OPTIONS = {
-    "brevo": ["BREVO_API_URL"],
-    "mailersend": ["MAILERSEND_SIGNING_SECRET"],
-    "mailgun": ["MAILGUN_SENDER_DOMAIN", "MAILGUN_API_URL", "MAILGUN_WEBHOOK_SIGNING_KEY"],
-    "mailtrap": ["MAILTRAP_TRACKING_SECRET"],
-    "mandrill": ["MANDRILL_WEBHOOK_KEY", "MANDRILL_WEBHOOK_URL"],
-    "postal": ["POSTAL_WEBHOOK_KEY"],
-    "resend": ["RESEND_SIGNING_SECRET"],
-    "sparkpost": ["SPARKPOST_API_URL"],
-}
+# Mail. What each provider needs and takes stands in newsletter/providers.py.
 EMAIL_PROVIDER = setting("str", "EMAIL_PROVIDER", default="local")
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
-ANYMAIL = {}
-if EMAIL_PROVIDER == "local":
-    EMAIL_BACKEND = "core.localmail.EmailBackend"
-elif EMAIL_PROVIDER == "smtp":
-    EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
+if EMAIL_PROVIDER not in PROVIDERS:
+    sys.exit(f"Setting EMAIL_PROVIDER: “{EMAIL_PROVIDER}” is not known. Choose {', '.join(PROVIDERS)}.")
+_provider = PROVIDERS[EMAIL_PROVIDER]
+EMAIL_BACKEND = _provider.backend
+ANYMAIL = _provider.anymail(lambda name, **default: setting("str", name, **default))
+if EMAIL_PROVIDER == "smtp":
     EMAIL_HOST = setting("str", "EMAIL_HOST")
     EMAIL_PORT = setting("int", "EMAIL_PORT", default=587)
     EMAIL_HOST_USER = setting("str", "EMAIL_HOST_USER", default="")
     EMAIL_HOST_PASSWORD = setting("str", "EMAIL_HOST_PASSWORD", default="")
     EMAIL_USE_TLS = setting("bool", "EMAIL_USE_TLS", default=True)
     EMAIL_TIMEOUT = 30  # for connecting, EHLO, TLS and signing in
-elif EMAIL_PROVIDER in EMAIL_PROVIDERS:
-    own = {"resend": "newsletter.resend.EmailBackend"}
-    EMAIL_BACKEND = own.get(EMAIL_PROVIDER, f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend")
-    ANYMAIL = {key: setting("str", key) for key in EMAIL_PROVIDERS[EMAIL_PROVIDER]}
-    for key in EMAIL_PROVIDER_OPTIONS.get(EMAIL_PROVIDER, []):
-        if value := setting("str", key, default=""):
-            ANYMAIL[key] = value
-else:
-    sys.exit(
-        f"Setting EMAIL_PROVIDER: “{EMAIL_PROVIDER}” is not known. Choose local, smtp, {', '.join(EMAIL_PROVIDERS)}."
-    )
 ANYMAIL["REQUESTS_TIMEOUT"] = (10, 30)
 # How long an SMTP server may take for its replies, in seconds: to the connection, to MAIL, RCPT and DATA, and to the mail itself,
 # as RFC 5321, 4.5.3.2 asks. Whoever gives up the last one too early sends mails twice.
@@ -435,6 +401,11 @@ BACKUP_KEY = setting("str", "BACKUP_KEY", default="")
 WEBHOOK_SECRET = setting("str", "WEBHOOK_SECRET", default="")
 if WEBHOOK_SECRET:
     ANYMAIL["WEBHOOK_SECRET"] = WEBHOOK_SECRET
+if _missing := _provider.missing_signature(ANYMAIL):
+    sys.exit(
+        f"Setting {_missing}: {EMAIL_PROVIDER} signs what it says about mails, so WEBHOOK_SECRET alone does not do."
+        " Set this key too, or neither. See docs/operators.md."
+    )
 # A mailbox for bounced mail, for providers without webhooks: its address takes the mail as name+token@domain (VERP).
 if BOUNCE_ADDRESS := setting("str", "BOUNCE_ADDRESS", default=""):
     BOUNCE_ADDRESS = mailbox("BOUNCE_ADDRESS", BOUNCE_ADDRESS).addr_spec
