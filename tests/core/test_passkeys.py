@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from wagtail.models import ModelLogEntry
 from wagtail.users.models import UserProfile
 from webauthn.helpers import bytes_to_base64url
 
+from tests import starts
 from tests.authenticator import PRESENT, Device
 
 pytestmark = pytest.mark.django_db
@@ -544,8 +543,7 @@ def test_starting_over_forgets_passkeys(client, ana, device, how):
 )
 def test_the_relying_party_follows_the_sites_address(tmp_path, site, name, origin):
     show = "from config.settings import base as b; print(b.OTP_WEBAUTHN_RP_ID, *b.OTP_WEBAUTHN_ALLOWED_ORIGINS, b.ALLOWED_HOSTS)"
-    environment = {**os.environ, "SITE_URL": site, "VAR_DIR": str(tmp_path), "PYTHONPATH": str(ROOT / "site")}
-    run = subprocess.run([sys.executable, "-c", show], env=environment, capture_output=True, text=True, check=True)
+    run = starts.python(show, {**os.environ, "SITE_URL": site, "VAR_DIR": str(tmp_path)})
     assert run.stdout.startswith(f"{name} {origin} [")
     assert f"'{name}'" in run.stdout
 
