@@ -25,6 +25,7 @@ from webauthn.helpers import bytes_to_base64url
 
 from tests import starts
 from tests.authenticator import PRESENT, Device
+from tests.services import IN_SERVICES
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
@@ -396,7 +397,11 @@ def replaced(answer, place, value):
     return json.dumps(answer)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80 if IN_SERVICES else 20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.sampled_from(PLACES), values)
 def test_nonsense_is_refused_and_never_an_error(ana, place, value):
     """`transports` and the extensions are hints that are not signed: nonsense there may pass."""

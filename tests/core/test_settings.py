@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 
 from tests import starts
+from tests.services import in_services
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -79,7 +80,9 @@ def test_no_secret_comes_with_the_software(tmp_path):
         assert answer.stderr.startswith(f"Setting {name}")
 
 
-@pytest.mark.parametrize("command", ["worker", "scheduler", "prepare"])
+@pytest.mark.parametrize(
+    "command", ["worker", *(pytest.param(name, marks=in_services) for name in ("scheduler", "prepare"))]
+)
 def test_a_database_that_does_not_answer_stops_the_start_and_keeps_its_password(tmp_path, command):
     url = "postgres://clac:hunter2hunter2@127.0.0.1:9/clac"
     answer = manage(tmp_path, command, DATABASE_URL=url)

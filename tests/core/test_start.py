@@ -16,6 +16,7 @@ from django.conf import settings
 
 from tests import starts
 from tests.committed import _django_db_helper  # noqa: F401
+from tests.services import in_services
 from tests.stack import free_port
 from tests.workers import ROOT, environment, wait_until
 
@@ -100,6 +101,7 @@ def test_a_worker_that_dies_is_started_again_and_the_web_goes_on(site):
     assert "Traceback" not in site.log.read_text()
 
 
+@in_services
 def test_nothing_outlives_it_when_it_is_killed(site):
     site.process.kill()
     assert wait_until(lambda: not site.left_behind(), work.STOP_SECONDS)
