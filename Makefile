@@ -34,7 +34,7 @@ test-e2e: env-dev  ## the whole journey in headless Chromium
 
 test-stack: env-dev  ## the site as it stands on a server: nginx, PostgreSQL, Redis, worker; the journey once through all of it
 	@{ command -v nginx && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so && command -v systemd-analyze; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx libnginx-mod-http-cache-purge systemd >/dev/null; }
-	@$(VENV)/python -m pytest -n 0 tests/test_deploy.py
+	@$(VENV)/python -m pytest -m '' -n 0 tests/test_deploy.py
 	@bin/with-services.sh $(VENV)/python -m pytest -m stack -n 0 tests/test_stack.py
 	@E2E_STACK=1 bin/with-services.sh $(VENV)/python -m pytest -m e2e -n 0 tests/e2e/test_journey.py
 

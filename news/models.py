@@ -243,7 +243,7 @@ class ArticlePage(BasePage):
     @property
     def topics(self):
         """The topics in the article's language."""
-        keys = self.topic_links.values("topic__translation_key")
+        keys = self.topic_links.values_list("topic__translation_key", flat=True)  # a draft has them in memory
         return list(Topic.objects.filter(locale=self.locale_id, translation_key__in=keys))
 
     @property
@@ -253,7 +253,7 @@ class ArticlePage(BasePage):
 
     def related(self, number=3):
         """Public articles with the most topics in common, newest first; where they are too few, the latest ones."""
-        topics = self.topic_links.values("topic")
+        topics = self.topic_links.values_list("topic", flat=True)
         others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         shared = Count("topic_links", filter=Q(topic_links__topic__in=topics))
         return others.annotate(shared=shared).order_by("-shared", *others.query.order_by)[:number]

@@ -4,7 +4,7 @@ import multiprocessing
 import traceback
 
 import pytest
-from core.models import JobRun, Use
+from core.models import JobRun, Use, WorkerSeen
 from django.db import close_old_connections, connection, connections, transaction
 from django_tasks_db.models import DBTaskResult
 
@@ -19,7 +19,18 @@ from newsletter.models import (
 )
 from newsletter.privacy import remove
 
-MODELS = (Campaign, ProviderEvent, SignUpRequest, SubscriberImport, Segment, Suppression, Use, JobRun, DBTaskResult)
+MODELS = (
+    Campaign,
+    ProviderEvent,
+    SignUpRequest,
+    SubscriberImport,
+    Segment,
+    Suppression,
+    Use,
+    JobRun,
+    WorkerSeen,
+    DBTaskResult,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -24,14 +24,16 @@ MADE_FROM = [
     "home/starter/*",
     "home/management/commands/load_starter_content.py",
     "site/core/images.py",
+    "site/core/renditions.py",
     "tests/prepared.py",
 ]
-# Whoever asks first for a page makes the resized copies of its pictures, which takes seconds.
-VISIT = """
-from django.test import Client
+# What a worker does: the resized copies of the pictures, which take seconds.
+RESIZE = """
+from core import renditions
 from wagtail.models import Page
-for page in Page.objects.filter(depth__gte=2, live=True):
-    assert Client().get(page.url).status_code == 200, page.url
+for page in Page.objects.filter(depth__gte=2, live=True).specific():
+    while renditions.make_all(renditions.missing_on(page)):
+        pass
 """
 
 
@@ -51,7 +53,7 @@ def _make(folder):
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "TEST_MEDIA_ROOT": str(folder / "media"),
     }
-    for command in (["migrate"], ["load_starter_content"], ["shell", "-c", VISIT]):
+    for command in (["migrate"], ["load_starter_content"], ["shell", "-c", RESIZE]):
         manage = [sys.executable, ROOT / "manage.py", *command, "--verbosity", "0"]
         subprocess.run(manage, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
 

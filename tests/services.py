@@ -9,6 +9,12 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
+IN_SERVICES = "TEST_REDIS_URL" in os.environ
+# For what takes real processes or long; where nothing else shows it in short, `make test` goes without.
+in_services = pytest.mark.skipif(not IN_SERVICES, reason="takes long: make test-services")
+
 
 def postgres(action):
     """“stop” or “start” PostgreSQL."""

@@ -64,6 +64,7 @@ def test_nginx_takes_its_configuration(tmp_path):
     assert "[warn]" not in answer.stderr
 
 
+@pytest.mark.stack
 @pytest.mark.django_db
 @needs("nginx")
 @needs("openssl")

@@ -76,6 +76,7 @@ class IssuePage(BasePage):
     parent_page_types = ["newsletter.NewsletterPage"]
     subpage_types = []
     preview_modes = [("", _("Web page")), *previews.MODES]
+    rendition_modes = ["", "mail"]
 
     class Meta:
         verbose_name = _("edition")

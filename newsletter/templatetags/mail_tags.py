@@ -1,5 +1,6 @@
 """Template tags of the mails."""
 
+from core import renditions
 from core.markup import absolute
 from django import template
 from django.utils.safestring import mark_safe
@@ -42,12 +43,10 @@ def padded_preheader(preheader: str) -> str:
 
 @register.simple_tag
 def mail_image(image, width=MAIL_WIDTH):
-    """A rendition that mail programs take, sharp at `width` pixels: {url, alt, width, height}.
-
-    JPEG, or PNG for what was one, since that may be see-through or a drawing.
-    """
-    kind = "png" if image.file.name.lower().endswith((".png", ".gif")) else "jpeg"
-    rendition = image.get_rendition(f"width-{width * 2}|format-{kind}")
+    """A rendition sharp at `width` pixels: {url, alt, width, height}; None if there can be none."""
+    rendition = renditions.find_for_mail(image, width * 2)
+    if rendition is None:
+        return None
     shown = min(width, rendition.width)
     return {
         "url": absolute(rendition.url),

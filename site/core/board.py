@@ -15,7 +15,7 @@ from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.ui.components import Component
 from wagtail.models import Page
 
-from . import po, roles, translating, translations
+from . import po, renditions, roles, translating, translations
 
 ROWS = 50
 LABELS = {
@@ -136,7 +136,8 @@ def publish(request, page_id):
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
         else:
-            messages.success(request, _("“%(title)s” is published in %(language)s.") % {"title": page, "language": page.locale})  # fmt: skip
+            published = _("“%(title)s” is published in %(language)s.") % {"title": page, "language": page.locale}
+            messages.success(request, renditions.waiting_text(page) if page.scheduled_revision else published)
     target = request.POST.get("next", "")
     is_own = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
     return redirect(target if is_own else "translation_board")

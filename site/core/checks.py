@@ -27,6 +27,7 @@ KINDS = {
     "alt": (BLOCKS, _("The picture “%(title)s” has no alternative text.")),
     "alt_file_name": (BLOCKS, _("The alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")),
     "private_picture": (BLOCKS, _("The picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")),
+    "not_resized": (WARNS, _("The picture “%(title)s” cannot be resized, so it is not shown. Upload it again, saved anew, as JPEG for example.")),
     "no_target": (BLOCKS, _("The link “%(text)s” leads to a page or file that does not exist any more.")),
     "own_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the page is missing or not published.")),
     "other_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the other site says that the page is gone, or does not answer.")),
@@ -41,6 +42,7 @@ LABELS = {
     "alt": _("pictures without words"),
     "alt_file_name": _("alternative texts that are names of files"),
     "private_picture": _("pictures that readers cannot see"),
+    "not_resized": _("pictures that cannot be resized"),
     "no_target": _("links to nothing"),
     "own_link": _("broken links within the site"),
     "other_link": _("broken links to other sites"),
@@ -89,7 +91,7 @@ def problems(page, html=None):
     """[(one of KINDS, its values)] about a page, without asking other sites; `html` is what `parsed` gives, if it is there."""
     html = html or parsed(page)
     found = [] if page.description.strip() else [("description", {})]
-    found += _pictures(page) + _links(html) + _headings(html)
+    found += _problems_of_pictures(page) + _links(html) + _headings(html)
     there = {other.locale_id for other in page.get_translations(inclusive=True).live()}
     missing = Locale.objects.exclude(pk__in=[*there, page.locale_id])
     return found + [("translation", {"language": locale.get_display_name()}) for locale in missing]
@@ -107,10 +109,17 @@ def _streams(page):
     return [getattr(page, field.name) for field in page._meta.get_fields() if isinstance(field, StreamField)]
 
 
-def _pictures(page):
-    images = [image for stream in _streams(page) for image in _images(stream.stream_block, stream)]
+def pictures(page):
+    """The pictures in the fields of a page, each with the words that it has there."""
+    return [image for stream in _streams(page) for image in _images(stream.stream_block, stream)]
+
+
+def _problems_of_pictures(page):
+    images = pictures(page)
     told = [(image, image.contextual_alt_text) for image in images if not image.decorative]
     found = [("alt", {"title": image.title}) for image, text in told if not text]
+    shown = [*images, page.share_image] if page.share_image else images
+    found += [("not_resized", {"title": image.title}) for image in shown if image.is_set_aside]
     if not page.get_view_restrictions().exists():
         hidden = [image for image in images if image.is_private]
         found += [("private_picture", {"title": image.title}) for image in hidden]

@@ -6,10 +6,12 @@ nothing that hides behind the picture, gets onto the site.
 
 import io
 import logging
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps, ImageSequence
@@ -18,6 +20,7 @@ from wagtail.images.models import AbstractImage, AbstractRendition, Image
 
 register_heif_opener()
 logger = logging.getLogger(__name__)
+SET_ASIDE = timedelta(hours=1)
 JPEG_KINDS = {"MPO", "HEIF"}  # what phones make besides JPEG: two frames in one file, and HEIC; both become JPEG
 # All that is kept of what a file says about its picture (Pillow's `info`); no notes, no place, no comments.
 KEPT = ("icc_profile", "transparency", "loop")
@@ -88,6 +91,7 @@ class CustomImage(AbstractImage):
 
     credit = models.CharField(_("credit"), max_length=255, blank=True, help_text=_("Who made the picture."))
 
+    resize_failed_at = models.DateTimeField(null=True, editable=False)
     was_heic = models.BooleanField(default=False, editable=False)  # uploaded as HEIC and kept as JPEG
 
     admin_form_fields = (*Image.admin_form_fields, "credit")
@@ -103,6 +107,11 @@ class CustomImage(AbstractImage):
         return self.collection.get_view_restrictions().exists()
 
     @property
+    def is_set_aside(self) -> bool:
+        """Whether resizing it failed a short while ago: it is not shown, nor tried again, until then is over."""
+        return bool(self.resize_failed_at) and timezone.now() - self.resize_failed_at < SET_ASIDE
+
+    @property
     def default_alt_text(self):
         """What is proposed as alternative text: the description. The title is often the file's name, and says nothing."""
         return self.description
@@ -115,6 +124,9 @@ class CustomImage(AbstractImage):
             self.was_heic = kind == "JPEG" and name.suffix.lower() not in {".jpg", ".jpeg"}
             self.file = ContentFile(content, name=str(name.with_suffix(".jpg") if self.was_heic else name))
             self.file_size = self.file.size
+            self.resize_failed_at = None
+            if self.pk:
+                self.renditions.all().delete()  # they show the old file; Wagtail deletes them only after the signals
         super().save(*args, **kwargs)
 
 

@@ -18,7 +18,7 @@ from wagtail.images import get_image_model
 from wagtail.models import Page, ReferenceIndex
 from wagtail.permission_policies.pages import PagePermissionPolicy
 
-from . import checks, links
+from . import checks, links, renditions
 from .checks import LABELS, PageProblem
 from .schedule import every
 
@@ -78,6 +78,15 @@ def look_before_publishing(request, page):
     for one in findings:
         if one.level == checks.BLOCKS:
             messages.error(request, _("Not published, kept as a draft: %(problem)s") % {"problem": one.text})
+    return redirect("wagtailadmin_pages:edit", page.pk)
+
+
+@hooks.register("before_publish_page", order=10)
+def say_what_it_waits_for(request, page):
+    """A page whose pictures are not ready goes live when they are, and its editor is told so."""
+    if not renditions.wait_for_pictures(page.latest_revision, request.user, skip_permission_checks=True):
+        return None
+    messages.info(request, renditions.waiting_text(page))
     return redirect("wagtailadmin_pages:edit", page.pk)
 
 

@@ -13,7 +13,7 @@ from wagtail.models import DraftStateMixin, Page, PreviewableMixin, RevisionMixi
 from wagtail.search import index
 from wagtail_localize.fields import SynchronizedField, TranslatableField
 
-from . import search
+from . import checks, renditions, search
 from .blocks import LinkStructValue
 from .checks import PageProblem  # noqa: F401
 from .images import CustomImage, CustomRendition  # noqa: F401
@@ -79,6 +79,24 @@ class BasePage(Page):
         return f"{title} ({gettext('starter content')})" if self.starter_content else title
 
     og_type = "website"  # Open Graph's word for what the page is
+    rendition_modes = [""]  # the preview modes that show all its pictures
+
+    def save_revision(self, *args, **kwargs):
+        """Have a worker make the renditions that the draft shows."""
+        revision = super().save_revision(*args, **kwargs)
+        if self.shows_pictures:
+            renditions.prepare.enqueue(revision.pk)
+        return revision
+
+    def publish(self, revision, user=None, **options):
+        """Publish a revision, by whichever way it is asked for: when its pictures are ready."""
+        if not renditions.wait_for_pictures(revision, user, **options):
+            super().publish(revision, user, **options)
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether the page has any picture."""
+        return bool(self.share_image_id or checks.pictures(self))
 
     @property
     def description(self):
@@ -89,10 +107,11 @@ class BasePage(Page):
     def share_image_url(self):
         """The absolute address of the picture that is shown where the page is shared, 1200 × 630 px."""
         if self.share_image and not self.share_image.is_private:
-            path = self.share_image.get_rendition("fill-1200x630|format-jpeg").url
+            found = renditions.find(self.share_image, "share")
         else:
-            path = reverse("share_picture", args=[self.pk])
-        return absolute(path)
+            found = {}
+        drawn = reverse("share_picture", args=[self.pk])
+        return absolute(next((one.url for one in found.values()), drawn))
 
     def structured_data(self):
         """What search engines are told about this page besides its breadcrumbs: schema.org objects as dictionaries."""

@@ -191,8 +191,7 @@ class PageCacheMiddleware:
         self.get_response = get_response
         self.cache = PageCache(settings.VAR_DIR / "pagecache", shared_generation())
         self.session_cookie = f"{settings.SESSION_COOKIE_NAME}="
-        if settings.REDIS_URL:
-            machines.PurgeListener(self.cache.generation).start()
+        _listen()
 
     def __call__(self, request):
         if not self.is_cacheable(request):
@@ -207,9 +206,10 @@ class PageCacheMiddleware:
         return response
 
     def is_cacheable(self, request):
-        """Whether a request is an anonymous reader's for a page."""
+        """Whether a request is an anonymous reader's for a page; a draft that Wagtail renders by itself is none."""
         return (
-            request.method in ("GET", "HEAD")
+            not getattr(request, "is_dummy", False)
+            and request.method in ("GET", "HEAD")
             and CACHED_PATHS.match(request.path_info)
             and CACHED_QUERIES.match(request.META.get("QUERY_STRING", ""))
             and self.session_cookie not in request.META.get("HTTP_COOKIE", "")
@@ -249,6 +249,13 @@ class PageCacheMiddleware:
 def shared_generation():
     """This machine's Generation, opened once in a process."""
     return Generation(settings.VAR_DIR / "pagecache" / "generation")
+
+
+@cache
+def _listen():
+    """Listen to the other machines, once in a process: Wagtail makes the middleware anew for each preview."""
+    if settings.REDIS_URL:
+        machines.PurgeListener(shared_generation()).start()
 
 
 def purge():

@@ -11,7 +11,7 @@ from wagtail.models import Collection, CollectionViewRestriction, Locale, Page, 
 from wagtail.signals import page_slug_changed, post_page_move, published, unpublished
 from wagtail_localize.models import StringTranslation, TranslationSource
 
-from . import frontend_cache, logs, pagecache, roles, search, translations
+from . import frontend_cache, logs, pagecache, renditions, roles, search, translations
 from .images import CustomImage, CustomRendition
 from .markup import without_control_characters
 from .models import BasePage, Menu, SiteTexts, Topic
@@ -75,6 +75,13 @@ def purge_private_pictures(instance, **kwargs):
 def purge_moved_picture(instance, **kwargs):
     """Take a picture out of the cache in front of the site: it may have moved to a private collection."""
     frontend_cache.purge_pictures(instance.renditions.all())
+
+
+@receiver(post_save, sender=CustomImage)
+def remake_renditions(instance, created, raw=False, **kwargs):
+    """A picture whose file or focal point was changed is resized anew, for the pages that show it."""
+    if not created and not raw:
+        renditions.remake.enqueue(instance.pk)
 
 
 @hooks.register("after_bulk_action")

@@ -3,9 +3,6 @@
 import json
 import os
 import re
-import resource
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -22,8 +19,9 @@ from wagtail.models import Page
 
 from newsletter import subscriptions
 from newsletter.models import Campaign, ConsentEvent, Delivery, Subscriber
+from tests import starts
 from tests.committed import _django_db_helper  # noqa: F401
-from tests.workers import ROOT, environment
+from tests.workers import environment
 
 pytestmark = pytest.mark.django_db
 LOOK = """
@@ -37,6 +35,19 @@ print(json.dumps({
     "states": dict(Subscriber.objects.values_list("email", "state")),
     "pictures": sorted(str(p.relative_to(settings.MEDIA_ROOT)) for p in pathlib.Path(settings.MEDIA_ROOT).rglob("*.*")),
 }))
+"""
+
+RESTORE = """
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", {fallbacks!r}
+try:
+    call_command("restore", {path!r}, **{options!r})
+except CommandError as error:
+    print("Refused:", error)
+if not connection.introspection.table_names():
+    raise SystemExit
 """
 
 
@@ -61,11 +72,7 @@ def elsewhere(tmp_path):
         url = f"{environment()['DATABASE_URL'].rpartition('/')[0]}/{name}"
     env = environment(DATABASE_URL=url, TEST_MEDIA_ROOT=str(tmp_path / "elsewhere"))
 
-    def run(*arguments, **more):
-        command = [sys.executable, ROOT / "manage.py", *map(str, arguments)]
-        return subprocess.run(command, env={**env, **more}, cwd=ROOT, capture_output=True, text=True)
-
-    return run
+    return lambda *arguments, **more: starts.manage(*arguments, env={**env, **more})
 
 
 def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_does_not(elsewhere, issue, subscribe):
@@ -111,43 +118,47 @@ TORN = [
 ]
 
 
-@pytest.mark.parametrize("torn", TORN)
-def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, backups, subscribe, torn):
-    rosa, luis = (subscribe(f"{name}@example.org") for name in ("rosa", "luis"))
+def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, backups, subscribe):
+    rosa = subscribe("rosa@example.org")
+    leaving = [subscribe(f"luis{number}@example.org") for number in range(len(TORN))]
     path = backup.make()
     privacy.erase(rosa.email)
     (file,) = backups.glob("goodbyes-*.log")
-    with file.open("ab") as stream:
-        stream.write(torn)
-    subscriptions.leave(luis, ConsentEvent.Way.FORM)
+    for torn, person in zip(TORN, leaving, strict=True):
+        with file.open("ab") as stream:
+            stream.write(torn)
+        subscriptions.leave(person, ConsentEvent.Way.FORM)
     answer = elsewhere("restore", path)
     assert answer.returncode == 0, answer.stderr
-    assert "2 erasures and unsubscribes since were done again" in answer.stdout
-    assert "1 lines of the log cannot be read" in answer.stdout
+    assert f"{1 + len(TORN)} erasures and unsubscribes since were done again" in answer.stdout
+    assert f"{len(TORN)} lines of the log cannot be read" in answer.stdout
     found = json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)
-    assert found["states"] == {"luis@example.org": "unsubscribed"}
+    assert found["states"] == {person.email: "unsubscribed" for person in leaving}
 
 
 def test_with_a_key_that_cannot_match_nothing_is_replaced_unless_asked_for(elsewhere, subscribe):
     rosa = subscribe("rosa@example.org")
     path = backup.make()
     privacy.erase(rosa.email)
-    assert elsewhere("migrate", "--verbosity", "0").returncode == 0
-    other = {"SECRET_KEY": "another key than the one that the goodbyes were written under"}
-    settings_of = "from django.conf import settings; settings.SECRET_KEY = 'another'; "
-    command = "from django.core.management import call_command; call_command('restore', {path!r}, **{more!r})"
-    refused = elsewhere("shell", "--no-imports", "-c", settings_of + command.format(path=str(path), more={}), **other)
-    assert refused.returncode != 0
-    assert "1 erasures and unsubscribes since the backup were logged under another SECRET_KEY" in refused.stderr
-    assert json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)["states"] == {}
-    more = {"without_unknown": True}
-    done = elsewhere("shell", "--no-imports", "-c", settings_of + command.format(path=str(path), more=more), **other)
-    assert "1 were logged under another SECRET_KEY and are not done again" in done.stdout
-    assert json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)["states"] == {"rosa@example.org": "active"}
-    fallback = settings_of + "settings.SECRET_KEY_FALLBACKS = ['only-for-tests']; "
-    done = elsewhere("shell", "--no-imports", "-c", fallback + command.format(path=str(path), more={"replace": True}))
-    assert "1 erasures and unsubscribes since were done again" in done.stdout
-    assert json.loads(elsewhere("shell", "--no-imports", "-c", LOOK).stdout)["states"] == {}
+
+    def restore(fallbacks=(), **options):
+        """(what `restore` says under another key, the states of the subscribers after it; None while there are no tables)."""
+        code = RESTORE.format(path=str(path), fallbacks=list(fallbacks), options=options) + LOOK
+        answer = elsewhere("shell", "--no-imports", "-c", code)
+        assert answer.returncode == 0, answer.stderr
+        last = answer.stdout.strip().splitlines()[-1]
+        return answer.stdout, json.loads(last)["states"] if last.startswith("{") else None
+
+    said, states = restore()
+    assert "Refused: " in said
+    assert "1 erasures and unsubscribes since the backup were logged under another SECRET_KEY" in said
+    assert states is None
+    said, states = restore(without_unknown=True)
+    assert "1 were logged under another SECRET_KEY and are not done again" in said
+    assert states == {"rosa@example.org": "active"}
+    said, states = restore(["only-for-tests"], replace=True)
+    assert "1 erasures and unsubscribes since were done again" in said
+    assert states == {}
 
 
 def test_one_goodbye_that_fails_keeps_no_other_from_being_said(subscribe, backups, monkeypatch):
@@ -244,16 +255,13 @@ def test_a_full_disk_leaves_the_older_backups_and_no_half_one(backups, tmp_path)
     older = backup.make()
     env = environment(VAR_DIR=str(tmp_path), TEST_MEDIA_ROOT=str(settings.MEDIA_ROOT))
     code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
         "from django.conf import settings; from core import backup; from django.core.management import call_command;"
         f"settings.BACKUP_DIR = {str(backups)!r}; settings.BACKUP_KEEP = 2; settings.VAR_DIR = backup.Path({str(tmp_path)!r});"
         "call_command('backup')"
     )
 
-    def little_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
-    command = [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", code]
-    answer = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, preexec_fn=little_room)
+    answer = starts.manage("shell", "--no-imports", "-c", code, env=env)
     assert answer.returncode != 0
     assert "No backup was made" in answer.stderr
     assert "Traceback" not in answer.stderr

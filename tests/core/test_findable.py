@@ -40,12 +40,13 @@ def test_an_article_is_a_news_article(client, page_of):
     assert thing["dateModified"]
 
 
-def test_the_editors_picture_is_shown_where_the_page_is_shared(client, page_of):
+def test_the_editors_picture_is_shown_where_the_page_is_shared(client, page_of, run_tasks):
     page = page_of("mission")
     html = client.get(page.url).content.decode()
     assert f"http://testserver/share/{page.pk}.png" in html
     page.share_image = CustomImage.objects.first()
     page.save_revision().publish()
+    run_tasks()
     from core import pagecache
 
     pagecache.purge()

@@ -30,6 +30,7 @@ from sentry_sdk.transport import Transport
 from newsletter import tokens
 from newsletter.models import Campaign, Delivery
 from newsletter.tasks import process_sign_ups
+from tests import starts
 from tests.core.test_access import every_route
 from tests.spellings import address_spellings
 from tests.workers import ROOT, environment
@@ -300,7 +301,7 @@ def test_no_logger_of_any_program_writes_past_the_blanks():
         "DATABASE_URL": "sqlite://:memory:",
     }
     env["SECRET_KEY"] *= 2
-    answer = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True)
+    answer = starts.python(code, env)
     assert answer.stdout.strip().splitlines()[-1:] == ["[] ['ProcessorFormatter']"], answer.stdout + answer.stderr
 
 
@@ -374,8 +375,7 @@ def test_sentry_starts_with_these_very_options(settings):
         "import django; django.setup(); import sentry_sdk; o = sentry_sdk.get_client().options;"
         "print(o['before_send'].__name__, o['include_local_variables'], o['max_request_body_size'])"
     )
-    env = environment(PYTHONPATH=f"{ROOT / 'site'}:{ROOT}", SENTRY_DSN="https://key@127.0.0.1:9/1")
-    answer = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+    answer = starts.python(code, environment(SENTRY_DSN="https://key@127.0.0.1:9/1"))
     assert answer.stdout.split() == ["scrub_report", "False", "never"]
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,7 +18,8 @@ from django_tasks_db.models import DBTaskResult
 
 from newsletter.models import Campaign, Delivery, ProviderEvent
 from newsletter.tasks import process_sign_ups
-from tests.workers import ROOT, environment
+from tests import starts
+from tests.workers import environment
 
 pytestmark = pytest.mark.django_db
 
@@ -120,15 +119,8 @@ def test_an_alarm_is_mailed_when_tasks_wait_and_nobody_works(settings):
 
 def log_of(code, **env):
     """The lines, as JSON, that a process logs which runs `code`."""
-    command = [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", code]
-    answer = subprocess.run(
-        command,
-        env=environment(LOG_JSON="yes", **env),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    answer = starts.manage("shell", "--no-imports", "-c", code, env=environment(LOG_JSON="yes", **env))
+    assert answer.returncode == 0, answer.stderr
     return [json.loads(line) for line in answer.stderr.splitlines() if line.startswith("{")]  # the rest are warnings
 
 
@@ -196,6 +188,5 @@ def test_the_processes_of_the_web_server_write_their_numbers_where_all_are_found
         "REQUESTS.labels('GET', 200, 'hit').inc();"
         "print(sorted(path.name.partition('_')[0] for path in (settings.VAR_DIR / 'metrics').iterdir()))"
     )
-    env = environment(PYTHONPATH=f"{ROOT / 'site'}:{ROOT}")
-    answer = subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=True)
+    answer = starts.python(code, environment())
     assert "counter" in answer.stdout

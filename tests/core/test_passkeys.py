@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,7 +23,9 @@ from wagtail.models import ModelLogEntry
 from wagtail.users.models import UserProfile
 from webauthn.helpers import bytes_to_base64url
 
+from tests import starts
 from tests.authenticator import PRESENT, Device
+from tests.services import IN_SERVICES
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
@@ -397,7 +397,11 @@ def replaced(answer, place, value):
     return json.dumps(answer)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=80 if IN_SERVICES else 20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.sampled_from(PLACES), values)
 def test_nonsense_is_refused_and_never_an_error(ana, place, value):
     """`transports` and the extensions are hints that are not signed: nonsense there may pass."""
@@ -544,8 +548,7 @@ def test_starting_over_forgets_passkeys(client, ana, device, how):
 )
 def test_the_relying_party_follows_the_sites_address(tmp_path, site, name, origin):
     show = "from config.settings import base as b; print(b.OTP_WEBAUTHN_RP_ID, *b.OTP_WEBAUTHN_ALLOWED_ORIGINS, b.ALLOWED_HOSTS)"
-    environment = {**os.environ, "SITE_URL": site, "VAR_DIR": str(tmp_path), "PYTHONPATH": str(ROOT / "site")}
-    run = subprocess.run([sys.executable, "-c", show], env=environment, capture_output=True, text=True, check=True)
+    run = starts.python(show, {**os.environ, "SITE_URL": site, "VAR_DIR": str(tmp_path)})
     assert run.stdout.startswith(f"{name} {origin} [")
     assert f"'{name}'" in run.stdout
 

@@ -2,16 +2,14 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests import starts
 from tests.prepared import copy_to
 from tests.stack import free_port
-from tests.workers import ROOT
 
 CODE = """
 import json
@@ -55,8 +53,7 @@ def test_files_lie_in_s3_and_come_through_the_site(s3, tmp_path):
         **os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
         "S3_BUCKET": "clac", "S3_ENDPOINT": s3, "S3_REGION": "us-east-1", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s",
     }  # fmt: skip
-    command = [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", CODE]
-    answer = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+    answer = starts.manage("shell", "--no-imports", "-c", CODE, env=env)
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout.splitlines()[-1])
     assert found["url"].startswith("/media/images/")

@@ -9,11 +9,13 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from tests.committed import _django_db_helper  # noqa: F401
+from tests.services import in_services
 from tests.workers import ROOT, Workers, environment, wait_until
 
 pytestmark = pytest.mark.django_db
 
 
+@in_services
 def test_a_job_runs_once_with_two_schedulers_and_two_workers():
     schedulers = [
         subprocess.Popen([sys.executable, ROOT / "manage.py", "scheduler"], env=environment(), cwd=ROOT)

@@ -13,7 +13,6 @@ import re
 import socket
 import socketserver
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -49,6 +48,7 @@ from home.models import ContactMessage
 from newsletter import bounces, campaigns, sending
 from newsletter.models import SignUpRequest, Subscriber, Suppression
 from newsletter.subscriptions import manage_url
+from tests import starts
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
@@ -543,10 +543,8 @@ print(json.dumps({
 def production(tmp_path_factory):
     """What a process with the settings of a server says of itself."""
     env = {"SITE_URL": "https://clac.example", "SECRET_KEY": "Zk9" * 20 + "abcdef", "DJANGO_SETTINGS_MODULE": "config.settings.production"}  # fmt: skip
-    answer = subprocess.run(
-        [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", ABOUT],
-        env={**env, "VAR_DIR": str(tmp_path_factory.mktemp("var")), "LOG_JSON": "yes"}, capture_output=True, text=True,
-    )  # fmt: skip
+    env |= {"VAR_DIR": str(tmp_path_factory.mktemp("var")), "LOG_JSON": "yes"}
+    answer = starts.manage("shell", "--no-imports", "-c", ABOUT, env=env)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1])
 

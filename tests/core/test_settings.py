@@ -2,14 +2,14 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
 from newsletter.providers import PROVIDERS
+from tests import starts
+from tests.services import in_services
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -20,10 +20,12 @@ GOOD = {
 RETENTION = sorted(f"RETENTION_{name.upper()}_DAYS" for name in settings.RETENTION_DAYS)
 
 
+def environment(tmp_path, **more):
+    return {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, **more}
+
+
 def manage(tmp_path, *arguments, **more):
-    env = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, **more}
-    command = [sys.executable, ROOT / "manage.py", *arguments]
-    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return starts.manage(*arguments, env=environment(tmp_path, **more))
 
 
 def test_the_deployment_check_has_nothing_to_say(tmp_path):
@@ -100,7 +102,9 @@ def test_a_webhook_key_that_is_none_stops_the_start(tmp_path):
     assert answer.returncode == 0, answer.stderr
 
 
-@pytest.mark.parametrize("command", ["worker", "scheduler", "prepare"])
+@pytest.mark.parametrize(
+    "command", ["worker", *(pytest.param(name, marks=in_services) for name in ("scheduler", "prepare"))]
+)
 def test_a_database_that_does_not_answer_stops_the_start_and_keeps_its_password(tmp_path, command):
     url = "postgres://clac:hunter2hunter2@127.0.0.1:9/clac"
     answer = manage(tmp_path, command, DATABASE_URL=url)
@@ -112,15 +116,7 @@ def test_a_database_that_does_not_answer_stops_the_start_and_keeps_its_password(
 
 
 def test_the_web_server_does_not_start_without_a_database_either(tmp_path):
-    url = "postgres://clac@127.0.0.1:9/clac"
-    env = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **GOOD, "DATABASE_URL": url}
-    code = f"import sys; sys.path[:0] = ['{ROOT}/site', '{ROOT}']; import config.wsgi"
-    answer = subprocess.run(
-        [sys.executable, "-c", code],
-        env=env,
-        capture_output=True,
-        text=True,
-    )
+    answer = starts.python("import config.wsgi", environment(tmp_path, DATABASE_URL="postgres://clac@127.0.0.1:9/clac"))
     assert answer.returncode == 1
     assert "Setting DATABASE_URL" in answer.stderr
 
@@ -205,14 +201,14 @@ def test_what_leaves_this_machine_has_to_be_encrypted(tmp_path, name, given):
     ],
 )
 def test_what_is_encrypted_or_stays_here_is_fine(tmp_path, given):
-    answer = manage(tmp_path, "diffsettings", **given)
+    answer = starts.python("import config.settings.production", environment(tmp_path, **given))
     assert answer.returncode == 0, answer.stderr
 
 
 def settings_with(tmp_path, **more):
     """(exit status, what went wrong, settings) of the site with these settings in its environment."""
     code = "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL, s.SITE_URL, s.BOUNCE_ADDRESS, s.ALARM_EMAILS, sep='|')"
-    answer = manage(tmp_path, "shell", "--no-imports", "-c", code, **more)
+    answer = starts.python(code, environment(tmp_path, **more))
     return answer.returncode, answer.stderr, answer.stdout.strip()
 
 

@@ -14,7 +14,9 @@ from core import work
 from core.management.commands.start import Program
 from django.conf import settings
 
+from tests import starts
 from tests.committed import _django_db_helper  # noqa: F401
+from tests.services import in_services
 from tests.stack import free_port
 from tests.workers import ROOT, environment, wait_until
 
@@ -116,6 +118,7 @@ def _told_twice_to_end_it_does_so_at_once(site):
     assert "Traceback" not in site.log.read_text()
 
 
+@in_services
 def test_nothing_outlives_it_when_it_is_killed(site):
     site.process.kill()
     assert wait_until(lambda: not site.left_behind(), work.STOP_SECONDS)
@@ -131,9 +134,9 @@ def test_pauses_grow_until_it_is_steady():
 WATCH = """
 import time
 from core.work import Watchdog
-with Watchdog("a test", 2) as watchdog:
-    for _second in range(4):
-        time.sleep(1)
+with Watchdog("a test", 1) as watchdog:
+    for _half_second in range(5):
+        time.sleep(0.5)
         watchdog.progress()
     print("still here", flush=True)
     time.sleep(60)
@@ -141,10 +144,9 @@ with Watchdog("a test", 2) as watchdog:
 
 
 def test_a_worker_without_progress_ends_itself_and_raises_an_alarm():
-    command = [sys.executable, ROOT / "manage.py", "shell", "--no-imports", "-c", WATCH]
     started = time.monotonic()
-    run = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=40)
+    run = starts.manage("shell", "--no-imports", "-c", WATCH, env=environment())
     assert run.returncode == 1
     assert time.monotonic() - started < 20
     assert "still here" in run.stdout
-    assert "Alarm (worker hangs): No progress for 2 seconds (a test)" in run.stderr
+    assert "Alarm (worker hangs): No progress for 1 seconds (a test)" in run.stderr

@@ -35,7 +35,7 @@ LINES = st.lists(st.sampled_from(HARD) | st.text(LETTERS, min_size=1, max_size=6
     " ".join
 )
 SUBJECTS = st.lists(LINES | st.sampled_from(["\n", "\r\nBcc: eve@example.org", "\x0b", "\0", "\t"]), min_size=1, max_size=3).map("".join)  # fmt: skip
-SENDERS = st.tuples(LINES.map(lambda text: re.sub(r"[<>]|=\?", "", text)[:100].strip(' "')), st.sampled_from(["example.org", "ñandú.example", "clac.xn--and-6ma2c.example"]))  # fmt: skip
+SENDERS = st.tuples(LINES.map(lambda text: re.sub(r"[<>]|=\?", "", text)[:100].strip(' "')).filter(lambda text: "=?" not in text), st.sampled_from(["example.org", "ñandú.example", "clac.xn--and-6ma2c.example"]))  # fmt: skip
 
 HEADERS = {"Subject", "From", "To", "Message-ID", "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "Content-Language", "Feedback-ID", "Date", "MIME-Version", "Content-Type"}  # fmt: skip
 

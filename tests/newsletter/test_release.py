@@ -6,11 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from django.db import connection
 
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from tests.committed import _django_db_helper  # noqa: F401
-from tests.services import redis_url
+from tests.services import in_services, redis_url
 from tests.standins import SMTPServer
 from tests.workers import ROOT, Workers, by_smtp, wait_until
 
@@ -66,10 +65,9 @@ def letters(message):
     return message["Subject"], re.sub(r"[a-z2-7]{24,}", "…", body)
 
 
+@in_services
 @pytest.mark.parametrize(("way", "queue"), [("forward", "database"), ("back", "database"), ("forward", "redis")])
 def test_a_campaign_goes_on_with_its_frozen_content(other, way, queue):
-    if connection.vendor == "sqlite" and (way, queue) != ("forward", "database"):
-        pytest.skip("make test-services")
     Subscriber.objects.bulk_create(
         Subscriber(email=f"{number}@example.org", state=Subscriber.State.ACTIVE) for number in range(PEOPLE)
     )

@@ -8,8 +8,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from wagtail.images.models import Picture
 
-from core import i18n, seo, together
+from core import i18n, renditions, seo, together
 from core.furniture import menus, public
 from core.markup import absolute
 from core.models import PATTERNS
@@ -104,6 +105,19 @@ def cloth(pattern="weave"):
     chosen = ((names[(first + number) % len(names)],) for number in range(CLOTH_BANDS))
     bands = format_html_join("", '<i class="weave weave-{}"></i>', chosen)
     return format_html('<div class="cloth" aria-hidden="true">{}</div>', bands)
+
+
+@register.simple_tag(takes_context=True)
+def resized(context, image, shape, **attributes):
+    """A picture as <picture>, in those sizes of one of `renditions.SHAPES` that there are; empty without one."""
+    found = renditions.find(image, shape, context.get("request")) if image else {}
+    return Picture(found, attributes) if found else ""
+
+
+@register.simple_tag
+def rendition_url(image, shape):
+    """The address of a picture in one of `renditions.SHAPES` that has one size; empty while there is none."""
+    return next((one.url for one in renditions.find(image, shape).values()), "")
 
 
 @register.filter
