@@ -19,13 +19,13 @@ from core.alarms import raise_alarm
 from core.leases import claim_keys, free
 from core.work import Watchdog, stopping
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from . import campaigns, mailing, personal, quota, rendering
+from . import campaigns, events, mailing, personal, quota, rendering
 from .carriers import capabilities, carrier_class
 from .carriers.base import Outgoing
 from .content import Content
@@ -487,14 +487,22 @@ def _record_failure(result, now):
         return
     since = row["refused_at"] or now
     if verdict.meaning == Meaning.NEVER or now - since > TRIED_FOR:
-        number = _storable(result.provider_id)[:255]
-        mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
+        _give_up(mine, result, words)
         return
     pause = min(FIRST_PAUSE * 2 ** max(0, row["attempts"] - 1), LONGEST_PAUSE)
     pause = max(pause * random.uniform(0.75, 1.25), verdict.pause or 0)  # noqa: S311
     again = now + timedelta(seconds=pause)
     mine.update(state=State.QUEUED, lease_until=again, lease_token=None, refused_at=since, error=words)
     logger.info("Delivery %s will be tried again in %.0f s: %s", result.mail.number, pause, words[:200])
+
+
+def _give_up(mine, result, words):
+    """Mark a delivery as failed. A receiver's refusal is kept as an event as well: it may be about the address."""
+    number, verdict = _storable(result.provider_id)[:255], result.outcome
+    with transaction.atomic():
+        gave_up = mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
+        if gave_up and verdict.meaning == Meaning.NEVER and verdict.code:
+            events.keep_refusal(result.mail, words)
 
 
 def is_for_several(campaign):
