@@ -1,32 +1,52 @@
 """Bounced mail for providers without webhooks: a mailbox is polled, and each message says whose mail came back.
 
 Mails go out with a return path of their own (VERP): bounces+TOKEN@example.org, where TOKEN is signed and names the
-delivery. So whose mail came back is known whatever the returned message looks like; what it says (RFC 3464) tells a mailbox
-that does not exist from one that is full.
+delivery. So whose mail came back is known whatever the returned message looks like. What it says is read from its machine-readable
+part (RFC 3464, RFC 6533 or, for complaints, RFC 5965); where there is none, flufl.bounce tells whether it is a bounce at all.
+bounce_policy.py decides what it means. What is not understood is set aside for a person.
 """
 
+import base64
+import binascii
 import email
-import email.policy
 import hashlib
 import imaplib
 import logging
 import re
 import ssl
+from email.parser import HeaderParser
 from email.utils import parsedate_to_datetime
 
-from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+from anymail.signals import AnymailTrackingEvent, EventType
 from core import keyed
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, transaction
+from flufl.bounce import all_failures
 
-from . import events
+from . import bounce_policy, events, incoming
 
 logger = logging.getLogger(__name__)
 PURPOSE = "newsletter.bounces"
-STATUS = re.compile(r"^([245])\.\d{1,3}\.\d{1,3}")
-FULL = "5.2.2"  # a permanent code by its form, but the mailbox may be emptied
 PROVIDER = "mailbox"
 TIMEOUT_SECONDS = 30
 BATCH = 200
+MOST_BYTES = 1_000_000  # of a message; what it says comes first, the returned mail last
+MOST_LETTERS = 8000  # of its words
+AUTOMATIC_SENDERS = re.compile(r"mailer.?daemon|postmaster|mail.?delivery|mdaemon|double-bounce|<>", re.IGNORECASE)
+STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
+ORIGINAL_TYPES = {"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"}
+FIELD = re.compile(r"^(?:Final-Recipient|Original-Recipient|Action|Status) *:", re.IGNORECASE | re.MULTILINE)
+# Where the returned mail begins in a message without parts: its words are ours and say nothing about why it came back.
+ORIGINAL = re.compile(
+    r"^\W*-{2,}.*(?:original|copy of|returned|unsent|message (?:text|body|header))"
+    r"|^.{0,40}(?:original|returned|unsent) (?:message|mail) (?:follows|attached)|^(?:Return-Path|Received|DKIM-Signature) *:",
+    re.IGNORECASE | re.MULTILINE,
+)
+# What readers' complaints are called (RFC 5965, IANA's registry); other kinds of report are about something else.
+FEEDBACK = {"abuse": EventType.COMPLAINED, "fraud": EventType.COMPLAINED, "opt-out": EventType.UNSUBSCRIBED}
+UNKNOWN = "unknown"
+# From mild to severe: of several recipients behind one address, the mildest report counts.
+SEVERITY = [EventType.DELIVERED, EventType.DEFERRED, events.UNDELIVERED, events.BLOCKED, events.SOFT, EventType.BOUNCED]
 
 
 def return_path(delivery_number):
@@ -50,53 +70,153 @@ def delivery_of(address):
 
 
 def event_of(raw):
-    """The AnymailTrackingEvent that a returned message (bytes) amounts to, or None if it is about no mail of ours."""
-    message = email.message_from_bytes(raw, policy=email.policy.default)
-    headers = [str(value) for name in ("Delivered-To", "X-Original-To", "To") for value in message.get_all(name, [])]
-    found = [address for header in headers for address in re.findall(r"[\w.+-]+@[\w.-]+", header)]
-    number = next((number for address in found if (number := delivery_of(address)) is not None), None)
+    """The AnymailTrackingEvent that a returned message (bytes) amounts to, or None if it is about no mail of ours. Its type is
+    "unknown" if it is not understood."""
+    number = _delivery_in(raw)
     if number is None:
         return None
-    status, words = _report(message)
-    kind, reason = _meaning(status, message)
+    message = email.message_from_bytes(raw)  # the old policy, which takes whatever others send
+    kind, words = _feedback(message) or _status(message) or _judged_by_words(message)
     return AnymailTrackingEvent(
         event_type=kind,
         timestamp=_date(message),
         event_id=hashlib.sha256(raw).hexdigest(),
-        reject_reason=reason,
-        description=words,
+        description=" ".join(words.split()),
         metadata={"delivery": str(number)},
     )
 
 
-def _report(message):
-    """(status code, words) of a delivery report; ("", subject) of anything else."""
+def _delivery_in(raw):
+    """The number of the delivery whose return path a message names first: it was sent there, or tells of a mail from there."""
+    local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
+    own = rf"{re.escape(local)}\+\d{{1,18}}-[0-9a-f]+@{re.escape(domain)}"
+    found = re.findall(own, raw.decode("latin-1"), re.IGNORECASE)
+    return next((number for address in found if (number := delivery_of(address)) is not None), None)
+
+
+def _feedback(message):
+    """(kind, words) of a complaint (ARF, RFC 5965), or None."""
     for part in message.walk():
-        if part.get_content_type() == "message/delivery-status":
-            for block in part.get_payload():
-                if block.get("Status"):
-                    words = block.get("Diagnostic-Code") or block.get("Action") or ""
-                    return str(block["Status"]).strip(), " ".join(str(words).split())
-    return "", str(message.get("Subject", ""))
+        if part.get_content_type() == "message/feedback-report":
+            said = next((str(block["Feedback-Type"]) for block in _blocks(part) if block["Feedback-Type"]), "")
+            return FEEDBACK.get(said.strip().lower(), UNKNOWN), f"feedback report: {said}"
+    return None
 
 
-def _meaning(status, message):
-    code = STATUS.match(status)
-    if message.get("Auto-Submitted", "no").lower() == "auto-replied" and not code:
-        return EventType.AUTORESPONDED, None
-    if not code:
-        return "unknown", None
-    if code[1] == "2":
-        return EventType.DELIVERED, None
-    if code[1] == "4" or status.startswith(FULL):
-        return EventType.BOUNCED, RejectReason.OTHER
-    return EventType.BOUNCED, RejectReason.BOUNCED
+def _status(message):
+    """(kind, words) of a delivery report (RFC 3464, RFC 6533), also of one whose parts are not marked as such; or None."""
+    text = _text(message)
+    found = [block for part in message.walk() if part.get_content_type() in STATUS_TYPES for block in _blocks(part)]
+    if not any(block["Action"] or block["Status"] for block in found) and (field := FIELD.search(text)):
+        found = _parsed(text[field.start() :])
+    reports = [_of_block(block, text) for block in found if block["Action"] or block["Status"]]
+    return min(reports, key=lambda report: SEVERITY.index(report[0]), default=None)
+
+
+def _of_block(block, text):
+    """(kind, words) of what a report says about one recipient."""
+    action, status = str(block["Action"] or "").strip().lower(), str(block["Status"] or "").strip()
+    words = str(block["Diagnostic-Code"] or "")
+    if action.startswith("delayed"):
+        return EventType.DEFERRED, words or status
+    if action.startswith(("delivered", "relayed", "expanded")) or status.startswith("2."):
+        return EventType.DELIVERED, words or status
+    final = status if bounce_policy.ENHANCED.match(status) else "5.0.0"
+    cause = bounce_policy.classify(final, text=words)
+    if cause.subject == bounce_policy.Subject.UNKNOWN:
+        cause = bounce_policy.classify(final, text=f"{words}\n{_before_original(text)}")
+    return events.kind_of_cause(cause), words or status or action
+
+
+def _judged_by_words(message):
+    """(kind, words) of a message without a machine-readable part."""
+    text = _before_original(_text(message))
+    is_from_server = bool(AUTOMATIC_SENDERS.search(f"{message['From']} {message['Return-Path']}"))
+    if not is_from_server and str(message["Auto-Submitted"] or "no").strip().lower() != "no":
+        return EventType.AUTORESPONDED, ""
+    temporary, permanent = _failures(message)
+    if temporary and not permanent:
+        return EventType.DEFERRED, text
+    cause = bounce_policy.classify("5.0.0", text=text)
+    if permanent or (is_from_server and cause.subject != bounce_policy.Subject.UNKNOWN):
+        return events.kind_of_cause(cause), text
+    return UNKNOWN, text
+
+
+def _failures(message):
+    """What flufl.bounce finds: the addresses that failed for now and for good."""
+    try:
+        return all_failures(message)
+    except Exception:  # some of its detectors take for granted what not every message has
+        return frozenset(), frozenset()
+
+
+def _blocks(part):
+    """The groups of fields of a machine-readable part, as Messages."""
+    payload = part.get_payload()
+    if isinstance(payload, str):
+        return _parsed(payload)
+    found = []
+    for block in payload:
+        found.append(block)
+        if isinstance(rest := block.get_payload(), str) and rest.strip():
+            found += _parsed(_decoded(rest, part))
+    return found
+
+
+def _decoded(text, part):
+    if str(part["Content-Transfer-Encoding"] or "").strip().lower() != "base64":
+        return text
+    try:
+        return base64.b64decode(text).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return text
+
+
+def _parsed(text):
+    """The groups of fields in a text, divided by empty lines."""
+    groups = re.split(r"\r?\n[ \t]*\r?\n", text.strip())
+    return [HeaderParser().parsestr(group.strip()) for group in groups]
+
+
+def _text(message):
+    """The words of a message: its plain text, or else its HTML without the tags; not those of the returned mail."""
+    found = {"text/plain": [], "text/html": []}
+    for part in _own_parts(message):
+        if part.get_content_type() in found:
+            found[part.get_content_type()].append(_words(part))
+    plain, html = ("\n".join(parts) for parts in found.values())
+    return plain if plain.strip() else re.sub(r"<[^>]*>", " ", html)
+
+
+def _own_parts(message):
+    """The parts of a message without those of the mail that it returns."""
+    if message.get_content_type() in ORIGINAL_TYPES:
+        return
+    if message.get_content_maintype() == "multipart" and message.is_multipart():
+        for part in message.get_payload():
+            yield from _own_parts(part)
+    else:
+        yield message
+
+
+def _words(part):
+    octets = part.get_payload(decode=True) or b""
+    try:
+        return octets.decode(part.get_content_charset("utf-8"), "replace")
+    except (LookupError, ValueError):  # a character set that nobody knows
+        return octets.decode("latin-1")
+
+
+def _before_original(text):
+    """A message's text up to the returned mail."""
+    return ORIGINAL.split(text, maxsplit=1)[0][:MOST_LETTERS]
 
 
 def _date(message):
     try:
-        return parsedate_to_datetime(message["Date"])
-    except (TypeError, ValueError):
+        return parsedate_to_datetime(str(message["Date"]))
+    except (TypeError, ValueError, OverflowError, IndexError):
         return None
 
 
@@ -139,22 +259,45 @@ def forget(pattern):
 
 
 def poll():
-    """Read the mailbox: keep what is about mails of ours, delete it there; leave the rest unread. Returns what was done."""
+    """Read the mailbox: keep what is about mails of ours, delete it there; leave the rest. Returns what was done.
+
+    Each message stands alone: one that cannot be read, or is not understood, is set aside for a person, and the next is read.
+    """
     if not settings.BOUNCE_IMAP_HOST:
         return None
-    kept = others = 0
+    done = {"kept": 0, "set aside": 0, "left in the mailbox": 0}
     with _opened() as mailbox:
         _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "UNFLAGGED")
         for number in numbers.split()[:BATCH]:
-            _answer, data = mailbox.uid("FETCH", number, "(BODY.PEEK[])")
-            event = event_of(data[0][1])
-            if event is None:
-                # Not ours to judge: marked, so that it is not read again each time, and left for a person.
-                mailbox.uid("STORE", number, "+FLAGS", r"(\Flagged)")
-                others += 1
-                continue
-            events.keep(PROVIDER, event)  # kept before it is deleted: at worst it is read twice
-            mailbox.uid("STORE", number, "+FLAGS", r"(\Deleted)")
-            kept += 1
+            _answer, data = mailbox.uid("FETCH", number, f"(BODY.PEEK[]<0.{MOST_BYTES}>)")
+            if not isinstance(data[0], tuple):
+                continue  # deleted meanwhile
+            outcome = _take(data[0][1])
+            # Kept before it is deleted: at worst it is read twice. What is not ours to judge is marked, so that it is not
+            # read again each time, and left for a person.
+            flag = r"(\Flagged)" if outcome == "left in the mailbox" else r"(\Deleted)"
+            mailbox.uid("STORE", number, "+FLAGS", flag)
+            done[outcome] += 1
         mailbox.expunge()
-    return f"{kept} kept, {others} left in the mailbox"
+    aside = f", {done['set aside']} set aside" if done["set aside"] else ""
+    return f"{done['kept']} kept, {done['left in the mailbox']} left in the mailbox{aside}"
+
+
+def _take(raw):
+    """Keep what a message says; returns what was done with it."""
+    try:
+        with transaction.atomic():
+            event = event_of(raw)
+            if event is None:
+                return "left in the mailbox"
+            if event.event_type != UNKNOWN:
+                events.keep(PROVIDER, event)
+                return "kept"
+            problem = "not understood"
+    except (OperationalError, InterfaceError):  # the database is away: nothing is wrong with the message
+        raise
+    except Exception as error:  # whatever a message makes of the parsers
+        logger.warning("A message in the mailbox for bounces cannot be read: %s", type(error).__name__)
+        problem = error
+    incoming.set_aside(PROVIDER, raw, problem)
+    return "set aside"

@@ -36,21 +36,23 @@ class Meaning(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """An error understood: what it means, in whose words, and after how many seconds to try again if that was said."""
+    """An error understood: what it means, in whose words, after how many seconds to try again if that was said, and the code
+    of the SMTP reply if it is one."""
 
     meaning: Meaning
     words: str = ""
     pause: float | None = None
+    code: int | None = None
 
 
 def of_reply(code, words, at):
     """The Verdict of an SMTP reply of 400 and above; `at` is where it came: connect, sender, recipient, data or end."""
     words = f"{code} {words}"
     if code < 500:
-        return Verdict(Meaning.AWAY if at in {"connect", "sender"} else Meaning.LATER, words)
+        return Verdict(Meaning.AWAY if at in {"connect", "sender"} else Meaning.LATER, words, code=code)
     if at == "connect" or code in SIGN_IN_CODES or (at == "sender" and code in SENDER_CODES):
-        return Verdict(Meaning.HALT, words)
-    return Verdict(Meaning.NEVER, words)
+        return Verdict(Meaning.HALT, words, code=code)
+    return Verdict(Meaning.NEVER, words, code=code)
 
 
 class Unanswered(smtplib.SMTPException):

@@ -1,24 +1,37 @@
 """What operators should know of the newsletter: the provider, campaigns in hand, messages of the provider that wait."""
 
+from datetime import timedelta
+
 from core import operations
 from core.operations import Fact
 from django.conf import settings
 from django.db.models import Count, Min
 from django.dispatch import receiver
+from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from . import providers
-from .models import Campaign, Delivery, ProviderEvent
+from .models import Campaign, Delivery, IncomingReport, ProviderEvent
 
 WEBHOOK_SLOW_SECONDS = 600
 
 
 def _oldest_message():
     """Since when the oldest message of the provider has waited, or None."""
-    waiting = ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)
-    return waiting.aggregate(oldest=Min("received_at"))["oldest"]
+    waiting = (
+        ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING),
+        IncomingReport.objects.filter(state=IncomingReport.State.WAITING),
+    )
+    moments = [rows.aggregate(oldest=Min("received_at"))["oldest"] for rows in waiting]
+    return min(filter(None, moments), default=None)
+
+
+def _unreadable():
+    """The number of reports that could not be read and came within the last week."""
+    since = timezone.now() - timedelta(days=7)
+    return IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE, received_at__gte=since).count()
 
 
 def _in_hand():
@@ -32,7 +45,7 @@ def facts(**kwargs):
     campaigns = list(_in_hand().select_related("issue"))
     waiting = [campaign for campaign in campaigns if campaign.is_waiting]
     paused = [campaign for campaign in campaigns if campaign.problem]
-    oldest = _oldest_message()
+    oldest, unreadable = _oldest_message(), _unreadable()
     titles = ", ".join(campaign.issue.title for campaign in campaigns)
     sending = ngettext("%(number)s campaign in hand", "%(number)s campaigns in hand", len(campaigns))
     troubles = [str(campaign.get_problem_display()) for campaign in paused]
@@ -51,6 +64,12 @@ def facts(**kwargs):
             else gettext("none waits"),
             operations.seconds_since(oldest) < WEBHOOK_SLOW_SECONDS,
             _("Look whether the workers run; start another one if they cannot keep up."),
+        ),
+        Fact(
+            _("Reports that cannot be read"),
+            ngettext("%(number)s in the last week", "%(number)s in the last week", unreadable) % {"number": unreadable},
+            not unreadable,
+            _("Look at them under Newsletter › Reports that cannot be read. Everything else was read."),
         ),
     ]
 

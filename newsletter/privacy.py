@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 
-from . import bounces, database, imports, subscriptions
+from . import bounces, database, imports, incoming, subscriptions
 from .models import (
     ConsentEvent,
     Delivery,
@@ -91,6 +91,23 @@ class ProviderMessages(Place):
 
     def held(self):
         return ProviderEvent.objects.exclude(recipient="").values_list("recipient", flat=True).distinct().iterator()
+
+
+class IncomingReports(Place):
+    """Calls of the provider that wait to be read, and what of them, or of returned mail, could not be read."""
+
+    name, where = "incoming_reports", "`newsletter_incomingreport`"
+    forgets = "what cannot be read is deleted; in what waits to be read, within seconds, the address is blanked"
+    columns = {"newsletter.IncomingReport": ["body", "headers"]}
+
+    def export(self, pattern):
+        return incoming.mentions(pattern)
+
+    def forget(self, pattern):
+        return incoming.forget(pattern)
+
+    def held(self):
+        return incoming.held()
 
 
 class Mails(Place):
@@ -229,6 +246,7 @@ register(
     Suppressed(),
     SignUps(),
     ProviderMessages(),
+    IncomingReports(),
     Mails(),
     Subscription(),
     WishedAddresses(),
@@ -255,16 +273,17 @@ declare(
     {
         "newsletter.Allowance": ["name", "recent"],
         "newsletter.ImportLine": ["outcome"],
+        "newsletter.IncomingReport": ["source"],
         "newsletter.ProviderEvent": ["provider", "kind"],
         "newsletter.Segment": ["conditions"],  # languages, countries, dates, topics, editions
         "newsletter.SubscriberImport": ["encoding", "delimiter", "origin", "mapping", "counts", "editor_language"],
         "newsletter.SubscriberTally": ["state", "language", "country", "source"],
     },
 )
-declare(REDACTED, {"newsletter.Campaign": ["problem_words"]})
+declare(REDACTED, {"newsletter.Campaign": ["problem_words"], "newsletter.IncomingReport": ["problem"]})
 declare(
-    "a hash over the provider's own number, which tells repetitions apart",
-    {"newsletter.ProviderEvent": ["fingerprint"]},
+    "a hash over the provider's own number or over all that was said, which tells repetitions apart",
+    {"newsletter.ProviderEvent": ["fingerprint"], "newsletter.IncomingReport": ["fingerprint"]},
 )
 
 
@@ -272,7 +291,7 @@ def forget_former(email):
     """Forget the address that a subscriber moved away from, where an erasure of the new one would not find it."""
     pattern = AddressPattern(email)
     with transaction.atomic():
-        for place in (ProviderMessages(), Imports()):
+        for place in (ProviderMessages(), IncomingReports(), Imports()):
             place.forget(pattern)
 
 

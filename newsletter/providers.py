@@ -4,8 +4,11 @@ What the classes say comes from Anymail's code and the providers' documents. The
 so nothing here looks at them while it is imported.
 """
 
+import json
+import time
 from importlib import import_module
 
+from anymail.exceptions import AnymailWebhookValidationFailure
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +17,7 @@ from .errors import Meaning, Verdict
 
 MOST_IN_DOUBT = 100  # mails in one call, as a lost answer leaves all of them in doubt
 KEY_MARGIN = 300  # seconds before a key's end in which no worker takes up its mail: a shift and its calls take less
+MAILGUN_SECONDS = 15 * 60  # how old a signature of Mailgun's may be
 CALL_MARGIN = 10  # seconds before a key's end in which its call is not repeated: it has to arrive in time
 PROVIDERS = {}  # {name: Provider}
 
@@ -119,6 +123,11 @@ class Provider:
         """Anymail's view of its webhook. Raises whatever a key makes of it that is none."""
         return getattr(import_module(f"anymail.webhooks.{self.name}"), self.webhook)()
 
+    def identity(self, request) -> bytes | None:
+        """What tells a repetition of a proven call apart, or None: the whole call. Raises AnymailWebhookValidationFailure if its
+        proof is too old."""
+        return None
+
     def says_soft(self, raw: dict) -> bool:
         """Whether the provider's own message about a bounce says “for now” rather than “for good”. May raise what a message
         without the fields raises."""
@@ -201,6 +210,15 @@ class Mailgun(Provider):
     merges_headers = True
     webhook = "MailgunTrackingWebhookView"
     signature = "MAILGUN_WEBHOOK_SIGNING_KEY"
+
+    def identity(self, request):
+        """The token of the call's signature, which covers the time and this token, not what is said: anybody who once saw it could
+        use it again."""
+        is_json = request.content_type == "application/json"
+        signed = json.loads(request.body)["signature"] if is_json else request.POST
+        if abs(time.time() - int(signed["timestamp"])) > MAILGUN_SECONDS:
+            raise AnymailWebhookValidationFailure("Mailgun webhook called with an old signature")
+        return str(signed["token"]).encode()
 
 
 class Mailjet(Provider):

@@ -1,11 +1,23 @@
 """The newsletter's data that has been kept long enough (core/retention.py), deleted by a job once a day."""
 
+from datetime import timedelta
+
 from core.retention import cutoff
 from django.db import transaction
 from django.db.models import Max, OuterRef, Q, Subquery
+from django.utils import timezone
 
 from . import imports, privacy
-from .models import ConsentEvent, Delivery, ImportLine, ProviderEvent, Subscriber, SubscriberImport, Suppression
+from .models import (
+    ConsentEvent,
+    Delivery,
+    ImportLine,
+    IncomingReport,
+    ProviderEvent,
+    Subscriber,
+    SubscriberImport,
+    Suppression,
+)
 
 State, Kind = Subscriber.State, ConsentEvent.Kind
 KINDS = ["pending", "ended", "deliveries", "provider_events", "import_files"]
@@ -26,9 +38,16 @@ def apply():
         "ended subscriptions": _in_chunks(ended),
         "recipients of mails": deliveries.update(subscriber=None, error=""),
         "messages of the provider": ProviderEvent.objects.filter(received_at__lt=before["provider_events"]).delete()[0],
+        "reports as they came": _old_reports(before["provider_events"]).delete()[0],
         "uploaded lists": files,
         "lines of lists": lines,
     }
+
+
+def _old_reports(before):
+    """Reports that were read only tell repetitions apart; a day is enough for that. The others are kept as long as events."""
+    is_read = Q(state=IncomingReport.State.READ, received_at__lt=timezone.now() - timedelta(days=1))
+    return IncomingReport.objects.filter(is_read | Q(received_at__lt=before))
 
 
 def _never_confirmed(before):

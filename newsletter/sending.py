@@ -18,13 +18,13 @@ from functools import partial
 from core.leases import claim_keys, free
 from core.work import Watchdog, stopping
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from . import campaigns, mailing, personal, providers, quota, rendering
+from . import campaigns, events, mailing, personal, providers, quota, rendering
 from .carriers import carrier_class
 from .carriers.base import Outgoing
 from .content import Content
@@ -514,8 +514,7 @@ def _record_failure(result, now):
         mine.update(state=State.UNKNOWN, lease_until=None, lease_token=None, error=words)
         return
     if verdict.meaning == Meaning.NEVER or now - since > TRIED_FOR:
-        number = _storable(result.provider_id)[:255]
-        mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
+        _give_up(mine, result, words)
         return
     pause = min(FIRST_PAUSE * 2 ** max(0, row["attempts"] - 1), LONGEST_PAUSE)
     pause = max(pause * random.uniform(0.75, 1.25), verdict.pause or 0)  # noqa: S311
@@ -530,6 +529,15 @@ def _may_be_repeated(attempts, age):
     if provider.keeps_message_id:
         return attempts < MOST_TRIES
     return age.total_seconds() < provider.doubt_seconds
+
+
+def _give_up(mine, result, words):
+    """Mark a delivery as failed. A receiver's refusal is kept as an event as well: it may be about the address."""
+    number, verdict = _storable(result.provider_id)[:255], result.outcome
+    with transaction.atomic():
+        gave_up = mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
+        if gave_up and verdict.meaning == Meaning.NEVER and verdict.code:
+            events.keep_refusal(result.mail, words)
 
 
 def is_for_several(campaign):

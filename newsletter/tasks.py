@@ -13,8 +13,20 @@ from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 from structlog.contextvars import bound_contextvars
 
-from . import bounces, campaigns, database, events, imports, in_hand, retention, sending, subscriptions, tracking
-from .models import Campaign, Click, ProviderEvent, SignUpRequest, SubscriberImport
+from . import (
+    bounces,
+    campaigns,
+    database,
+    events,
+    imports,
+    in_hand,
+    incoming,
+    retention,
+    sending,
+    subscriptions,
+    tracking,
+)
+from .models import Campaign, Click, IncomingReport, ProviderEvent, SignUpRequest, SubscriberImport
 
 TURN_SECONDS = 5  # of what arrives all the time
 SHIFT_SECONDS = 20  # a campaign makes way for other work this often
@@ -37,6 +49,15 @@ def send_campaign(campaign_id):
             send_campaign.enqueue(campaign_id)
         if sending.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
             send_campaign.enqueue(campaign_id)
+
+
+@task(priority=40)
+def process_incoming_reports():
+    """Take apart what the provider called to say, then act on it."""
+    if is_left_after(TURN_SECONDS, incoming.process):
+        process_incoming_reports.enqueue()
+    if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
+        process_provider_events.enqueue()
 
 
 @task(priority=40)
@@ -87,7 +108,9 @@ def apply_retention():
 
 @receiver(tick)
 def wake_provider_events(**kwargs):
-    """Act on events whose task was lost, or whose ledger row may have come by now."""
+    """Read reports and act on events whose task was lost, or whose ledger row may have come by now."""
+    if free(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
+        process_incoming_reports.enqueue()
     if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
 

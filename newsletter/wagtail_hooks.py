@@ -48,6 +48,7 @@ def viewsets():
         subscribers.SubscriberViewSet(menu_hook=hook, menu_order=20),
         segments.SegmentViewSet(menu_hook=hook, menu_order=30),
         subscribers.ProviderEventViewSet(menu_hook=hook, menu_order=65),
+        subscribers.UnreadableReportViewSet(menu_hook=hook, menu_order=66),
     ]
 
 

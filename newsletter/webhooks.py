@@ -1,8 +1,8 @@
-"""Where a provider reports what became of mails: Anymail reads and checks the call, events.keep() keeps what it says."""
+"""Where a provider reports what became of mails: Anymail checks the call, incoming.keep() keeps it as it came, a task reads it."""
 
 import logging
 
-from anymail.exceptions import AnymailConfigurationError, AnymailWebhookValidationFailure
+from anymail.exceptions import AnymailWebhookValidationFailure
 from core.leases import wake
 from django.conf import settings
 from django.core import checks
@@ -11,9 +11,9 @@ from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpRespo
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from . import events, providers
-from .models import ProviderEvent
-from .tasks import process_provider_events
+from . import incoming, providers
+from .models import IncomingReport
+from .tasks import process_incoming_reports
 
 logger = logging.getLogger(__name__)
 
@@ -41,23 +41,19 @@ def webhook(request, provider):
         # Amazon's SNS, for one, sends the secret only after having been asked for it.
         return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="webhook"'})
     try:
+        body = request.body  # before anybody reads it as a form
         view.run_validators(request)
-        found = view.parse_events(request)
+        identity = chosen.identity(request)
     except RequestDataTooBig:
         return HttpResponse("too large\n", content_type="text/plain; charset=utf-8", status=413)
     except AnymailWebhookValidationFailure:
         logger.warning("Webhook of %s: not proven", provider)
         return HttpResponseBadRequest("not proven\n", content_type="text/plain; charset=utf-8")
-    except AnymailConfigurationError:
-        logger.error("Webhook of %s: Anymail's settings do not suit this kind of message", provider)
-        return HttpResponse(status=204)
-    except Exception as error:  # whatever a malformed call makes of Anymail's parsers
+    except Exception as error:  # whatever a malformed call makes of Anymail's checks
         logger.warning("Webhook of %s: malformed call (%s)", provider, type(error).__name__)
         return HttpResponseBadRequest("malformed\n", content_type="text/plain; charset=utf-8")
-    # Inbound mail and the like has no recipient of ours; only what became of sent mail is kept.
-    kept = sum(events.keep(provider, event) for event in found if hasattr(event, "recipient"))
-    if kept:
-        wake(process_provider_events, ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING), kept)
+    if incoming.keep(provider, body, request.headers, identity):
+        wake(process_incoming_reports, IncomingReport.objects.filter(state=IncomingReport.State.WAITING))
     return HttpResponse()
 
 

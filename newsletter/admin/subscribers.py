@@ -21,7 +21,7 @@ from newsletter import subscriptions
 from newsletter.audiences import audience
 from newsletter.forms import ExportForm, SuppressionForm
 from newsletter.imports import Echo, inert
-from newsletter.models import ConsentEvent, ProviderEvent, Subscriber, SubscriberExport, Suppression
+from newsletter.models import ConsentEvent, IncomingReport, ProviderEvent, Subscriber, SubscriberExport, Suppression
 
 may_see = permission_required("newsletter.view_subscriber")
 may_change = permission_required("newsletter.change_subscriber")
@@ -72,6 +72,13 @@ class SubscriberViewSet(ModelViewSet):
     ordering = "-pk"
 
 
+class UnreadableIndex(IndexView):
+    """The list of reports without those that were read or wait to be."""
+
+    def get_base_queryset(self):
+        return super().get_base_queryset().filter(state=IncomingReport.State.UNREADABLE)
+
+
 class ProviderEventViewSet(ModelViewSet):
     """What the provider said about mails, those about no known mail among them."""
 
@@ -92,6 +99,28 @@ class ProviderEventViewSet(ModelViewSet):
     search_backend_name = None
     form_fields = ["kind"]
     copy_view_enabled = False
+
+
+class UnreadableReportViewSet(ModelViewSet):
+    """What a provider or a mail server said and nobody could read, as it came."""
+
+    model = IncomingReport
+    name = "unreadable-reports"
+    icon = "warning"
+    menu_label = _("Reports that cannot be read")
+    permission_policy = OnlyRead(IncomingReport)
+    list_display = [
+        "source",
+        DateColumn("received_at", label=_("Received"), sort_key="received_at"),
+        Column("problem", label=_("Reason")),
+        Column("excerpt", label=_("Content")),
+    ]
+    list_filter = ["source"]
+    form_fields = ["source"]
+    copy_view_enabled = False
+    inspect_view_enabled = True
+    inspect_view_fields = ["received_at", "source", "problem", "text"]
+    index_view_class = UnreadableIndex
 
 
 @may_see

@@ -2,7 +2,16 @@
 
 from newsletter.quota import Allowance
 
-from .campaigns import Campaign, CampaignContent, CampaignLink, Click, Delivery, ProviderEvent, message_id
+from .campaigns import (
+    Campaign,
+    CampaignContent,
+    CampaignLink,
+    Click,
+    Delivery,
+    IncomingReport,
+    ProviderEvent,
+    message_id,
+)
 from .editions import IssuePage, NewsletterPage, default_locale
 from .imports import ImportLine, SubscriberExport, SubscriberImport
 from .segments import Segment
@@ -17,6 +26,7 @@ __all__ = [
     "ConsentEvent",
     "Delivery",
     "ImportLine",
+    "IncomingReport",
     "IssuePage",
     "NewsletterPage",
     "ProviderEvent",

@@ -3,7 +3,7 @@
 import uuid
 
 from core.leases import LeasedModel
-from core.redaction import RedactedTextField
+from core.redaction import RedactedCharField, RedactedTextField
 from django.conf import settings
 from django.db import models
 from django.db.models import Count
@@ -211,3 +211,43 @@ class ProviderEvent(LeasedModel):
 
     def __str__(self):
         return f"{self.kind}, {self.at:%Y-%m-%d %H:%M}"
+
+
+class IncomingReport(LeasedModel):
+    """What a provider called to say, or a mail that came back, as it came. The web only writes this row; a task takes it apart.
+
+    What was read is emptied; its row stays for a while, as `fingerprint` tells repetitions apart. What cannot be read is kept
+    for a person to look at.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        READ = "read", _("read")
+        UNREADABLE = "unreadable", _("cannot be read")
+
+    source = models.CharField(_("source"), max_length=30)
+    fingerprint = models.CharField(max_length=64, unique=True, editable=False)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
+    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    headers = models.JSONField(default=dict, editable=False)  # those that reading it needs
+    body = models.BinaryField(_("content"), default=bytes)
+    problem = RedactedCharField(_("reason"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("report as it came")
+        verbose_name_plural = _("reports as they came")
+        ordering = ["-received_at"]
+        indexes = [models.Index(fields=["state", "id"], name="incoming_report_state")]
+
+    def __str__(self):
+        return f"{self.source}, {self.received_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def text(self):
+        """The content as text, as far as it is any."""
+        return bytes(self.body).decode("utf-8", "replace").replace("\0", "\ufffd")
+
+    @property
+    def excerpt(self):
+        """The beginning of the content."""
+        return self.text[:200]

@@ -26,6 +26,7 @@ NEWSLETTER_MODELS = {
     "subscriberimport": ["add", "view"],
     "subscriberexport": ["add"],
     "providerevent": ["view"],
+    "incomingreport": ["view"],
 }
 SEND = [f"newsletter.{action}_{model}" for model, actions in NEWSLETTER_MODELS.items() for action in actions]
 TRANSLATE = "wagtail_localize.submit_translation"

@@ -25,7 +25,7 @@ from wagtail.models import Collection, GroupApprovalTask, Locale, Page, PageView
 from wagtail_localize.models import Translation
 
 from home.models import ContactMessage
-from newsletter.models import Campaign, ProviderEvent, Segment, SubscriberImport
+from newsletter.models import Campaign, IncomingReport, ProviderEvent, Segment, SubscriberImport
 from tests.people import person
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +109,7 @@ def things(db, page_of, subscribe, issue):
         "admin/newsletter/issues/": edition,
         "admin/segments/": Segment.objects.create(name="S"),
         "admin/provider-events/": ProviderEvent.objects.create(provider="x", fingerprint="x", kind="bounced"),
+        "admin/unreadable-reports/": IncomingReport.objects.create(source="x", fingerprint="x", state="unreadable"),
         "admin/locales/": english,
         "admin/sites/": Site.objects.get(),
         "admin/users/": user,

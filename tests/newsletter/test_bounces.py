@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from textwrap import dedent
@@ -14,9 +15,14 @@ from textwrap import dedent
 import pytest
 from core import privacy
 from django.core import mail
+from django.db import OperationalError
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from newsletter import bounces, campaigns, events, sending
-from newsletter.models import Campaign, Delivery, ProviderEvent, Subscriber
+from newsletter import bounces, campaigns, events, sending, subscriptions, tokens
+from newsletter.models import Campaign, Delivery, IncomingReport, ProviderEvent, Subscriber
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
@@ -122,6 +128,260 @@ def test_an_automatic_answer_is_no_bounce(delivery):
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == State.SENT
+
+
+def returned(delivery, body, headers="From: MAILER-DAEMON@mx.example.net"):
+    """A message that came back to a delivery's return path."""
+    top = f"{dedent(headers)}\nTo: {bounces.return_path(delivery.pk)}\nSubject: Mail\nDate: Tue, 24 Nov 2026 10:00:00 +0000\n"
+    return (top + dedent(body)).replace("\n", "\r\n").encode()
+
+
+def parts(kind, status, text="Sorry.", original="Subject: Hola\n\nHola"):
+    """The body of a report of three parts, of which the second has the content type `kind`."""
+    return (
+        'Content-Type: multipart/report; boundary="b"\nMIME-Version: 1.0\n\n--b\nContent-Type: text/plain\n\n'
+        f"{text}\n--b\nContent-Type: {kind}\n\n{dedent(status)}\n--b\nContent-Type: message/rfc822\n\n{original}\n--b--\n"
+    )
+
+
+DSN, DSN_UTF8, ARF = "message/delivery-status", "message/global-delivery-status", "message/feedback-report"
+FAILED = """\
+    Reporting-MTA: dns; mx.example.net
+
+    Final-Recipient: rfc822; rosa@example.org
+    Action: {action}
+    Status: {status}
+    Diagnostic-Code: smtp; {words}
+"""
+
+
+def failed(status, words="", action="failed", kind=DSN, **others):
+    return parts(kind, dedent(FAILED).format(action=action, status=status, words=words), **others)
+
+
+# Small messages in the manner of each program, with what they amount to.
+SAMPLES = {
+    "postfix: unknown user": (failed("5.1.1", "550 5.1.1 <rosa@example.org>: User unknown in virtual mailbox table"), "bounced"),
+    "postfix: no such domain": (failed("5.4.4", "X-Postfix; Host or domain name not found. Name service error"), "bounced"),
+    "postfix: still trying": (failed("4.4.1", "connect to mx: Connection timed out", "delayed"), "deferred"),
+    "postfix: given up after five days": (failed("4.4.1", "connect to mx: Connection timed out"), "system bounce"),
+    "gmail: full": (failed("4.2.2", "452-4.2.2 The recipient's inbox is out of storage space"), "soft bounce"),
+    "gmail: DMARC": (failed("5.7.26", "550-5.7.26 Unauthenticated email is not accepted"), "policy bounce"),
+    "exchange: unknown": (failed("5.1.10", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found"), "bounced"),
+    "exchange: edge block": (failed("5.4.1", "550 5.4.1 Recipient address rejected: Access denied"), "bounced"),
+    "exchange: too large": (failed("5.3.4", "550 5.3.4 ROUTING.SizeLimit; message size exceeds limit"), "system bounce"),
+    "microsoft: blocked": (failed("5.7.606", "550 5.7.606 Access denied, banned sending IP"), "policy bounce"),
+    "microsoft: mailbox unavailable": (failed("5.5.0", "550 5.5.0 Requested action not taken: mailbox unavailable"), "bounced"),
+    "a general code, the server's own says it": (failed("5.0.0", "550 5.7.1 Message blocked"), "policy bounce"),
+    "no diagnosis, the words say it": (failed("5.0.0", text="<rosa@example.org>: no such user here"), "bounced"),
+    "no diagnosis at all": (failed("5.0.0"), "system bounce"),
+    "comments": (failed("5.1.1 (bad destination mailbox address)", action="failed (bad)"), "bounced"),
+    "no code": (failed("", "550 user unknown"), "bounced"),
+    "UTF-8": (failed("5.1.1", "550 usuário desconhecido", kind=DSN_UTF8), "bounced"),
+    "UTF-8, in base64": (
+        parts(f"{DSN_UTF8}\nContent-Transfer-Encoding: base64", base64.b64encode(dedent(FAILED).format(action="failed", status="5.1.1", words="x").encode()).decode()),
+        "bounced",
+    ),
+    "several behind one address, one has it": (
+        parts(DSN, FAILED.format(action="failed", status="5.1.1", words="") + "\n    Final-Recipient: rfc822; b@example.org\n    Action: relayed\n    Status: 2.0.0\n"),
+        "delivered",
+    ),
+    "the returned mail speaks of spam": (failed("5.1.1", original="Subject: spam\n\nblocked by policy"), "bounced"),
+    "the returned mail speaks of unknown users": (failed("5.0.0", original="Subject: x\n\n550 5.1.1 unknown user"), "system bounce"),
+    "the parts are not marked": ("\nSorry.\n\n" + dedent(FAILED).format(action="failed", status="5.1.1", words="550 no"), "bounced"),
+    "exim": (
+        "\nThis message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to all of "
+        "its recipients. The following address(es) failed:\n\n  rosa@example.org\n    Unrouteable address\n\n"
+        "------ This is a copy of the message, including all the headers. ------\n\nReceived: x\n\nspam",
+        "bounced",
+    ),
+    "exim: blocked": (
+        "\nThis message was created automatically by mail delivery software.\nThe following address(es) failed:\n\n  rosa@example.org\n"
+        "    SMTP error from remote mail server after RCPT TO: 550 blocked using dnsbl.example.net\n\n"
+        "------ This is a copy of the message ------\n",
+        "policy bounce",
+    ),
+    "exim: a warning": (
+        "\nThis message was created automatically by mail delivery software.\nA message that you sent has not yet been delivered to one or "
+        "more of its\nrecipients after more than 24 hours on the queue on mx.example.net.\n\nThe address to which the message has not "
+        "yet been delivered is:\n\n  rosa@example.org\n\nNo action is required on your part. Delivery attempts will continue.\n",
+        "deferred",
+    ),
+    "qmail": (
+        "\nHi. This is the qmail-send program at mx.example.net.\nI'm afraid I wasn't able to deliver your message to the following "
+        "addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n<rosa@example.org>:\nSorry, no mailbox here by "
+        "that name. (#5.1.1)\n\n--- Below this line is a copy of the message.\n\nReturn-Path: <x@example.org>\n",
+        "bounced",
+    ),
+    "qmail: the network": (
+        "\nHi. This is the qmail-send program at mx.example.net.\nI'm afraid I wasn't able to deliver your message to the following "
+        "addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n<rosa@example.org>:\nSorry, I wasn't able to "
+        "establish an SMTP connection. (#4.4.1)\nI'm not going to try again.\n\n--- Below this line is a copy of the message.\n",
+        "system bounce",
+    ),
+    "yahoo": (
+        "\nMessage from yahoo.example.\nUnable to deliver message to the following address(es).\n\n<rosa@example.org>:\nThis user doesn't "
+        "have a yahoo.example account (rosa@example.org) [-9]\n\n--- Original message follows.\n",
+        "bounced",
+    ),
+    "yahoo: disabled": (
+        "\nMessage from yahoo.example.\nUnable to deliver message to the following address(es).\n\n<rosa@example.org>:\nSorry. This account "
+        "has been disabled or discontinued.\n\n--- Original message follows.\n",
+        "soft bounce",
+    ),
+    "domino": ("\nYour message\n\nwas not delivered to:\n\n  rosa@example.org\n\nbecause:\n\n  User rosa not listed in Domino Directory\n", "bounced"),
+    "a server that gives no reason": ("\nDelivery to the following recipients failed.\n\n   rosa@example.org\n", "system bounce"),
+    "a page of HTML": ("Content-Type: text/html\n\n<p>Mail could not be delivered:<br>rosa@example.org: <b>unknown user</b></p>", "bounced"),
+    "a complaint": (parts(ARF, "Feedback-Type: abuse\nVersion: 1\n"), "complained"),
+    "a reader who opts out": (parts(ARF, "Feedback-Type: opt-out\nVersion: 1\n"), "unsubscribed"),
+    "no spam after all": (parts(ARF, "Feedback-Type: not-spam\nVersion: 1\n"), "unknown"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "kind"), SAMPLES.values(), ids=SAMPLES)
+def test_bounces_are_judged_as_they_are(delivery, body, kind):
+    assert bounces.event_of(returned(delivery, body)).event_type == kind
+
+
+def test_a_reader_who_writes_of_unknown_users_is_no_bounce(delivery):
+    raw = returned(delivery, "\nThe user is unknown to me. 550 5.1.1\n", "From: Rosa <rosa@example.org>")
+    assert bounces.event_of(raw).event_type == "unknown"
+
+
+def test_a_complaint_names_the_mail_by_its_return_path(delivery):
+    body = parts(ARF, "Feedback-Type: abuse\n", original=f"Return-Path: <{bounces.return_path(delivery.pk)}>\n\nHola")
+    raw = b"From: fbl@example.net\r\nTo: abuse@example.org\r\n" + body.encode()
+    events.keep(bounces.PROVIDER, bounces.event_of(raw))
+    events.process()
+    assert Subscriber.objects.get().state == "complained"
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["Tue, 24 Nov 2026 10:00:00 -0000", "Mon, 01 Jan 0001 00:00:00 +1400", "yesterday", "", "Fri, 31 Dec 9999 23:59:59 -1200", "\ufffd"],
+)  # fmt: skip
+def test_a_strange_date_stops_nothing(delivery, date):
+    raw = report(delivery).replace(b"Tue, 24 Nov 2026 10:00:00 +0000", date.encode())
+    before = timezone.now()
+    events.keep(bounces.PROVIDER, bounces.event_of(raw))
+    events.process()
+    person = Subscriber.objects.get()
+    assert person.state == "bounced"
+    # Retention counts from here: a date of long ago would delete what should stay known.
+    assert person.ended_at >= before or person.ended_at.isoformat() == "2026-11-24T10:00:00+00:00"
+
+
+def move(person, address):
+    """Have a subscriber move to another address, as by the link."""
+    Subscriber.objects.filter(pk=person.pk).update(new_email=address)
+    person.refresh_from_db()
+    subscriptions.confirm_new_address(tokens.make(tokens.ADDRESS, person, address))
+
+
+def test_a_bounce_of_the_old_address_leaves_the_subscription_at_the_new_one(delivery):
+    Delivery.objects.update(sent_at=timezone.now() - timedelta(seconds=60))
+    raw = report(delivery)
+    move(delivery.subscriber, "rosa.new@example.org")
+    events.keep(bounces.PROVIDER, bounces.event_of(raw))
+    events.process()
+    person = Subscriber.objects.get()
+    assert (person.email, person.state) == ("rosa.new@example.org", "active")
+    Delivery.objects.update(sent_at=timezone.now())
+    events.keep(bounces.PROVIDER, bounces.event_of(raw + b"again"))
+    events.process()
+    assert Subscriber.objects.get().state == "bounced"
+
+
+class Mailbox:
+    """An IMAP mailbox in memory: {number: message}, and the flags that were set."""
+
+    def __init__(self, messages):
+        self.messages, self.flags = dict(enumerate(messages, 1)), {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def uid(self, command, number, *rest):
+        if command == "SEARCH":
+            return "OK", [" ".join(str(key) for key in self.messages if key not in self.flags).encode()]
+        if command == "FETCH":
+            message = self.messages[int(number)]
+            return "OK", [None] if message is None else [(b"1 (BODY[] {3}", message), b")"]
+        self.flags[int(number)] = rest[-1].strip("()\\")
+        return "OK", [b""]
+
+    def expunge(self):
+        pass
+
+
+@pytest.fixture
+def mailbox(settings, monkeypatch):
+    """Have bounces.poll() find these messages."""
+    settings.BOUNCE_IMAP_HOST = "imap.example.org"
+
+    def fill(*messages):
+        found = Mailbox(messages)
+        monkeypatch.setattr(bounces, "_opened", lambda: found)
+        return found
+
+    return fill
+
+
+def test_each_message_stands_alone(delivery, mailbox, monkeypatch, staff_client):
+    judge = bounces._status
+
+    def fail_once(message):
+        if message["X-Broken"]:
+            raise UnicodeError("rosa@example.org cannot be decoded")
+        return judge(message)
+
+    monkeypatch.setattr(bounces, "_status", fail_once)
+    question = returned(delivery, "\nIs this about coffee?\n", "From: Rosa <rosa@example.org>")
+    found = mailbox(
+        b"X-Broken: yes\r\n" + report(delivery),
+        None,  # somebody deleted it meanwhile
+        question,
+        report(delivery).replace(b"+0000", b"-0000"),
+        b"To: bounces@example.org\r\n\r\nHello?",
+    )
+    assert bounces.poll() == "1 kept, 1 left in the mailbox, 2 set aside"
+    assert found.flags == {1: "Deleted", 3: "Deleted", 4: "Deleted", 5: "Flagged"}
+    events.process()
+    assert Subscriber.objects.get().state == "bounced"
+    rows = {row.problem: bytes(row.body) for row in IncomingReport.objects.all()}
+    assert rows == {
+        "UnicodeError: … cannot be decoded": b"X-Broken: yes\r\n" + report(delivery),
+        "not understood": question,
+    }
+    html = staff_client.get("/admin/unreadable-reports/").content.decode()
+    assert "not understood" in html
+    number = IncomingReport.objects.get(problem="not understood").pk
+    assert f"/admin/unreadable-reports/inspect/{number}/" in html
+    assert "Is this about coffee?" in staff_client.get(f"/admin/unreadable-reports/inspect/{number}/").content.decode()
+
+
+def test_a_database_that_is_away_is_not_the_messages_fault(delivery, mailbox, monkeypatch):
+    def away(*arguments):
+        raise OperationalError
+
+    found = mailbox(report(delivery))
+    monkeypatch.setattr(events, "keep", away)
+    with pytest.raises(OperationalError):
+        bounces.poll()
+    assert not found.flags
+
+
+NOISY = st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))
+
+
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(NOISY, NOISY)
+def test_whatever_comes_is_judged_and_ends_nobody_without_a_reason(delivery, head, body):
+    raw = f"To: {bounces.return_path(delivery.pk)}\r\n".encode() + head + b"\r\n\r\n" + body
+    assert bounces.event_of(raw).event_type != "bounced"
 
 
 @pytest.mark.parametrize(

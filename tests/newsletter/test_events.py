@@ -7,11 +7,13 @@ import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from datetime import timezone as timezone_of
 from types import SimpleNamespace
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
+from core import privacy
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from django.conf import settings as django_settings
@@ -22,8 +24,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from svix.webhooks import Webhook
 
-from newsletter import events
-from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent, Subscriber, Suppression
+from newsletter import events, incoming, retention
+from newsletter.models import Campaign, ConsentEvent, Delivery, IncomingReport, ProviderEvent, Subscriber, Suppression
 from newsletter.providers import PROVIDERS
 
 pytestmark = pytest.mark.django_db
@@ -81,8 +83,9 @@ def mailgun(kind, number):
         "delivered": {"event": "delivered"},
         "complained": {"event": "complained"},
     }[kind]  # fmt: skip
-    signature = hmac.new(b"signing", f"{NOW}token-{kind}".encode(), hashlib.sha256).hexdigest()
-    return as_json({"signature": {"timestamp": str(NOW), "token": f"token-{kind}", "signature": signature}, "event-data": {**detail, "timestamp": NOW, "recipient": ADDRESS, "message": {"headers": {"message-id": "m-1"}}, "user-variables": {"delivery": number}}})  # fmt: skip
+    now = int(time.time())
+    signature = hmac.new(b"signing", f"{now}token-{kind}".encode(), hashlib.sha256).hexdigest()
+    return as_json({"signature": {"timestamp": str(now), "token": f"token-{kind}", "signature": signature}, "event-data": {**detail, "timestamp": NOW, "recipient": ADDRESS, "message": {"headers": {"message-id": "m-1"}}, "user-variables": {"delivery": number}}})  # fmt: skip
 
 
 def mailjet(kind, number):
@@ -237,7 +240,8 @@ def test_every_provider_is_understood_and_a_thousand_replays_make_one_row(make, 
         pytest.skip("not said by this provider")
     for _replay in range(20):
         assert call(provider, *make(kind, str(delivery.pk))).status_code == 200
-    assert ProviderEvent.objects.count() == 1
+    run_tasks()
+    assert call(provider, *make(kind, str(delivery.pk))).status_code == 200
     run_tasks()
     state, person = {
         # Mandrill says “sent”, never “delivered”.
@@ -248,6 +252,8 @@ def test_every_provider_is_understood_and_a_thousand_replays_make_one_row(make, 
     }[kind]
     assert (fresh(delivery).state, delivery.subscriber.__class__.objects.get().state) == (state, person)
     assert ProviderEvent.objects.get().state == ProviderEvent.State.APPLIED
+    report = IncomingReport.objects.get()  # emptied: its content is no longer needed
+    assert (report.state, bytes(report.body), report.headers) == (IncomingReport.State.READ, b"", {})
 
 
 def test_postal_s_final_failure_is_a_receiver_s_refusal_for_good(delivery, call, run_tasks):
@@ -283,6 +289,7 @@ def test_forged_calls_change_nothing(make, delivery, call):
         if provider == "amazon_ses":
             headers = {**headers, "x_amz_sns_message_id": "other"}
         assert call(provider, altered, content_type, headers).status_code == 400
+    assert not IncomingReport.objects.exists()
     assert not ProviderEvent.objects.exists()
     assert fresh(delivery).state == State.SENT
 
@@ -291,9 +298,11 @@ def test_forged_calls_change_nothing(make, delivery, call):
     "body", [b"", b"{", b"[]", b"{}", b"null", b"[null]", b'"x"', b"\xff\xfe", b'{"event": 1}', b"[" * 5000]
 )
 @pytest.mark.parametrize("provider", sorted(name for name, provider in PROVIDERS.items() if provider.webhook))
-def test_malformed_calls_get_a_4xx_and_change_nothing(provider, body, call):
+def test_malformed_calls_are_refused_or_kept_for_a_person_and_change_nothing(provider, body, call, run_tasks):
     response = call(provider, body)
     assert 200 <= response.status_code < 500
+    run_tasks()
+    assert not IncomingReport.objects.filter(state=IncomingReport.State.WAITING).exists()
     assert not ProviderEvent.objects.filter(kind__in=["bounced", "complained"]).exists()
 
 
@@ -309,7 +318,7 @@ def test_other_providers_and_an_unprotected_site_take_nothing(client, call, sett
     assert call("brevo", body, content_type, headers).status_code == 404
 
 
-def say(kind, delivery=None, reason=None, at=None, **fields):
+def say(kind, delivery=None, reason=None, at=None, provider="test", **fields):
     """Keep an event as a webhook would."""
     event = AnymailTrackingEvent(
         event_type=kind,
@@ -318,9 +327,10 @@ def say(kind, delivery=None, reason=None, at=None, **fields):
         reject_reason=reason,
         recipient=fields.pop("recipient", ADDRESS),
         metadata={"delivery": str(delivery.pk)} if delivery else {},
+        esp_event=fields.pop("esp_event", None),
         **fields,
     )
-    return events.keep("test", event)
+    return events.keep(provider, event)
 
 
 def test_soft_bounces_end_a_subscription_after_three_deliveries_in_a_month(delivery, issue):
@@ -335,7 +345,7 @@ def test_soft_bounces_end_a_subscription_after_three_deliveries_in_a_month(deliv
     say(EventType.BOUNCED, others[1], RejectReason.OTHER)
     events.process()
     assert fresh(person).state == Person.ACTIVE
-    say(EventType.BOUNCED, others[2], RejectReason.BLOCKED)
+    say(EventType.BOUNCED, others[2], RejectReason.OTHER, mta_response="452 4.2.2 over quota")
     events.process()
     assert fresh(person).state == Person.BOUNCED
     assert ConsentEvent.objects.get().way == ConsentEvent.Way.PROVIDER
@@ -434,7 +444,7 @@ def test_a_call_is_answered_before_the_work_is_done(delivery, call):
     started = time.perf_counter()
     call("brevo", *brevo("hard", str(delivery.pk)))
     assert fresh(delivery).state == State.SENT
-    assert ProviderEvent.objects.get().state == ProviderEvent.State.WAITING
+    assert IncomingReport.objects.get().state == IncomingReport.State.WAITING
     assert time.perf_counter() - started < 5
 
 
@@ -444,8 +454,315 @@ def test_a_flood_of_messages_queues_one_task_so_that_other_work_has_its_turn(del
             {"event": "delivered", "email": ADDRESS, "message-id": f"<flood-{number}>", "ts_epoch": NOW * 1000}
         )
         assert call("brevo", event.encode(), "application/json", {}).status_code == 200
-    queued = DBTaskResult.objects.filter(task_path__endswith="process_provider_events")
+    queued = DBTaskResult.objects.filter(task_path__endswith="process_incoming_reports")
     assert queued.count() == 1
     run_tasks()
     assert call("brevo", *brevo("delivered", str(delivery.pk))).status_code == 200
     assert queued.count() == 2
+
+
+# The policy, whoever reports
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "kind"),
+    [
+        (RejectReason.BOUNCED, "550 5.7.1 blocked by our policy", events.BLOCKED),
+        (RejectReason.BOUNCED, "550-5.7.26 unauthenticated", events.BLOCKED),
+        (RejectReason.BOUNCED, "552 5.3.4 message too large", events.UNDELIVERED),
+        (RejectReason.BOUNCED, "451 4.3.0 something", events.UNDELIVERED),
+        (RejectReason.BOUNCED, "552 5.2.2 mailbox full", events.SOFT),
+        (RejectReason.BOUNCED, "unable to deliver (unknown user, mailbox not found)", EventType.BOUNCED),
+        (RejectReason.BOUNCED, "words", EventType.BOUNCED),
+        (None, "", EventType.BOUNCED),
+        (RejectReason.INVALID, "", EventType.BOUNCED),
+        (RejectReason.OTHER, "550 5.1.1 no such user", EventType.BOUNCED),
+        (RejectReason.OTHER, "words", events.SOFT),
+        (RejectReason.BLOCKED, "550 5.1.1 no such user", events.BLOCKED),
+        (RejectReason.SPAM, "", events.BLOCKED),
+        (RejectReason.TIMED_OUT, "", events.UNDELIVERED),
+    ],
+)
+def test_a_bounce_that_a_provider_reports_is_judged_by_the_receivers_words(delivery, reason, words, kind):
+    say(EventType.BOUNCED, delivery, reason, mta_response=words)
+    events.process()
+    assert ProviderEvent.objects.get().kind == kind
+    assert fresh(delivery).state == State.BOUNCED
+    assert fresh(delivery.subscriber).state == (Person.BOUNCED if kind == EventType.BOUNCED else Person.ACTIVE)
+
+
+def test_a_provider_that_calls_a_bounce_soft_is_believed(delivery):
+    say(EventType.BOUNCED, delivery, RejectReason.BOUNCED, mta_response="550 5.1.1 no such user", esp_event={"event": "soft_bounce"}, provider="brevo")  # fmt: skip
+    assert ProviderEvent.objects.get().kind == events.SOFT
+
+
+def alarms_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("Alarm")]
+
+
+def test_three_policy_bounces_of_a_domain_in_an_hour_alarm_once_and_touch_nobody(
+    issue, subscribe, caplog, time_machine
+):
+    def refuse(number, domain="example.org"):
+        person = subscribe(f"p{number}@{domain}")
+        row = Delivery.objects.create(
+            campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state=State.SENT
+        )
+        say(EventType.BOUNCED, row, RejectReason.BOUNCED, mta_response="550 5.7.1 blocked", recipient=person.email)
+        events.process()
+
+    now = timezone.now()
+    time_machine.move_to(now)
+    refuse(1)
+    refuse(2)
+    refuse(3, "example.net")
+    assert not alarms_of(caplog)
+    time_machine.move_to(now + timedelta(minutes=61))
+    refuse(4)
+    assert not alarms_of(caplog)
+    refuse(5)
+    for number in range(6, 10):
+        refuse(number)
+    (alarm,) = alarms_of(caplog)
+    assert "mail is refused by example.org" in alarm
+    assert "@" not in alarm
+    assert {person.state for person in Subscriber.objects.all()} == {Person.ACTIVE}
+
+
+def test_policy_bounces_never_add_up_to_an_end(delivery, issue):
+    for _number in range(5):
+        row = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=delivery.subscriber, language="es", state=State.SENT)  # fmt: skip
+        say(EventType.BOUNCED, row, RejectReason.BLOCKED)
+        say(EventType.BOUNCED, row, RejectReason.BOUNCED, mta_response="451 4.7.1 try again later")
+    events.process()
+    assert fresh(delivery.subscriber).state == Person.ACTIVE
+
+
+def test_an_event_at_which_our_own_code_fails_holds_nobody_up(delivery, issue, subscribe, monkeypatch):
+    other = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=subscribe("b@example.org"), language="es", state=State.SENT)  # fmt: skip
+    end = events.subscriptions.end
+
+    def fail(subscriber, *arguments, **options):
+        if subscriber.email == ADDRESS:
+            raise ValueError
+        return end(subscriber, *arguments, **options)
+
+    monkeypatch.setattr(events.subscriptions, "end", fail)
+    say(EventType.BOUNCED, delivery)
+    say(EventType.BOUNCED, other, recipient="b@example.org")
+    events.process()
+    states = list(ProviderEvent.objects.order_by("pk").values_list("state", flat=True))
+    assert states == [ProviderEvent.State.UNMATCHED, ProviderEvent.State.APPLIED]
+    assert fresh(other.subscriber).state == Person.BOUNCED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("description", "no\0ne \ud800"),
+        ("description", {"a": ["\0"]}),
+        ("mta_response", 550),
+        ("message_id", "m\0-1"),
+        ("message_id", ["x"]),
+        ("event_id", "\udfff"),
+        ("recipient", "\0\ud800@example.org"),
+        ("recipient", 7),
+        ("timestamp", datetime(2026, 11, 24, 10, 0)),
+        ("timestamp", datetime(1, 1, 1, tzinfo=timezone_of(timedelta(hours=14)))),
+        ("timestamp", datetime(9999, 12, 31, 23, 59, tzinfo=timezone_of(timedelta(hours=-14)))),
+        ("timestamp", "yesterday"),
+        ("metadata", {"delivery": "9" * 40}),
+        ("metadata", {"delivery": None}),
+        ("metadata", "text"),
+        ("metadata", {"delivery": "\0"}),
+        ("event_type", "\0new"),
+        ("event_type", {}),
+        ("reject_reason", "\ud800"),
+    ],
+)
+def test_whatever_stands_in_an_event_is_kept_and_acted_on(delivery, name, value):
+    fields = {
+        "event_type": EventType.BOUNCED,
+        "timestamp": timezone.now(),
+        "event_id": "1",
+        "recipient": ADDRESS,
+        "metadata": {"delivery": str(delivery.pk)},
+    }
+    assert events.keep("brevo", AnymailTrackingEvent(**{**fields, name: value}))
+    assert events.process() == 1
+    row = ProviderEvent.objects.get()
+    assert abs(row.at - timezone.now()) < timedelta(days=366)
+
+
+# Calls as they came
+
+
+def test_one_bad_item_of_a_batch_is_kept_for_a_person_and_the_rest_goes_on(delivery, call, run_tasks, staff_client):
+    good = json.loads(sparkpost("hard", str(delivery.pk))[0])[0]
+    bad = [
+        {"msys": {"message_event": {"type": "bounce"}, "two": "at once \0 \ud800"}},
+        {"msys": "text"},
+        "text",
+        None,
+    ]
+    body = json.dumps([*bad[:2], good, *bad[2:]]).encode()
+    assert call("sparkpost", body).status_code == 200
+    run_tasks()
+    assert fresh(delivery.subscriber).state == Person.BOUNCED
+    kept = IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE)
+    assert sorted(map(str, [json.loads(bytes(row.body))[0] for row in kept])) == sorted(map(str, bad))
+    assert all(row.problem for row in kept)
+    html = staff_client.get("/admin/unreadable-reports/").content.decode()
+    assert "at once" in html
+    assert "sparkpost" in html
+
+
+def mailtrap_batch(number):
+    event = json.loads(mailtrap("hard", number)[0])["events"][0]
+    return "mailtrap", {"events": [{"event": "bounce", "timestamp": "x"}, event]}
+
+
+def unisender_batch(number):
+    sent = json.loads(unisender_go("hard", number)[0])
+    (user,) = sent["events_by_user"]
+    user["events"].insert(0, {"event_name": "transactional_email_status", "event_data": {"status": "hard_bounced"}})
+    return "unisender_go", sent
+
+
+def mailjet_batch(number):
+    return "mailjet", [{"time": "x"}, *json.loads(mailjet("hard", number)[0])]
+
+
+@pytest.mark.parametrize("make", [mailtrap_batch, unisender_batch, mailjet_batch])
+def test_the_batches_of_each_provider_are_taken_apart(make, delivery):
+    provider, body = make(str(delivery.pk))
+    incoming.keep(provider, json.dumps(body).encode(), {"content-type": "application/json"})
+    incoming.process()
+    events.process()
+    assert fresh(delivery.subscriber).state == Person.BOUNCED
+    assert IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE).count() == 1
+
+
+def test_the_batches_of_mandrill_are_taken_apart(delivery):
+    events_ = json.loads(dict(parse_qsl(mandrill("hard", str(delivery.pk))[0].decode()))["mandrill_events"])
+    body = urlencode({"mandrill_events": json.dumps([{"event": "hard_bounce", "ts": "x"}, *events_])}).encode()
+    incoming.keep("mandrill", body, {"content-type": "application/x-www-form-urlencoded"})
+    incoming.process()
+    events.process()
+    assert fresh(delivery.subscriber).state == Person.BOUNCED
+    assert IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE).count() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"words"', b'"no\\u0000ne"'),
+        (b'"words"', b'"half \\ud800"'),
+        (b'"words"', b'"\xff\xfe no text"'),
+        (b'"words"', b'{"not": ["text"]}'),
+        (str(NOW * 1000).encode(), b'"0001-01-01"'),
+        (str(NOW * 1000).encode(), b"-62135596800000"),
+        (str(NOW * 1000).encode(), b"1e400"),
+        (b'"message-id": "<m-1>", ', b""),
+        (f'"email": "{ADDRESS}", '.encode(), b""),
+        (b'"event": "hard_bounce", ', b""),
+    ],
+    ids=lambda change: change[1].decode("latin-1"),
+)
+def test_a_call_with_nonsense_in_it_is_answered_and_either_acted_on_or_shown(change, delivery, call, run_tasks):
+    body, content_type, headers = brevo("hard", str(delivery.pk))
+    assert change[0] in body
+    assert call("brevo", body.replace(*change), content_type, headers).status_code == 200
+    run_tasks()
+    is_shown = IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE).exists()
+    is_shown |= ProviderEvent.objects.filter(kind="unknown").exists()
+    assert is_shown or fresh(delivery.subscriber).state == Person.BOUNCED
+
+
+def test_what_cannot_be_read_at_all_is_kept_as_it_came(call, run_tasks):
+    body = b'\xff\xfe{"event": '
+    assert call("brevo", body).status_code == 200
+    run_tasks()
+    row = IncomingReport.objects.get()
+    assert (row.state, bytes(row.body)) == (IncomingReport.State.UNREADABLE, body)
+    assert "JSON" in row.problem
+
+
+def test_a_report_that_ends_the_worker_each_time_is_set_aside(monkeypatch):
+    incoming.keep("brevo", b"{}", {"content-type": "application/json"})
+    IncomingReport.objects.update(attempts=incoming.MOST_ATTEMPTS)
+    monkeypatch.setattr(incoming, "_take_apart", lambda row: pytest.fail("read once more"))
+    incoming.process()
+    assert IncomingReport.objects.get().state == IncomingReport.State.UNREADABLE
+
+
+def signed_by_mailgun(kind, number, age=0, token="token"):  # noqa: S107
+    body = json.loads(mailgun(kind, number)[0])
+    at = str(int(time.time()) - age)
+    body["signature"] = {
+        "timestamp": at,
+        "token": token,
+        "signature": hmac.new(b"signing", f"{at}{token}".encode(), hashlib.sha256).hexdigest(),
+    }
+    return as_json(body)
+
+
+@pytest.mark.parametrize(
+    ("age", "status"), [(0, 200), (14 * 60, 200), (16 * 60, 400), (30 * 86400, 400), (-16 * 60, 400)]
+)
+def test_a_signature_of_mailgun_counts_for_a_quarter_of_an_hour(age, status, delivery, call):
+    assert call("mailgun", *signed_by_mailgun("hard", str(delivery.pk), age)).status_code == status
+    assert IncomingReport.objects.exists() == (status == 200)
+
+
+def test_a_signature_of_mailgun_counts_once_whatever_stands_beside_it(delivery, call, run_tasks):
+    assert call("mailgun", *signed_by_mailgun("delivered", str(delivery.pk))).status_code == 200
+    run_tasks()
+    assert call("mailgun", *signed_by_mailgun("complained", str(delivery.pk))).status_code == 200
+    run_tasks()
+    assert fresh(delivery.subscriber).state == Person.ACTIVE
+    assert call("mailgun", *signed_by_mailgun("complained", str(delivery.pk), token="other")).status_code == 200
+    run_tasks()
+    assert fresh(delivery.subscriber).state == Person.COMPLAINED
+
+
+def test_what_was_read_is_forgotten_after_a_day_and_the_rest_with_the_events(time_machine, settings):
+    incoming.keep("brevo", b'{"event": "delivered", "email": "a@example.org"}', {"content-type": "application/json"})
+    incoming.process()
+    incoming.set_aside("brevo", b"unreadable", "why")
+    now = timezone.now()
+    time_machine.move_to(now + timedelta(hours=23))
+    retention.apply()
+    assert IncomingReport.objects.count() == 2
+    time_machine.move_to(now + timedelta(hours=25))
+    retention.apply()
+    assert IncomingReport.objects.get().state == IncomingReport.State.UNREADABLE
+    time_machine.move_to(now + timedelta(days=settings.RETENTION_DAYS["provider_events"] + 1))
+    retention.apply()
+    assert not IncomingReport.objects.exists()
+
+
+def test_an_erasure_reaches_the_calls_that_wait_and_those_that_nobody_could_read(
+    delivery, subscribe, django_capture_on_commit_callbacks
+):
+    other = subscribe("other@example.org")
+    both = json.dumps(
+        [
+            {**json.loads(mailjet("hard", "")[0])[0], "MessageID": 7},
+            {**json.loads(mailjet("hard", "")[0])[0], "email": other.email},
+        ]
+    )
+    incoming.keep("mailjet", both.encode(), {"content-type": "application/json"})
+    incoming.set_aside("mailbox", b"To: x\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(f"about {ADDRESS}".encode()), "not understood")  # fmt: skip
+    incoming.set_aside("mailbox", b"about somebody else", "not understood")
+    assert len(privacy.data_of(ADDRESS)["incoming_reports"]) == 2
+    with django_capture_on_commit_callbacks(execute=True):
+        privacy.erase(ADDRESS)
+    assert "incoming_reports" not in privacy.data_of(ADDRESS)
+    assert IncomingReport.objects.get(state=IncomingReport.State.UNREADABLE).text == "about somebody else"
+    incoming.process()
+    assert ProviderEvent.objects.filter(recipient=other.email).exists()
+    assert not ProviderEvent.objects.filter(recipient=ADDRESS).exists()
+    # What a provider goes on saying of an erased address is not kept either.
+    incoming.set_aside("brevo", f'{{"email": "{ADDRESS}"}}'.encode(), "KeyError")
+    assert not IncomingReport.objects.filter(source="brevo").exists()

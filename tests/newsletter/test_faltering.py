@@ -11,8 +11,8 @@ from core.work import send_tick
 from django.conf import settings as django_settings
 from django.utils import timezone
 
-from newsletter import campaigns, quota, sending
-from newsletter.models import Campaign, Delivery
+from newsletter import campaigns, events, quota, sending, subscriptions, tokens
+from newsletter.models import Campaign, Delivery, Subscriber
 from newsletter.tasks import look_for_unmoved_campaigns, send_campaign
 from tests.standins import ProviderAPI, SMTPServer
 
@@ -107,6 +107,60 @@ def test_an_address_refused_for_good_fails_in_the_server_s_words(server, start):
     assert len(server.mails) == 4
     assert delivery(campaign, "1@example.org").state == State.FAILED
     assert delivery(campaign, "1@example.org").error == "550 5.1.1 no such user"
+
+
+@pytest.mark.parametrize("place", ["RCPT", "DATA"])
+def test_who_does_not_exist_is_off_the_list_and_asked_for_no_more(server, start, issue, place):
+    server.orders[place]["1@example.org"].append("550 5.1.1 no such user")
+    campaign = start(3)
+    work(campaign)
+    events.process()
+    assert set(Subscriber.objects.filter(state="bounced").values_list("email", flat=True)) == {"1@example.org"}
+    assert delivery(campaign, "1@example.org").state == State.FAILED
+    again = Campaign.objects.create(issue=issue)
+    campaigns.start(again)
+    work(again)
+    assert copies(server) == {"0@example.org": 2, "2@example.org": 2}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.7.1 blocked: see https://example.net/unknown-user",
+        "554 5.7.26 no DMARC",
+        "552 5.2.2 mailbox full",
+        "552 5.3.4 too large",
+        "550 no",
+        "450 4.1.1 unknown user",
+    ],
+)
+def test_any_other_refusal_says_nothing_about_the_person(server, start, reply):
+    server.orders["RCPT"]["1@example.org"].append(reply)
+    campaign = start(2)
+    work(campaign)
+    events.process()
+    assert delivery(campaign, "1@example.org").error == reply
+    assert not Subscriber.objects.exclude(state="active").exists()
+
+
+def test_three_refusals_of_policy_while_sending_alarm_the_operators(server, start, caplog):
+    for number in range(3):
+        server.orders["RCPT"][f"{number}@example.org"].append("554 5.7.1 blocked by policy")
+    work(start(5))
+    events.process()
+    assert "Alarm (mail is refused by example.org)" in caplog.text
+    assert not Subscriber.objects.exclude(state="active").exists()
+
+
+def test_a_refusal_of_an_address_that_somebody_has_left_meanwhile_says_nothing_of_the_new_one(server, start):
+    server.orders["RCPT"]["0@example.org"].append("550 5.1.1 no such user")
+    work(start(1))
+    person = Subscriber.objects.get()
+    Subscriber.objects.update(new_email="new@example.org")
+    person.refresh_from_db()
+    subscriptions.confirm_new_address(tokens.make(tokens.ADDRESS, person, "new@example.org"))
+    events.process()
+    assert Subscriber.objects.get().state == "active"
 
 
 @pytest.mark.parametrize(("place", "reply"), [("RCPT", "450 try later"), ("DATA", "451 busy"), ("DATA", "452 full")])

@@ -1,0 +1,29 @@
+"""How real bounces are judged: bench/bounces.py FILE…, a line each. For corpora that are not ours to copy (docs/newsletter.md)."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import django
+
+ROOT = Path(__file__).parents[1]
+
+
+def main(paths):
+    """Judge each file as if it had come back to a return path of ours."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "site")]
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
+    django.setup()
+    from newsletter import bounces  # which needs the settings
+
+    counts = Counter()
+    for path in paths:
+        raw = f"Delivered-To: {bounces.return_path(1)}\n".encode() + Path(path).read_bytes()
+        event = bounces.event_of(raw)
+        counts[event.event_type] += 1
+        print(f"{Path(path).name:24} {event.event_type:14} {event.description[:100]}")
+    print(dict(counts))
+
+
+main(sys.argv[1:])

@@ -1,0 +1,132 @@
+"""What a bounce says, and about whom: one policy for returned mail, for what providers report and for refusals while sending.
+
+An enhanced status code (RFC 3463 and IANA's registry) names the subject: the address, the mailbox, a system on the way, or a
+policy. Only an address that does not exist ends a subscription, and only if the code is permanent. Words decide where the
+code says little, and they overrule a code for the better only: a blocked mail is never the reader's fault. What neither code
+nor words explain is UNKNOWN and ends nothing.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Subject(Enum):
+    """Whom or what a bounce is about."""
+
+    ADDRESS = "address"  # nobody is there: the user or the domain does not exist
+    MAILBOX = "mailbox"  # somebody was there: full, disabled, locked
+    SYSTEM = "system"  # a server, the network, or the size and form of the mail
+    POLICY = "policy"  # blocked, reputation, authentication: about the sender
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a mail came back."""
+
+    subject: Subject
+    is_permanent: bool | None  # None: nothing says whether it is for good or for now
+
+    @property
+    def ends_subscription(self) -> bool:
+        """Whether the address will never take a mail: a hard bounce."""
+        return bool(self.is_permanent) and self.subject == Subject.ADDRESS
+
+
+A, M, S, P, U = Subject
+# By subject and detail. Codes that are missing here (X.0.0, X.1.0, X.3.0, X.4.x, X.5.x) are used for anything: words decide.
+SUBJECTS = {
+    "1.1": A, "1.2": A, "1.3": A, "1.6": A, "1.10": A,
+    "1.4": S, "1.5": S, "1.7": P, "1.8": P, "1.9": S,
+    "2": M, "2.3": S, "2.4": S,
+    "3.1": S, "3.3": S, "3.4": S, "3.5": S, "3.6": S,
+    "4.2": S, "4.3": S, "4.5": S, "4.6": S, "4.7": S, "4.8": S,
+    "5.2": S, "5.3": S, "5.4": S, "5.5": S, "5.6": S,
+    "6": S, "7": P,
+}  # fmt: skip
+ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
+# A reply code at the start of a reply, not any number: “smtp; 550 5.1.1 …”, “said: 550-…”, “RCPT TO:<…>: 550 …”.
+REPLY = re.compile(r"(?:^|[:;>)\]]\s*|\b(?:said|error|code|reply)\W+|\n\s*)([245][0-5]\d)(?=[\s-]|$)", re.IGNORECASE)
+# What would be taken for words: links, the numbers of servers, and addresses, which stay known as somebody's.
+NOISE = re.compile(r"https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE)
+
+
+def _any(*patterns):
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+TEMPORARY = _any(
+    r"\btemporar|try (again )?later|gr[ea]y ?list|retry time|timed? ?out|too (fast|quickly)|rate limit|\bdeferred\b|\bdelayed\b",
+    r"too many (concurrent|connections)|(keep|continue|be) (trying|retried)|queue too long|in the queue|(message|delivery time) expired",
+    r"(could ?n.t|could not|cannot|can.t|able to) (establish|connect)|connection (refused|reset|lost|dropped|failed)",
+    r"(network|host) (is )?(unreachable|down)|no route to host|server (error|busy|failure)|insufficient (system|disk)",
+)
+# Words that name a missing user although the more general ones of POLICY stand in them, too.
+REFUSED_RECIPIENT = _any(
+    r"recipient address(es)? rejected ?: ?(access denied|(unknown|invalid|no such).(user|recipient))",
+    r"mailbox unavailable or access denied",
+)
+POLICY = _any(
+    r"\bspam|spam(haus|cop|assassin)|junk|(black|block|deny|white).?list|\bblock(ed|ing|s)?\b|\bdns?[bw]l|\brbl\b|reputation|trust",
+    r"\bdmarc|\bspf\b|\bdkim|authenticat|reverse dns|\brdns|\bptr\b|\be?helo\b|batv|unsolicited|\bbulk\b|mass mail|\babus",
+    r"polic(y|ies)|pol[ií]tica|denied|forbidden|banned|prohibit|not permitted|not allowed|(not (been )?|un)authori[sz]ed|administrative",
+    r"virus|malware|malicious|infected|phish|suspicious|content.{0,20}(reject|filter|block|not|present)|(illegal|blocked) attachment|filter|refus(ed|es)\b.{0,30}(preference|mail)",
+    r"sender|\bmail from\b|envelope.?from|from address|your (ip|server|host|network|domain|mta)\b|client host|(?<!not )\blisted (in|at|by|on)\b",
+    r"reject(ed)? (by|due|for|as|after)|message (was |has been )?(rejected|refused)|members?.only|only accept|accepting mail (from|with)",
+    r"not subscribed|unsubscribed|opted out|(too many|number of) (messages|recipients|e?mails|invalid)(?! on)|user reject",
+)
+MAILBOX = _any(
+    r"quota|mail ?(box|folder|dir|file)\b.{0,40}\b(full|exceed)|full mail ?box|inbox is full|over.{0,12}(limit|allowed)|receiving limit",
+    r"storage|dis[ck] space|space has been used|enough space|too much mail|too many messages on",
+    r"inactiv|not active|disabled|suspend|deactivat|discontinued|frozen|locked|archiv[eé]|dormant",
+    r"pleine|llen[oa]\b|\bcheia|\bvoll\b|\bpiena|not (currently )?(being )?accept(ing|ed)\b.{0,12}(mail|messages)",
+)
+SYSTEM = _any(
+    r"too (large|big)|(message|maximum|size).{0,20}(size|exceed)|\bloop|too many hops|hop count|\brelay(?!=)|allowed rcpthost",
+)
+SOMEBODY = r"\b(user|recipient|destinataire|mail ?(box|address)|(?<!ip )address|account|person|log[io]n|alias|rcpt|local.?part|someone)"
+# Words between somebody and what is said of them; none that is about something else.
+GAP = r"((?!\b(server|service|system|host|gateway|message|mail|command|relay|connection|certificate|file|directory)\b).){0,60}?"
+ADDRESS = _any(
+    SOMEBODY
+    + rf"(s|es|id)?\b{GAP}\b(unknown|not?.?(be )?(found|known|exist|recogni[sz]ed|listed|valid|present|local|ok)|invalid|in ?existent"
+    r"|((does|do|did)( not|n.t)|doesn.t) (exist|have)|no longer|(is )?(not|n.t) accepted)\b",
+    r"\b(unknown|invalid|no such|no valid|bad|non.?existent|illegal|wrong|unrout\w+)\b.{0,20}" + SOMEBODY,
+    r"mail ?box (is )?unavail?able|account unavailable|(recipient|address) (address )?rejected",
+    r"\bno (mail ?box|account|one|user|person)\b|not a (known|valid|local|active)|not an? (active|existing)|not email addresses",
+    r"does ?n.t have an? .*account|not (listed )?in .{0,20}directory|in name directory|(bad|valid)(rcpt|recipient) ?to|recip\w* ?not ?found",
+    r"(user|recipient|account|address|someone).{0,20}has (been replaced|moved|left)|not our customer",
+    r"no existe|n[ãa]o existe|n.existe pas|inexist|existiert nicht|non esiste|nessun utente|des?conocid|desconhecid|inconnu|unbekannt|sconosciut",
+    r"(host|domain)( or domain)?( name)?\b.{0,40}(not found|unknown|not exist|n.t exist|must exist|not accept (e?mail|any))",
+    r"(unknown|no such) (host|domain)|domain is not reachable|host named|unrout\w+|nxdomain|name or service not known|null mx|no mx record",
+)
+
+
+def classify(enhanced_code: str = "", smtp_code: str | int = "", text: str = "") -> Cause:
+    """The Cause that a status code (`5.1.1`), an SMTP reply code (`550`) and the words of the server amount to; each may be
+    missing. Codes inside the words are read, too."""
+    codes = [match.groups() for match in ENHANCED.finditer(f"{text} ; {enhanced_code}")]
+    classes = {code[0] for code in codes} | {reply[0] for reply in (*REPLY.findall(text), str(smtp_code)) if reply}
+    words = " ".join(NOISE.sub(" someone ", text).split())
+    is_temporary = "4" in classes or bool(TEMPORARY.search(words))
+    return Cause(_subject(codes, words), False if is_temporary else True if "5" in classes else None)
+
+
+def _subject(codes, words):
+    """The Subject that the codes name, unless the words say something that is less the reader's affair."""
+    named = {_by_code(code) for code in codes} - {None}
+    if elsewhere := sorted(named - {Subject.ADDRESS}, key=list(Subject).index):
+        return elsewhere[0]
+    if REFUSED_RECIPIENT.search(words):
+        return Subject.ADDRESS
+    for pattern, subject in ((POLICY, P), (MAILBOX, M), (SYSTEM, S)):
+        if pattern.search(words):
+            return subject
+    return Subject.ADDRESS if named or ADDRESS.search(words) else Subject.UNKNOWN
+
+
+def _by_code(code):
+    """The Subject of an enhanced code (class, subject, detail), or None."""
+    _class, subject, detail = code
+    return SUBJECTS.get(f"{subject}.{detail}") or SUBJECTS.get(subject)
