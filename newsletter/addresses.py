@@ -8,6 +8,7 @@ from core import keyed
 from disposable_email_domains import blocklist
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
 
@@ -21,6 +22,8 @@ STRANGE_NAME = _(
 )
 NAME_TOO_LONG = _("This name is too long: 100 letters at most.")
 NAME_LETTERS = 100
+LOCAL_LETTERS = 64  # RFC 5321; email-validator lets longer ones pass
+AS_THE_MODEL = EmailValidator(message=MALFORMED)
 
 # The mailbox providers that most readers use; a domain that is nearly one of these is probably a slip.
 COMMON_DOMAINS = [
@@ -68,9 +71,13 @@ def normalise(address):
 def normalise_any(address):
     """What normalise() does, for addresses of any form."""
     try:
-        return validate_email(
+        kept = validate_email(
             address.strip().rstrip("."), check_deliverability=False, allow_smtputf8=False
         ).ascii_email.lower()
+        if len(kept.partition("@")[0]) > LOCAL_LETTERS:
+            raise EmailSyntaxError("local part")
+        AS_THE_MODEL(kept)  # what the model's field would refuse later is refused here
+        return kept
     except EmailSyntaxError:
         local = address.rpartition("@")[0]
         raise ValidationError(MALFORMED if local.isascii() else NON_ASCII, code="invalid") from None

@@ -244,11 +244,12 @@ def _import_lists(staff, work):
         assert staff.post("/admin/newsletter/imports/", data).status_code == 302
         job = SubscriberImport.objects.latest("pk")
         if name != "uploaded.csv":
-            columns = {f"column{column}": what for what, column in job.mapping.items()}
+            columns = {f"column{column}": what for what, column in job.mapping.items() if what != "status"}
             staff.post(f"/admin/newsletter/imports/{job.pk}/", columns)
             work()
         if name == "done.csv":
-            staff.post(f"/admin/newsletter/imports/{job.pk}/start/")
+            job.refresh_from_db()
+            staff.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
             work()
     states = list(SubscriberImport.objects.order_by("pk").values_list("state", flat=True))
     assert states == ["done", "checked", "checked", "uploaded"]
@@ -381,7 +382,7 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
     with settled():
         run_tasks()
     for job in SubscriberImport.objects.filter(state="checked"):
-        staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/")
+        staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
         with settled():
             run_tasks()
     assert set(Subscriber.objects.values_list("email", flat=True)) == {

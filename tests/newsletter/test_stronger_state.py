@@ -61,7 +61,7 @@ def import_of(lines):
         file_name="a.csv",
         provenance="x",
         headings=["email", "status"],
-        mapping={"email": 0, "status": 1},
+        mapping={"email": 0, "status": [1]},
         encoding="utf-8",
         delimiter=",",
         state=SubscriberImport.State.CHECKED,
