@@ -10,6 +10,7 @@ import re
 import sqlite3
 import tempfile
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -532,8 +533,10 @@ def bad_lines(job):
 
 
 def inert(text):
-    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
-    return f"'{text}" if str(text).startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection), full-width and after control characters too."""
+    start = unicodedata.normalize("NFKC", str(text)[:8]).lstrip()
+    is_formula = start.startswith(("=", "+", "-", "@")) or str(text).startswith(("\t", "\r", "\n"))
+    return f"'{text}" if is_formula or unicodedata.category((start or " ")[0]) in {"Cc", "Cf"} else text
 
 
 # Forgetting

@@ -504,3 +504,11 @@ def test_only_the_dry_run_that_was_seen_is_imported(upload, check, staff_client,
     staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": seen})
     run_tasks()
     assert not Subscriber.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x", " =1", "\x01=1", "\u200b=1"]
+)
+def test_no_cell_becomes_a_formula(cell):
+    assert imports.inert(cell) == f"'{cell}"
+    assert imports.inert("Rosa") == "Rosa"
