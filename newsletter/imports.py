@@ -209,7 +209,7 @@ class Seen:
 
 def judge(lines, seen=None):
     """Decide the outcome of each of some Lines that make sense, by what the database (and a dry run so far) knows."""
-    fair = [line for line in lines if line.outcome in STATES]
+    fair = [line for line in lines if line.outcome != Outcome.BAD]
     emails = list({line.email for line in fair})
     reasons = Suppression.reasons(emails)
     states = dict(Subscriber.objects.filter(email__in=emails).values_list("email", "state"))
@@ -220,6 +220,8 @@ def judge(lines, seen=None):
         state, reason = states.get(line.email), reasons.get(line.email)
         if reason and reason != Suppression.Reason.ENDED:
             line.outcome = Outcome.SUPPRESSED
+        elif line.outcome not in STATES:
+            continue
         elif state in ENDED_STATES or (reason and not state):
             line.outcome = Outcome.ENDED
         elif state and (line.outcome == Outcome.NEW or line.email in confirmed):
