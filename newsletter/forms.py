@@ -11,7 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from . import addresses, previews
+from . import addresses, exporters, previews, tables
 from .models import Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
@@ -305,7 +305,8 @@ class MappingForm(forms.Form):
 
     def __init__(self, *args, job, sample=(), **kwargs):
         super().__init__(*args, **kwargs)
-        meant = {column: what for what, column in job.mapping.items()}
+        meant = {column: what for what, column in job.mapping.items() if what != "status"}
+        meant |= dict.fromkeys(job.mapping.get("status", []), "status")
         for number, heading in enumerate(job.headings):
             examples = [line[number] for line in sample if number < len(line) and line[number]]
             self.fields[f"column{number}"] = forms.ChoiceField(
@@ -316,19 +317,57 @@ class MappingForm(forms.Form):
                 help_text=" · ".join(examples[:3])[:120],
             )
 
+        self.job = job
+        for column, counts in job.values.items():
+            self._ask_meanings(column, counts)
+
+    def _ask_meanings(self, column, counts):
+        """A field for each value of a status column: with its number of lines, and what it will mean."""
+        said = self.job.meanings.get(column, {})
+        is_file = column == "file"
+        heading = _("the whole file") if is_file else self.job.headings[int(column)]
+        key = "" if is_file else tables.key_of(self.job.headings[int(column)])
+        for place, (value, number) in enumerate(counts.items()):
+            known = (
+                exporters.meaning_of_file(self.job.file_name, self.job.origin)
+                if is_file
+                else exporters.meaning_of(key, value)
+            )
+            self.fields[f"meaning-{column}-{place}"] = forms.ChoiceField(
+                label=f"{heading}: {value}",
+                choices=[("", _("– please decide –")), *exporters.Meaning.choices],
+                required=False,
+                initial=said.get(value) or known or "",
+                help_text=format_lazy("{number} × {value}", number=number, value=value),
+            )
+
+    @property
+    def meanings(self):
+        """{status column: {value: what it means}}, of the values that were shown."""
+        return {
+            column: {
+                value: said
+                for place, value in enumerate(counts)
+                if (said := self.cleaned_data.get(f"meaning-{column}-{place}"))
+            }
+            for column, counts in self.job.values.items()
+        }
+
     @property
     def mapping(self):
-        """{what: number of its column}."""
-        return {
+        """{what: number of its column; of states: numbers}."""
+        states = [int(name.removeprefix("column")) for name, what in self.cleaned_data.items() if what == "status"]
+        found = {"status": states} if states else {}
+        return found | {
             what: int(name.removeprefix("column"))
             for name, what in self.cleaned_data.items()
-            if name.startswith("column") and what
+            if name.startswith("column") and what and what != "status"
         }
 
     def clean(self):
         """Ask for a column of addresses, and for each meaning once."""
         cleaned = super().clean()
-        chosen = [what for what in cleaned.values() if what]
+        chosen = [what for name, what in cleaned.items() if name.startswith("column") and what and what != "status"]
         if "email" not in chosen:
             raise forms.ValidationError(_("Say which column holds the e-mail addresses."))
         if len(chosen) != len(set(chosen)):

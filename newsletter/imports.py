@@ -10,6 +10,7 @@ import re
 import sqlite3
 import tempfile
 import time
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from . import addresses, subscriptions, tables
+from . import addresses, exporters, subscriptions, tables
+from .exporters import Meaning
 from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 from .models.imports import IMPORTS, name_for_upload, private_storage
 
@@ -51,16 +53,24 @@ class Outcome(TextChoices):
     KNOWN = "known", _("already on the list, unchanged")
     ENDED = "ended", _("had left, bounced or complained here before: not revived")
     SUPPRESSED = "suppressed", _("asked never to be mailed again: not taken")
+    UNCONFIRMED = "unsure", _("never confirmed: not taken")
+    UNDECIDED = "undecided", _("not taken: you have to say what its state means")
     BAD = "bad", _("not taken: something is wrong with the line")
 
 
 STATES = {Outcome.NEW: State.ACTIVE, Outcome.LEFT: State.UNSUBSCRIBED, Outcome.BOUNCED: State.BOUNCED}
 ENDS = {Outcome.LEFT: Kind.LEFT, Outcome.BOUNCED: Kind.BOUNCED}
 ENDED_STATES = {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}
-LEFT_WORDS = {"unsubscribed", "disabled", "no", "false", "0", "left", "baja", "inactive", "inactivo", "inativo", "blocklisted", "blacklisted"}  # fmt: skip
-BOUNCED_WORDS = {"cleaned", "bounced", "hardbounced", "invalid"}
-# In a column that says who is blocked, “yes” means no.
-BLOCK_HEADINGS = {"emailblacklisted", "emailblocklisted", "blacklisted"}
+VALUES = 50  # different values of a status column; whatever comes after them is one more
+FILE = "file"  # stands for a status column: what the whole file says about its people
+# The strongest first: what is not understood stops the line, whatever the other columns say.
+BY_MEANING = [
+    (None, Outcome.UNDECIDED),
+    (Meaning.LEFT, Outcome.LEFT),
+    (Meaning.BOUNCED, Outcome.BOUNCED),
+    (Meaning.UNCONFIRMED, Outcome.UNCONFIRMED),
+    (Meaning.ACTIVE, Outcome.NEW),
+]
 
 
 @dataclass
@@ -97,9 +107,8 @@ class Reader:
         for code in ("es", "en", "pt-br"):
             with override(code):
                 self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
-        status = self.mapping.get("status")
-        self.status_is_block = status is not None and tables.key_of(job.headings[status]) in BLOCK_HEADINGS
-        self.default_outcome = _outcome_of_name(job.file_name)
+        self.counts = {column: Counter(values) for column, values in job.values.items()}
+        self.states = [(column, tables.key_of(job.headings[column])) for column in self.mapping.get("status", [])]
 
     def read(self, number, cells):
         """The Line that `cells` say; its outcome is BAD, with a reason, if they make no sense."""
@@ -118,7 +127,7 @@ class Reader:
         line.asked_at = _moment(self._cell(cells, "asked_at"))
         line.confirmed_at = _moment(self._cell(cells, "confirmed_at"))
         line.origin = _network(self._cell(cells, "ip"))
-        line.outcome = self._outcome(self._cell(cells, "status"))
+        line.outcome = self._outcome(cells)
         return line
 
     def _cell(self, cells, what):
@@ -136,25 +145,29 @@ class Reader:
         words = re.split(r"[,;|]", text.replace('"', "")) if text else []
         return tuple({self.topics[key] for word in words if (key := fold(word.strip())) in self.topics})
 
-    def _outcome(self, text):
-        word = re.sub(r"[^a-z0-9]", "", fold(text))
-        if self.status_is_block:
-            return Outcome.LEFT if word in {"yes", "true", "1", "si", "sim"} else self.default_outcome
-        if word in BOUNCED_WORDS:
-            return Outcome.BOUNCED
-        return Outcome.LEFT if word in LEFT_WORDS else self.default_outcome
+    def _outcome(self, cells):
+        meanings = {
+            self._meaning(FILE, exporters.meaning_of_file(self.job.file_name, self.job.origin), exporters.EMPTY)
+        }
+        for column, key in self.states:
+            value = exporters.value_of(cells[column] if column < len(cells) else "")
+            meanings.add(self._meaning(str(column), exporters.meaning_of(key, value), value))
+        return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
+
+    def _meaning(self, column, proposed, value):
+        """What a value means: what the editor said, else what is known. Counts it."""
+        counts = self.counts.setdefault(column, Counter())
+        if value not in counts and len(counts) >= VALUES:
+            value, proposed = exporters.OTHERS, None
+        counts[value] += 1
+        said = self.job.meanings.get(column, {}).get(value)
+        return Meaning(said) if said else proposed
 
 
 def _default_locale():
     from .models import default_locale
 
     return default_locale()
-
-
-def _outcome_of_name(name):
-    """What a whole file is, if its name says so as Mailchimp's do: unsubscribed_…, cleaned_…"""
-    start = re.split(r"[^a-z]", name.lower())[0]
-    return {"unsubscribed": Outcome.LEFT, "cleaned": Outcome.BOUNCED}.get(start, Outcome.NEW)
 
 
 def _moment(text):
@@ -207,6 +220,8 @@ def judge(lines, seen=None):
         state, reason = states.get(line.email), reasons.get(line.email)
         if reason and reason != Suppression.Reason.ENDED:
             line.outcome = Outcome.SUPPRESSED
+        elif line.outcome not in STATES:
+            continue
         elif state in ENDED_STATES or (reason and not state):
             line.outcome = Outcome.ENDED
         elif state and (line.outcome == Outcome.NEW or line.email in confirmed):
@@ -310,6 +325,7 @@ def work(job, seconds):
             numbered = itertools.islice(enumerate(cells, 1), 1 + job.lines, None)  # counted as a spreadsheet does
             while batch := list(itertools.islice(numbered, BATCH)):
                 lines = [reader.read(number, row) for number, row in batch if any(row)]
+                job.values = reader.counts
                 _commit(job, lines, len(batch), file.tell(), seen)
                 if not is_trial and time.monotonic() > until:
                     return True
@@ -334,7 +350,7 @@ def open_file(job):
 
 def _rewind(job):
     job.bad_lines.all().delete()
-    job.lines, job.done_bytes, job.counts = 0, 0, {}
+    job.lines, job.done_bytes, job.counts, job.values = 0, 0, {}, {}
 
 
 def _commit(job, lines, number, position, seen):
@@ -395,15 +411,17 @@ def _advance(job, lines, number, position):
         lines=job.lines,
         done_bytes=job.done_bytes,
         counts=job.counts,
+        values=job.values,
         lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
     ):
         raise Lost
 
 
-def begin(job, state, mapping=None):
+def begin(job, state, mapping=None, meanings=None, seen=None):
     """Start the dry run (CHECKING), of other columns if `mapping` says so, or the import (IMPORTING), from the first line.
 
-    Returns whether its state allowed that.
+    `seen` is the number of the dry run that the editor looked at: of another one nothing is imported, nor of one that left
+    something to decide. Returns whether its state allowed that.
     """
     sources = {
         SubscriberImport.State.CHECKING: [SubscriberImport.State.UPLOADED, SubscriberImport.State.CHECKED],
@@ -413,9 +431,14 @@ def begin(job, state, mapping=None):
         row = SubscriberImport.objects.select_for_update().get(pk=job.pk)
         if row.state not in sources:
             return False
+        if state == SubscriberImport.State.IMPORTING and (
+            Outcome.UNDECIDED in row.counts or (seen is not None and seen != row.attempts)
+        ):
+            return False
         _rewind(row)
         row.state, row.lease_until, row.problem = state, None, ""
         row.mapping = row.mapping if mapping is None else mapping
+        row.meanings = row.meanings if meanings is None else meanings
         row.save()
     return True
 
@@ -512,8 +535,10 @@ def bad_lines(job):
 
 
 def inert(text):
-    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection)."""
-    return f"'{text}" if str(text).startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection), full-width and after control characters too."""
+    start = unicodedata.normalize("NFKC", str(text)[:8]).lstrip()
+    is_formula = start.startswith(("=", "+", "-", "@")) or str(text).startswith(("\t", "\r", "\n"))
+    return f"'{text}" if is_formula or unicodedata.category((start or " ")[0]) in {"Cc", "Cf"} else text
 
 
 # Forgetting

@@ -276,7 +276,16 @@ declare(
         "newsletter.IncomingReport": ["source"],
         "newsletter.ProviderEvent": ["provider", "kind"],
         "newsletter.Segment": ["conditions"],  # languages, countries, dates, topics, editions
-        "newsletter.SubscriberImport": ["encoding", "delimiter", "origin", "mapping", "counts", "editor_language"],
+        "newsletter.SubscriberImport": [
+            "encoding",
+            "delimiter",
+            "origin",
+            "mapping",
+            "values",
+            "meanings",
+            "counts",
+            "editor_language",
+        ],
         "newsletter.SubscriberTally": ["state", "language", "country", "source"],
     },
 )

@@ -15,6 +15,8 @@ from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from . import exporters
+
 SAMPLE_BYTES = 256 * 1024
 DELIMITERS = [",", ";", "\t", "|"]
 MARKS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
@@ -32,19 +34,10 @@ HEADINGS = {
     "language": ["language", "lang", "locale", "idioma", "lengua"],
     "country": ["country", "countrycode", "cc", "pais"],
     "topics": ["topics", "tags", "labels", "lists", "interests", "temas", "etiquetas"],
-    "status": ["status", "state", "estado", "subscribedtoemails", "emailblacklisted", "emailblocklisted", "blacklisted"],
     "asked_at": ["optintime", "createdat", "addedtime", "subscribed", "dateadded", "signuptime", "fechadealta"],
     "confirmed_at": ["confirmtime", "confirmedat", "doubleoptin", "optinconfirmed"],
     "ip": ["confirmip", "optinip", "ip", "ipaddress"],
 }  # fmt: skip
-# What tells the programs apart: headings that only this one has.
-PROGRAMS = {
-    "Mailchimp": {"memberrating", "optintime"},
-    "Brevo": {"contactid"},
-    "listmonk": {"uuid", "attributes"},
-    "Ghost": {"subscribedtoemails"},
-    "MailerLite": {"subscriber", "subscribed"},
-}
 
 
 @dataclass
@@ -59,19 +52,19 @@ class Table:
     @property
     def program(self):
         """The program that exported it, as far as its headings tell; else an empty string."""
-        keys = {key_of(heading) for heading in self.headings}
-        return next((name for name, marks in PROGRAMS.items() if marks <= keys), "")
+        return exporters.program_of([key_of(heading) for heading in self.headings])
 
     @property
     def mapping(self):
-        """What each column most likely is: {what: number of the column}."""
+        """What each column most likely is: {what: number of the column}, and {"status": [numbers of columns]}."""
         keys = [key_of(heading) for heading in self.headings]
         found = {}
         for what, names in HEADINGS.items():
             match = next((keys.index(name) for name in names if name in keys), None)
             if match is not None and match not in found.values():
                 found[what] = match
-        return found
+        states = [number for number in exporters.status_columns(keys) if number not in found.values()]
+        return found | {"status": states} if states else found
 
 
 def key_of(heading):

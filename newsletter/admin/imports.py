@@ -60,7 +60,7 @@ def show(request, pk):
         request.POST if request.method == "POST" else None, job=job, sample=table.sample if table else []
     )
     if request.method == "POST" and table and form.is_valid():
-        if imports.begin(job, State.CHECKING, form.mapping):
+        if imports.begin(job, State.CHECKING, form.mapping, form.meanings):
             work_on_imports.enqueue()
         else:
             _refuse(request, job)
@@ -98,13 +98,17 @@ def progress(request, pk):
 def change(request, pk, action):
     """Import what was checked, or cancel."""
     job = get_object_or_404(SubscriberImport, pk=pk)
-    if action == "start" and imports.begin(job, State.IMPORTING):
+    if action == "start" and imports.begin(job, State.IMPORTING, seen=_number(request.POST.get("seen"))):
         work_on_imports.enqueue()
     elif action == "cancel" and imports.cancel(job):
         messages.success(request, _("The import was cancelled. What had been imported until then stays."))
     else:
         _refuse(request, job)
     return redirect("newsletter_import", pk)
+
+
+def _number(text):
+    return int(text) if text and text.isascii() and text.isdigit() else -1
 
 
 def _refuse(request, job):

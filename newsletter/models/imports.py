@@ -44,7 +44,9 @@ class SubscriberImport(LeasedModel):
     delimiter = models.CharField(max_length=1, blank=True, editable=False)
     origin = models.CharField(_("exported by"), max_length=20, blank=True)
     headings = models.JSONField(default=list)
-    mapping = models.JSONField(default=dict)  # {what it is: number of its column}
+    mapping = models.JSONField(default=dict)  # {what it is: number of its column; of states: numbers}
+    values = models.JSONField(default=dict, editable=False)  # {status column: {value: number of lines}}
+    meanings = models.JSONField(default=dict, editable=False)  # {status column: {value: what the editor says it means}}
     language = models.CharField(
         _("language, where the file names none"),
         max_length=10,

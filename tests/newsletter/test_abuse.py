@@ -111,7 +111,7 @@ def test_throw_away_addresses_are_marked_and_on_wish_refused(post, run_tasks, se
     assert "caixas de correio de curta duração" in response.content.decode()
 
 
-STRANGE_NAMES = ["Rosa\nBcc: x@y.org", "Rosa\r", "\u202easoR", "Ro\u200bsa", "Visit https://evil.example", "www.evil.example", "x" * 101, "Rosa\x00"]  # fmt: skip
+STRANGE_NAMES = ["Rosa\nBcc: x@y.org", "Rosa\r", "\u202easoR", "Ro\u200bsa", "Visit https://evil.example", "www.evil.example", "x" * 101]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STRANGE_NAMES)

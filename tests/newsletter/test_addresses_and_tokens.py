@@ -33,6 +33,8 @@ def test_one_mailbox_has_one_form(typed, kept):
         "rosa@example.org\nbcc: x@y.org",
         "a@b@c.org",
         "x" * 250 + "@example.org",
+        "x" * 65 + "@example.org",
+        "me@iana.c",
     ],
 )
 def test_malformed_addresses_are_refused(typed):

@@ -65,9 +65,10 @@ def upload(staff_client):
 def check(staff_client, run_tasks):
     """Confirm the columns and let the worker make its dry run."""
 
-    def go(job, mapping=None):
+    def go(job, mapping=None, meanings=None):
         mapping = mapping or job.mapping
-        data = {f"column{column}": what for what, column in mapping.items()}
+        data = {f"column{column}": what for what, column in mapping.items() if what != "status"}
+        data |= {f"column{column}": "status" for column in mapping.get("status", [])} | (meanings or {})
         staff_client.post(f"/admin/newsletter/imports/{job.pk}/", data)
         run_tasks()
         job.refresh_from_db()
@@ -80,9 +81,9 @@ def check(staff_client, run_tasks):
 def take(staff_client, run_tasks, check):
     """Check and import."""
 
-    def go(job):
-        check(job)
-        staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/")
+    def go(job, meanings=None):
+        check(job, meanings=meanings)
+        staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
         run_tasks()
         job.refresh_from_db()
         return job
@@ -307,7 +308,7 @@ def test_a_worker_that_was_overtaken_writes_nothing_more(upload, check, monkeypa
 def test_an_import_can_be_cancelled(upload, check, staff_client, run_tasks):
     job = check(upload("list.csv", "email\na@example.org\n"))
     staff_client.post(f"/admin/newsletter/imports/{job.pk}/cancel/")
-    staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/")
+    staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
     run_tasks()
     job.refresh_from_db()
     assert job.state == State.CANCELLED
@@ -391,3 +392,123 @@ def test_topics_are_found_by_their_names_in_any_language(upload, take):
     slugs = {topic.slug for topic in Subscriber.objects.get().topics.all()}
     assert slugs == {"incidencia", "mercados"}
     assert Topic.objects.filter(slug="mercados", locale__language_code="es").exists()
+
+
+# Samples of lists as the programs write them: name of the file, content, and what becomes of its people.
+WHO_IS_WHO = {
+    "Mailchimp, unsubscribed, renamed": (
+        "lista.csv",
+        "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_REASON\n"
+        'a@example.org,A,2,2019-03-01 10:00:00,2019-03-01 10:01:00,2023-06-07 08:09:10,Junio,"NORMAL"\n',
+        {"meaning-file-0": "active"},
+        {"a": Person.UNSUBSCRIBED},
+    ),
+    "Mailchimp, cleaned, renamed": (
+        "lista.csv",
+        "Email Address,MEMBER_RATING,OPTIN_TIME,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE\n"
+        "a@example.org,2,2019-03-01 10:00:00,2023-06-07 08:09:10,Junio\n",
+        {"meaning-file-0": "active"},
+        {"a": Person.BOUNCED},
+    ),
+    "Mailchimp, nonsubscribed": ("nonsubscribed_email_audience_export_1a2b.csv", "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,\n", {}, {"a": Person.UNSUBSCRIBED}),
+    "Mailchimp, archived": ("archived_email_audience_export_1a2b.csv", "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,\n", {}, {"a": Person.UNSUBSCRIBED}),
+    "Brevo": ("export.csv", "CONTACT ID;EMAIL;BLACKLIST\n1;a@example.org;1\n2;b@example.org;0\n", {}, {"a": Person.UNSUBSCRIBED, "b": Person.ACTIVE}),
+    "Brevo, unsubscribed": ("unsubscribed_contacts.csv", "CONTACT ID;EMAIL\n1;a@example.org\n", {}, {"a": Person.UNSUBSCRIBED}),
+    "Ghost": (
+        "members.2024-01-02.csv",
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels,tiers\n"
+        "1,a@example.org,,,true,false,,2021-05-04T10:05:00.000Z,2022-05-04T10:05:00.000Z,,\n"
+        "2,b@example.org,,,true,false,,2021-05-04T10:05:00.000Z,,,\n"
+        "3,c@example.org,,,false,false,,2021-05-04T10:05:00.000Z,,,\n",
+        {},
+        {"a": Person.UNSUBSCRIBED, "b": Person.ACTIVE, "c": Person.UNSUBSCRIBED},
+    ),
+    "MailerLite": (
+        "export.csv",
+        "Subscriber,Name,Status,Subscribed\na@example.org,,Unconfirmed,2021-05-04 10:05:00\nb@example.org,,Junk,2021-05-04 10:05:00\n"
+        "c@example.org,,Active,2021-05-04 10:05:00\nd@example.org,,Bounced,2021-05-04 10:05:00\n",
+        {},
+        {"b": Person.UNSUBSCRIBED, "c": Person.ACTIVE, "d": Person.BOUNCED},
+    ),
+    "Buttondown": (
+        "subscribers.csv",
+        "email,notes,subscriber_type,creation_date\na@example.org,,regular,2021-05-04\nb@example.org,,unactivated,2021-05-04\n"
+        "c@example.org,,unsubscribed,2021-05-04\nd@example.org,,removed,2021-05-04\ne@example.org,,spammy,2021-05-04\nf@example.org,,undeliverable,2021-05-04\n",
+        {},
+        {"a": Person.ACTIVE, "c": Person.UNSUBSCRIBED, "d": Person.UNSUBSCRIBED, "e": Person.UNSUBSCRIBED, "f": Person.BOUNCED},
+    ),
+    "ActiveCampaign": ("contacts.csv", "Contact ID,Email,First Name,Status,Date Added\n1,a@example.org,,Unconfirmed,2021-05-04\n2,b@example.org,,Active,2021-05-04\n", {}, {"b": Person.ACTIVE}),
+    "HubSpot": (
+        "hubspot-crm-exports-all-contacts.csv",
+        "Record ID,Email,Lead Status,Unsubscribed from all email\n1,a@example.org,NEW,true\n2,b@example.org,OPEN,\n",
+        {},
+        {"a": Person.UNSUBSCRIBED, "b": Person.ACTIVE},
+    ),
+    "Substack": (
+        "email_list.boletin.csv",
+        "email,active_subscription,expiry,plan,email_disabled,created_at\na@example.org,false,,,true,2021-05-04T10:05:00.000Z\nb@example.org,false,,,false,2021-05-04T10:05:00.000Z\n",
+        {},
+        {"a": Person.UNSUBSCRIBED, "b": Person.ACTIVE},
+    ),
+    "listmonk": (
+        "subscribers.csv",
+        "uuid,email,name,attributes,status,subscription_status,created_at\nx,a@example.org,,{},enabled,unconfirmed,\nx,b@example.org,,{},enabled,confirmed,\n"
+        "x,c@example.org,,{},enabled,unsubscribed,\nx,d@example.org,,{},blocklisted,confirmed,\n",
+        {},
+        {"b": Person.ACTIVE, "c": Person.UNSUBSCRIBED, "d": Person.UNSUBSCRIBED},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sample", WHO_IS_WHO)
+def test_nobody_who_left_bounced_or_never_confirmed_becomes_active(sample, upload, check, take):
+    name, content, meanings, wanted = WHO_IS_WHO[sample]
+    take(check(upload(name, content)), meanings)
+    assert {mail[0]: state for mail, state in Subscriber.objects.values_list("email", "state")} == wanted
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["pending", "spam", "complained", "unconfirmed", "archived", "off", "N", "no", "não", "cancelado", "rebotado",
+     "dado de baja", "opted out", "Hard bounce", "", "Quetzal"],
+)  # fmt: skip
+def test_no_word_but_a_known_good_one_means_active(word, upload, take):
+    take(upload("lista.csv", f"email,estado\na@example.org,{word}\n"))
+    assert not Subscriber.objects.filter(state=Person.ACTIVE).exists()
+
+
+def test_an_unknown_value_is_decided_by_the_editor(upload, check, staff_client, run_tasks):
+    job = check(
+        upload("lista.csv", "email,estado\na@example.org,Quetzal\nb@example.org,activo\nc@example.org,Quetzal\n")
+    )
+    assert (job.values["1"], job.counts) == ({"quetzal": 2, "activo": 1}, {"undecided": 2, "new": 1})
+    page = staff_client.get(f"/admin/newsletter/imports/{job.pk}/").content.decode()
+    assert "2 × quetzal" in page
+    assert "please decide" in page
+    staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
+    run_tasks()
+    assert not Subscriber.objects.exists()
+    check(job, meanings={"meaning-file-0": "active", "meaning-1-0": "left", "meaning-1-1": "active"})
+    assert job.counts == {"left": 2, "new": 1}
+
+
+def test_a_renamed_list_of_mailchimp_has_to_be_explained(upload, take):
+    job = take(upload("lista.csv", "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,2019-03-01 10:00:00\n"))
+    assert (job.state, job.counts) == (State.CHECKED, {"undecided": 1})
+
+
+def test_only_the_dry_run_that_was_seen_is_imported(upload, check, staff_client, run_tasks):
+    job = check(upload("lista.csv", "email,name\na@example.org,A\n"))
+    seen = job.attempts
+    check(job, {"email": 0})
+    staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": seen})
+    run_tasks()
+    assert not Subscriber.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x", " =1", "\x01=1", "\u200b=1"]
+)
+def test_no_cell_becomes_a_formula(cell):
+    assert imports.inert(cell) == f"'{cell}"
+    assert imports.inert("Rosa") == "Rosa"
