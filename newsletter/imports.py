@@ -61,6 +61,9 @@ class Outcome(TextChoices):
 STATES = {Outcome.NEW: State.ACTIVE, Outcome.LEFT: State.UNSUBSCRIBED, Outcome.BOUNCED: State.BOUNCED}
 ENDS = {Outcome.LEFT: Kind.LEFT, Outcome.BOUNCED: Kind.BOUNCED}
 ENDED_STATES = {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}
+INVISIBLE = re.compile(
+    "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe0f]"
+)  # what joins emoji, turns letters round, or shows nothing
 VALUES = 50  # different values of a status column; whatever comes after them is one more
 FILE = "file"  # stands for a status column: what the whole file says about its people
 # The strongest first: what is not understood stops the line, whatever the other columns say.
@@ -116,11 +119,10 @@ class Reader:
         try:
             line.email = addresses.normalise(self._cell(cells, "email"))
             addresses.check_welcome(line.email)
-            names = [self._cell(cells, what) for what in ("first_name", "last_name")]
-            line.name = addresses.clean_name(self._cell(cells, "name") or " ".join(filter(None, names)))
         except ValidationError as error:
             line.outcome, line.reason = Outcome.BAD, str(error.messages[0])
             return line
+        line.name = self._name(cells)
         line.language = self._language(self._cell(cells, "language"))
         line.country = self._country(self._cell(cells, "country"))
         line.topics = self._topics(self._cell(cells, "topics"))
@@ -133,6 +135,17 @@ class Reader:
     def _cell(self, cells, what):
         column = self.mapping.get(what)
         return cells[column].strip() if column is not None and column < len(cells) else ""
+
+    def _name(self, cells):
+        """The name; the surname stands in a column of its own in many lists, beside a column called “name”. Nobody is lost for a
+        name that is refused."""
+        first = self._cell(cells, "first_name") or self._cell(cells, "name")
+        last = self._cell(cells, "last_name")
+        name = " ".join([first] if fold(last) in fold(first) else [first, last])
+        try:
+            return addresses.clean_name(INVISIBLE.sub("", " ".join(name.split())))
+        except ValidationError:
+            return ""
 
     def _language(self, text):
         short = text.lower().replace("_", "-")[:2]
@@ -322,7 +335,9 @@ def work(job, seconds):
     with override(job.editor_language), open_file(job) as file:
         reader = Reader(job)
         with tables.rows(file, job.encoding, job.delimiter) as cells:
-            numbered = itertools.islice(enumerate(cells, 1), 1 + job.lines, None)  # counted as a spreadsheet does
+            numbered = itertools.islice(
+                enumerate(cells, 1), job.first_line + job.lines, None
+            )  # counted as a spreadsheet does
             while batch := list(itertools.islice(numbered, BATCH)):
                 lines = [reader.read(number, row) for number, row in batch if any(row)]
                 job.values = reader.counts
@@ -506,7 +521,7 @@ def forecast(job):
     yield "\ufeff" + writer.writerow([_("Line"), _("E-mail"), _("Outcome"), _("Reason")])
     reader, seen = Reader(job), Seen()
     with open_file(job) as file, tables.rows(file, job.encoding, job.delimiter) as cells:
-        numbered = itertools.islice(enumerate(cells, 1), 1, None)
+        numbered = itertools.islice(enumerate(cells, 1), job.first_line, None)
         while batch := list(itertools.islice(numbered, BATCH)):
             lines = [reader.read(number, row) for number, row in batch if any(row)]
             judge(lines, seen)

@@ -3,26 +3,33 @@
 import codecs
 import csv
 import io
+import itertools
 import re
 import zipfile
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from xml.etree.ElementTree import ParseError
 
 import openpyxl
+from core.markup import REFUSED_BY_XML, without_control_characters
 from core.search import fold
 from core.uploads import check_archive
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from . import exporters
+from . import addresses, exporters
 
-SAMPLE_BYTES = 256 * 1024
+SAMPLE_BYTES, SAMPLE_LINES = 256 * 1024, 5
+MOST_TEXT_BYTES = 64 * 1024 * 1024  # of a workbook, unpacked: some 200 MB of memory
+MOST_LINES_IN_CELLS = 20  # lines that one person's cells may take
+SEPARATOR_LINE = re.compile(r"\ufeff?sep=([,;\t|])\s*$", re.IGNORECASE | re.MULTILINE)  # Excel's
 DELIMITERS = [",", ";", "\t", "|"]
 MARKS = [(codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")]
 csv.field_size_limit(1024 * 1024)
 
 UNREADABLE = _("This file cannot be read as a table. Please export it as CSV (UTF-8) or XLSX.")
+TOO_LARGE = _("This workbook holds too much text to be read. Please export the list alone, as CSV (UTF-8).")
 NO_LINES = _("The file holds no lines below its headings.")
 
 # What a column may be, and how the programs that people come from call it (folded, letters and digits only).
@@ -48,6 +55,8 @@ class Table:
     sample: list = field(default_factory=list)
     encoding: str = ""
     delimiter: str = ""
+    first_line: int = 0  # lines before the first person's
+    address_column: int = None  # where there are no headings
 
     @property
     def program(self):
@@ -58,7 +67,7 @@ class Table:
     def mapping(self):
         """What each column most likely is: {what: number of the column}, and {"status": [numbers of columns]}."""
         keys = [key_of(heading) for heading in self.headings]
-        found = {}
+        found = {} if self.address_column is None else {"email": self.address_column}
         for what, names in HEADINGS.items():
             match = next((keys.index(name) for name in names if name in keys), None)
             if match is not None and match not in found.values():
@@ -80,37 +89,75 @@ def is_xlsx(file):
 
 def inspect(file):
     """The Table that an open binary file holds, with its first lines. Raises ValidationError with a message for the editor."""
+    table = Table([])
+    if is_xlsx(file):
+        check_archive(file, "xl/workbook.xml")
+        _check_texts(file)
+    else:
+        table.encoding, table.delimiter = _inspect_csv(file)
     try:
-        if is_xlsx(file):
-            check_archive(file, "xl/workbook.xml")
-            table = Table([])
-        else:
-            table = _inspect_csv(file)
         with rows(file, table.encoding, table.delimiter) as lines:
-            table.headings = [cell.strip() for cell in next(lines, [])]
-            for _number, cells in zip(range(5), lines, strict=False):
-                table.sample.append(cells)
-    except (UnicodeError, csv.Error, zipfile.BadZipFile, ParseError, ValueError, KeyError, OSError) as error:
+            _read_start(table, lines)
+    except ValidationError:
+        raise
+    except Exception as error:  # whatever a damaged workbook makes of openpyxl
         raise ValidationError(UNREADABLE) from error
-    if not table.headings or not any(table.headings):
+    if not any(table.headings):
         raise ValidationError(UNREADABLE)
     if not table.sample:
         raise ValidationError(NO_LINES)
     return table
 
 
+def _read_start(table, lines):
+    """Read headings and first lines. A list that begins with a person has no headings, and loses nobody."""
+    for cells in lines:
+        table.first_line += 1
+        if any(cells):
+            break
+    else:
+        return
+    if any(_is_address(cell) for cell in cells):
+        table.first_line -= 1
+        table.sample.append(cells)
+        table.headings = [gettext("Column %(number)s") % {"number": number} for number in range(1, len(cells) + 1)]
+        table.address_column = next(number for number, cell in enumerate(cells) if _is_address(cell))
+    else:
+        table.headings = [cell.strip() for cell in cells]
+    table.sample += itertools.islice((cells for cells in lines if any(cells)), SAMPLE_LINES - len(table.sample))
+
+
+def _is_address(cell):
+    try:
+        return bool(addresses.normalise(cell))
+    except ValidationError:
+        return False
+
+
+def _check_texts(file):
+    """Refuse a workbook whose texts would not fit into the memory of a worker: openpyxl reads all of them at once."""
+    with zipfile.ZipFile(file) as archive:
+        size = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith("sharedStrings.xml"))
+    if size > MOST_TEXT_BYTES:
+        raise ValidationError(TOO_LARGE)
+
+
 def _inspect_csv(file):
+    """(encoding, delimiter) of a text file. Raises ValidationError if it is none."""
     encoding = _encoding(file)
     file.seek(0)
-    sample = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(SAMPLE_BYTES))
-    if "\0" in sample:
+    sample = codecs.getincrementaldecoder(encoding)(ERRORS).decode(file.read(SAMPLE_BYTES))
+    if len(REFUSED_BY_XML.findall(sample)) > len(sample) // 10:
         raise ValidationError(UNREADABLE)
-    first = sample.lstrip("\ufeff").split("\n", 1)[0]
-    return Table([], encoding=encoding, delimiter=max(DELIMITERS, key=first.count))
+    said = SEPARATOR_LINE.match(sample)
+    if said:
+        return encoding, said[1]
+    first = next((line for line in sample.lstrip("\ufeff").splitlines() if line.strip(" ,;|\t")), "")
+    return encoding, max(DELIMITERS, key=first.count)
 
 
 def _encoding(file):
-    """The encoding of a text file: by its mark, by the zero bytes of UTF-16, UTF-8 if all of it is, else Windows' Latin."""
+    """The encoding of a text file: by its mark, by the zero bytes of UTF-16, else UTF-8, with Windows' Latin in between."""
     file.seek(0)
     start = file.read(4096)
     for mark, encoding in MARKS:
@@ -120,32 +167,79 @@ def _encoding(file):
         return "utf-16-le"
     if start[::2].count(0) > len(start) // 4:
         return "utf-16-be"
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    file.seek(0)
-    try:
-        while block := file.read(SAMPLE_BYTES):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "cp1252"
     return "utf-8"
+
+
+def _as_windows_latin(error):
+    """An error handler for decoding (codecs): bytes that are no UTF-8 are Windows' Latin, as in lists put together by hand."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+ERRORS = "clac.windows-latin"
+codecs.register_error(ERRORS, _as_windows_latin)
 
 
 @contextmanager
 def rows(file, encoding, delimiter):
-    """An iterator over the lines of an open binary file, each a list of strings, headings first, in constant memory."""
+    """An iterator over the lines of an open binary file, each a list of strings, in constant memory; the first ones may be empty."""
     file.seek(0)
     if not encoding:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         try:
-            yield (
-                ["" if cell is None else str(cell) for cell in line] for line in book.active.iter_rows(values_only=True)
-            )
+            yield _rows_of_book(book)
         finally:
             book.close()
     else:
-        text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+        text = io.TextIOWrapper(file, encoding, errors=ERRORS, newline="")
         try:
-            yield csv.reader(text, delimiter=delimiter)
+            yield _rows_of_text(map(without_control_characters, text), delimiter)
         finally:
             text.detach()  # the file is not ours to close
+
+
+def _rows_of_book(book):
+    """The lines of the sheet that was open when the workbook was saved, or of its first one: a chart is no table."""
+    sheets = book.worksheets
+    if not sheets:
+        raise ValidationError(UNREADABLE)
+    sheet = book.active if book.active in sheets else sheets[0]
+    for line in sheet.iter_rows(values_only=True):
+        yield ["" if cell is None else without_control_characters(str(cell)) for cell in line]
+
+
+def _rows_of_text(lines, delimiter):
+    """The lines of a CSV text. A quotation mark that is never closed is a letter: it does not swallow the lines after it."""
+    waiting = deque()
+    while True:
+        record = []
+        for line in itertools.chain(_taken(waiting), lines):
+            record.append(line)
+            cells = _cells(record, delimiter)
+            if cells is not None or len(record) == MOST_LINES_IN_CELLS:
+                break
+        if not record:
+            return
+        if cells is None:
+            cells = next(csv.reader(record[:1], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
+            waiting.extendleft(reversed(record[1:]))
+        is_said = len(record) == 1 and SEPARATOR_LINE.match(record[0])
+        yield [] if is_said else cells
+
+
+def _taken(waiting):
+    while waiting:
+        yield waiting.popleft()
+
+
+def _cells(record, delimiter):
+    """The cells of the physical lines of a record, or None if a quotation mark is still open after them."""
+    if len(record) == 1 and '"' not in record[0]:
+        return next(csv.reader(record, delimiter=delimiter), [])
+    try:
+        return next(csv.reader(record, delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            return None
+        return next(csv.reader(record, delimiter=delimiter), [])

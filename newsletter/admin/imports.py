@@ -41,7 +41,8 @@ def upload(request):
 def _keep(job, table, request):
     job.file_name = job.file.name[:200]
     job.total_bytes = job.file.size
-    job.headings, job.encoding, job.delimiter = table.headings, table.encoding, table.delimiter
+    job.headings, job.first_line = table.headings, table.first_line
+    job.encoding, job.delimiter = table.encoding, table.delimiter
     job.origin, job.mapping, job.created_by = table.program, table.mapping, request.user
     job.editor_language = get_language()
     job.save()

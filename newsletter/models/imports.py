@@ -44,6 +44,7 @@ class SubscriberImport(LeasedModel):
     delimiter = models.CharField(max_length=1, blank=True, editable=False)
     origin = models.CharField(_("exported by"), max_length=20, blank=True)
     headings = models.JSONField(default=list)
+    first_line = models.PositiveSmallIntegerField(default=1, editable=False)  # lines before the first person's
     mapping = models.JSONField(default=dict)  # {what it is: number of its column; of states: numbers}
     values = models.JSONField(default=dict, editable=False)  # {status column: {value: number of lines}}
     meanings = models.JSONField(default=dict, editable=False)  # {status column: {value: what the editor says it means}}
