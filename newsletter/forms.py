@@ -11,7 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from . import addresses, exporters, previews, tables
+from . import addresses, cells, exporters, previews, tables
 from .models import Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
@@ -320,6 +320,17 @@ class MappingForm(forms.Form):
         self.job = job
         for column, counts in job.values.items():
             self._ask_meanings(column, counts)
+        if job.is_order_unclear or job.date_order:
+            self.fields["date_order"] = forms.ChoiceField(
+                label=_("Dates such as 03/04/2023"),
+                choices=[
+                    ("", _("– please decide –")),
+                    (cells.DAY_FIRST, _("the day comes first: 3 April")),
+                    (cells.MONTH_FIRST, _("the month comes first: 4 March")),
+                ],
+                required=False,
+                initial=job.date_order,
+            )
 
     def _ask_meanings(self, column, counts):
         """A field for each value of a status column: with its number of lines, and what it will mean."""

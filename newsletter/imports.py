@@ -13,7 +13,7 @@ import time
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from core.countries import COUNTRIES
@@ -21,17 +21,16 @@ from core.leases import claim
 from core.models import Topic
 from core.redaction import BLANK, addresses_in
 from core.search import fold
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.db.models import F, TextChoices
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from . import addresses, exporters, subscriptions, tables
+from . import cells as cells_
 from .exporters import Meaning
 from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 from .models.imports import IMPORTS, name_for_upload, private_storage
@@ -111,6 +110,7 @@ class Reader:
             with override(code):
                 self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
         self.counts = {column: Counter(values) for column, values in job.values.items()}
+        self.dates = Counter()
         self.states = [(column, tables.key_of(job.headings[column])) for column in self.mapping.get("status", [])]
 
     def read(self, number, cells):
@@ -119,15 +119,15 @@ class Reader:
         try:
             line.email = addresses.normalise(self._cell(cells, "email"))
             addresses.check_welcome(line.email)
+            dates = [self._moment(self._cell(cells, what)) for what in ("asked_at", "confirmed_at")]
         except ValidationError as error:
             line.outcome, line.reason = Outcome.BAD, str(error.messages[0])
             return line
         line.name = self._name(cells)
-        line.language = self._language(self._cell(cells, "language"))
+        line.language = cells_.language(self._cell(cells, "language")) or self.job.language
         line.country = self._country(self._cell(cells, "country"))
         line.topics = self._topics(self._cell(cells, "topics"))
-        line.asked_at = _moment(self._cell(cells, "asked_at"))
-        line.confirmed_at = _moment(self._cell(cells, "confirmed_at"))
+        line.asked_at, line.confirmed_at = dates
         line.origin = _network(self._cell(cells, "ip"))
         line.outcome = self._outcome(cells)
         return line
@@ -147,9 +147,17 @@ class Reader:
         except ValidationError:
             return ""
 
-    def _language(self, text):
-        short = text.lower().replace("_", "-")[:2]
-        return next((code for code, _name in settings.LANGUAGES if code[:2] == short), self.job.language)
+    def _moment(self, text):
+        """A date of the file, or None: there is none, or nobody knows yet whether its day or its month comes first."""
+        told = cells_.order_in(text)
+        if told:
+            self.dates[told] += 1
+        if told == cells_.EITHER and not self.job.order:
+            return None
+        try:
+            return cells_.moment(text, self.job.order)
+        except ValueError:
+            raise ValidationError(_("This date makes no sense: %(date)s") % {"date": text[:40]}) from None
 
     def _country(self, text):
         return text.upper() if re.fullmatch(r"[A-Za-z]{2}", text) else self.countries.get(fold(text), "")
@@ -181,18 +189,6 @@ def _default_locale():
     from .models import default_locale
 
     return default_locale()
-
-
-def _moment(text):
-    """A date and time as exports write it, in UTC where it names no zone; None if there is none or it makes no sense."""
-    if not text:
-        return None
-    try:
-        found = parse_datetime(text.replace("/", "-")) or datetime.strptime(text[:10].replace("/", "-"), "%Y-%m-%d")
-    except ValueError:
-        return None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found if found < timezone.now() else None
 
 
 def _network(text):
@@ -341,6 +337,7 @@ def work(job, seconds):
             while batch := list(itertools.islice(numbered, BATCH)):
                 lines = [reader.read(number, row) for number, row in batch if any(row)]
                 job.values = reader.counts
+                job.dates = job.dates if job.state == SubscriberImport.State.IMPORTING else reader.dates
                 _commit(job, lines, len(batch), file.tell(), seen)
                 if not is_trial and time.monotonic() > until:
                     return True
@@ -365,7 +362,7 @@ def open_file(job):
 
 def _rewind(job):
     job.bad_lines.all().delete()
-    job.lines, job.done_bytes, job.counts, job.values = 0, 0, {}, {}
+    job.lines, job.done_bytes, job.counts, job.values, job.dates = 0, 0, {}, {}, {}
 
 
 def _commit(job, lines, number, position, seen):
@@ -427,12 +424,13 @@ def _advance(job, lines, number, position):
         done_bytes=job.done_bytes,
         counts=job.counts,
         values=job.values,
+        dates=job.dates,
         lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
     ):
         raise Lost
 
 
-def begin(job, state, mapping=None, meanings=None, seen=None):
+def begin(job, state, mapping=None, meanings=None, date_order="", seen=None):
     """Start the dry run (CHECKING), of other columns if `mapping` says so, or the import (IMPORTING), from the first line.
 
     `seen` is the number of the dry run that the editor looked at: of another one nothing is imported, nor of one that left
@@ -447,9 +445,10 @@ def begin(job, state, mapping=None, meanings=None, seen=None):
         if row.state not in sources:
             return False
         if state == SubscriberImport.State.IMPORTING and (
-            Outcome.UNDECIDED in row.counts or (seen is not None and seen != row.attempts)
+            Outcome.UNDECIDED in row.counts or row.is_order_unclear or (seen is not None and seen != row.attempts)
         ):
             return False
+        row.date_order = date_order or (row.order or "" if state == SubscriberImport.State.IMPORTING else "")
         _rewind(row)
         row.state, row.lease_until, row.problem = state, None, ""
         row.mapping = row.mapping if mapping is None else mapping

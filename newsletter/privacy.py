@@ -283,6 +283,8 @@ declare(
             "mapping",
             "values",
             "meanings",
+            "dates",
+            "date_order",
             "counts",
             "editor_language",
         ],

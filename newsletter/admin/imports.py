@@ -61,7 +61,7 @@ def show(request, pk):
         request.POST if request.method == "POST" else None, job=job, sample=table.sample if table else []
     )
     if request.method == "POST" and table and form.is_valid():
-        if imports.begin(job, State.CHECKING, form.mapping, form.meanings):
+        if imports.begin(job, State.CHECKING, form.mapping, form.meanings, form.cleaned_data.get("date_order", "")):
             work_on_imports.enqueue()
         else:
             _refuse(request, job)

@@ -10,6 +10,8 @@ from django.core.files.storage import storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from newsletter import cells
+
 IMPORTS = "imports"  # the folder of the private storage
 
 
@@ -60,6 +62,8 @@ class SubscriberImport(LeasedModel):
             "Where and when they asked for the newsletter, and the words they agreed to. It is kept with each subscription as proof."
         ),
     )
+    dates = models.JSONField(default=dict, editable=False)  # {order of the numbers: how many dates tell it}
+    date_order = models.CharField(max_length=3, blank=True)  # as an editor chose it, or as all dates tell it
     total_bytes = models.BigIntegerField(default=0, editable=False)
     done_bytes = models.BigIntegerField(default=0, editable=False)
     lines = models.PositiveIntegerField(_("lines"), default=0, editable=False)
@@ -79,6 +83,16 @@ class SubscriberImport(LeasedModel):
 
     def __str__(self):
         return self.file_name
+
+    @property
+    def order(self):
+        """The order of the numbers in its dates, or None."""
+        return self.date_order or cells.order_of(self.dates)
+
+    @property
+    def is_order_unclear(self):
+        """Whether a person has to say the order of the numbers in its dates."""
+        return bool(self.dates.get(cells.EITHER)) and not self.order
 
     @property
     def percent(self):
