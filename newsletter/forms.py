@@ -286,6 +286,11 @@ class UploadForm(forms.ModelForm):
         }
 
 
+def field_of_meaning(column, value):
+    """The name of the field that says what a value of a status column means: a page that is out of date decides nothing else."""
+    return f"meaning-{column}-{value.encode().hex()}"
+
+
 class MappingForm(forms.Form):
     """What the columns of an import are."""
 
@@ -338,13 +343,13 @@ class MappingForm(forms.Form):
         is_file = column == "file"
         heading = _("the whole file") if is_file else self.job.headings[int(column)]
         key = "" if is_file else tables.key_of(self.job.headings[int(column)])
-        for place, (value, number) in enumerate(counts.items()):
+        for value, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
             known = (
                 exporters.meaning_of_file(self.job.file_name, self.job.origin)
                 if is_file
                 else exporters.meaning_of(key, value)
             )
-            self.fields[f"meaning-{column}-{place}"] = forms.ChoiceField(
+            self.fields[field_of_meaning(column, value)] = forms.ChoiceField(
                 label=f"{heading}: {value}",
                 choices=[("", _("– please decide –")), *exporters.Meaning.choices],
                 required=False,
@@ -357,9 +362,7 @@ class MappingForm(forms.Form):
         """{status column: {value: what it means}}, of the values that were shown."""
         return {
             column: {
-                value: said
-                for place, value in enumerate(counts)
-                if (said := self.cleaned_data.get(f"meaning-{column}-{place}"))
+                value: said for value in counts if (said := self.cleaned_data.get(field_of_meaning(column, value)))
             }
             for column, counts in self.job.values.items()
         }

@@ -136,7 +136,7 @@ def site(settings, tmp_path):
     """The site with its files in a folder of its own, mail that stays there, messages in the session, and an alarm address."""
     settings.LOCAL_MAIL_DIR = tmp_path / "mail"
     settings.BACKUP_DIR = str(tmp_path / "backups")
-    for folder in (storages["private"].location, settings.MEDIA_ROOT):  # what other tests left
+    for folder in (storages["private"].location, Path(settings.MEDIA_ROOT) / "documents"):  # what other tests left
         shutil.rmtree(folder, ignore_errors=True)
     settings.EMAIL_BACKEND = "core.localmail.EmailBackend"
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -239,7 +239,7 @@ def _import_lists(staff, work):
         "done.csv": text.replace(ANYBODY, "done@example.org").encode("utf-16"),
         f"{ADDRESS}.csv": text.replace(ANYBODY, "checked@example.org").encode(),
         "checked.xlsx": xlsx(*rows[:1], ["sheet@example.org", "Sara"], *rows[1:]),
-        "uploaded.csv": f"{ADDRESS};{NAME}\nnobody@example.org;Nadie\n".encode("latin-1"),
+        "uploaded.csv": f"De {ADDRESS}: correo;{NAME}\nnobody@example.org;Nadie\n".encode("latin-1"),
     }
     for name, content in lists.items():
         data = {"file": SimpleUploadedFile(name, content), "language": "es", "provenance": f"Feria, de {ADDRESS}"}

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.chart import BarChart
 
-from newsletter import addresses, imports, tables
+from newsletter import addresses, exporters, imports, tables
 from newsletter.admin import imports as admin_imports
-from newsletter.forms import MappingForm
+from newsletter.forms import MappingForm, field_of_meaning
 from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, SubscriberImport, Suppression
 
 pytestmark = pytest.mark.django_db
@@ -553,14 +553,14 @@ WHO_IS_WHO = {
         "lista.csv",
         "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_REASON\n"
         'a@example.org,A,2,2019-03-01 10:00:00,2019-03-01 10:01:00,2023-06-07 08:09:10,Junio,"NORMAL"\n',
-        {"meaning-file-0": "active"},
+        {field_of_meaning("file", exporters.EMPTY): "active"},
         {"a": Person.UNSUBSCRIBED},
     ),
     "Mailchimp, cleaned, renamed": (
         "lista.csv",
         "Email Address,MEMBER_RATING,OPTIN_TIME,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE\n"
         "a@example.org,2,2019-03-01 10:00:00,2023-06-07 08:09:10,Junio\n",
-        {"meaning-file-0": "active"},
+        {field_of_meaning("file", exporters.EMPTY): "active"},
         {"a": Person.BOUNCED},
     ),
     "Mailchimp, nonsubscribed": ("nonsubscribed_email_audience_export_1a2b.csv", "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,\n", {}, {"a": Person.UNSUBSCRIBED}),
@@ -641,7 +641,8 @@ def test_an_unknown_value_is_decided_by_the_editor(upload, check, staff_client, 
     staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
     run_tasks()
     assert not Subscriber.objects.exists()
-    check(job, meanings={"meaning-file-0": "active", "meaning-1-0": "left", "meaning-1-1": "active"})
+    said = {("file", exporters.EMPTY): "active", ("1", "quetzal"): "left", ("1", "activo"): "active"}
+    check(job, meanings={field_of_meaning(*value): meaning for value, meaning in said.items()})
     assert job.counts == {"left": 2, "new": 1}
 
 
