@@ -317,6 +317,27 @@ class Lost(Exception):
     """The import was cancelled, or another worker has taken it up."""
 
 
+def look(job):
+    """Find out what a claimed import's file holds. Raises Lost, or ValidationError in the editor's language."""
+    with override(job.editor_language), open_file(job) as file:
+        try:
+            table = tables.inspect(file)
+        except ValidationError as error:
+            raise ValidationError([str(message) for message in error.messages]) from error
+    held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
+    held.update(
+        state=SubscriberImport.State.UPLOADED,
+        lease_until=None,
+        headings=table.headings,
+        sample=table.sample,
+        first_line=table.first_line,
+        encoding=table.encoding,
+        delimiter=table.delimiter,
+        origin=table.program,
+        mapping=table.mapping,
+    )
+
+
 def work(job, seconds):
     """Work on a claimed import for about `seconds`; return whether anything is left to do. Raises Lost.
 
@@ -471,7 +492,7 @@ def _close(imports, **fields):
     job = imports.select_for_update(of=("self",)).first()
     if job is None:
         return False
-    SubscriberImport.objects.filter(pk=job.pk).update(file="", **fields)
+    SubscriberImport.objects.filter(pk=job.pk).update(file="", sample=[], **fields)
     if job.file:
         transaction.on_commit(partial(job.file.storage.delete, job.file.name))
     return True
@@ -482,8 +503,14 @@ def work_on_next(seconds):
     waiting = SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)
     for job in claim(waiting, 1, LEASE_SECONDS):
         try:
+            if job.state == SubscriberImport.State.LOOKING:
+                look(job)
+                return True
             is_left = work(job, seconds)
         except Lost:
+            return True
+        except ValidationError as error:
+            _finish(job, SubscriberImport.State.FAILED, problem=" ".join(error.messages))
             return True
         except Exception as error:
             logger.exception("Import %s stopped", job.pk)
@@ -587,6 +614,8 @@ def forget(pattern):
         if _names(pattern, job.headings):  # a list without headings: its first line is taken for them
             SubscriberImport.objects.filter(pk=job.pk).update(headings=[BLANK] * len(job.headings))
             number += 1
+        kept = [row for row in job.sample if not _names(pattern, row)]
+        SubscriberImport.objects.filter(pk=job.pk).exclude(sample=kept).update(sample=kept)
         if any(_names(pattern, row) for row in _rows_of_file(job)):
             _rewrite(job, pattern)
             number += 1

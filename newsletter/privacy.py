@@ -211,7 +211,7 @@ class Imports(Place):
         "the person's lines are emptied, also in a file that is still needed; other people's lines stay as they are"
     )
     columns = {
-        "newsletter.SubscriberImport": ["file", "file_name", "headings", "provenance", "problem"],
+        "newsletter.SubscriberImport": ["file", "file_name", "headings", "sample", "provenance", "problem"],
         "newsletter.ImportLine": ["cells", "reason"],
     }
 

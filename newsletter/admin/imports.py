@@ -2,7 +2,6 @@
 
 from core.i18n import in_language
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -11,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
-from newsletter import imports, tables
+from newsletter import imports
 from newsletter.forms import MappingForm, UploadForm
 from newsletter.models import SubscriberImport
 from newsletter.tasks import work_on_imports
@@ -27,25 +26,13 @@ def upload(request):
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         job = form.save(commit=False)
-        try:
-            table = tables.inspect(form.cleaned_data["file"].file)
-        except ValidationError as error:
-            form.add_error("file", error)
-        else:
-            _keep(job, table, request)
-            return redirect("newsletter_import", job.pk)
+        job.file_name, job.total_bytes, job.created_by = job.file.name[:200], job.file.size, request.user
+        job.state, job.editor_language = State.LOOKING, get_language()
+        job.save()
+        work_on_imports.enqueue()
+        return redirect("newsletter_import", job.pk)
     page = Paginator(SubscriberImport.objects.select_related("created_by"), 30).get_page(request.GET.get("p"))
     return render(request, "newsletter/admin/imports.html", {"form": form, "imports": page})
-
-
-def _keep(job, table, request):
-    job.file_name = job.file.name[:200]
-    job.total_bytes = job.file.size
-    job.headings, job.first_line = table.headings, table.first_line
-    job.encoding, job.delimiter = table.encoding, table.delimiter
-    job.origin, job.mapping, job.created_by = table.program, table.mapping, request.user
-    job.editor_language = get_language()
-    job.save()
 
 
 @may_import
@@ -53,25 +40,14 @@ def _keep(job, table, request):
 def show(request, pk):
     """One import: the columns to assign, the progress, what came of it."""
     job = get_object_or_404(SubscriberImport, pk=pk)
-    try:
-        table = _sample(job) if job.state in {State.UPLOADED, State.CHECKED} else None
-    except imports.Lost:  # it ended just now
-        return redirect("newsletter_import", pk)
-    form = MappingForm(
-        request.POST if request.method == "POST" else None, job=job, sample=table.sample if table else []
-    )
-    if request.method == "POST" and table and form.is_valid():
+    form = MappingForm(request.POST if request.method == "POST" else None, job=job, sample=job.sample)
+    if request.method == "POST" and job.state in {State.UPLOADED, State.CHECKED} and form.is_valid():
         if imports.begin(job, State.CHECKING, form.mapping, form.meanings, form.cleaned_data.get("date_order", "")):
             work_on_imports.enqueue()
         else:
             _refuse(request, job)
         return redirect("newsletter_import", pk)
     return render(request, "newsletter/admin/import.html", {"form": form, **_progress(job)})
-
-
-def _sample(job):
-    with imports.open_file(job) as file:
-        return tables.inspect(file)
 
 
 def _progress(job):

@@ -29,6 +29,7 @@ class SubscriberImport(LeasedModel):
     """A file of addresses on its way in. A task works through it in batches; each batch and its progress are one transaction."""
 
     class State(models.TextChoices):
+        LOOKING = "looking", _("being looked into")
         UPLOADED = "uploaded", _("columns to be assigned")
         CHECKING = "checking", _("being checked")
         CHECKED = "checked", _("checked, nothing imported yet")
@@ -37,7 +38,7 @@ class SubscriberImport(LeasedModel):
         FAILED = "failed", _("stopped by an error")
         CANCELLED = "cancelled", _("cancelled")
 
-    WORKING = [State.CHECKING, State.IMPORTING]
+    WORKING = [State.LOOKING, State.CHECKING, State.IMPORTING]
 
     file = models.FileField(_("file"), storage=private_storage, upload_to=name_for_upload)
     file_name = models.CharField(_("file"), max_length=200)
@@ -46,6 +47,7 @@ class SubscriberImport(LeasedModel):
     delimiter = models.CharField(max_length=1, blank=True, editable=False)
     origin = models.CharField(_("exported by"), max_length=20, blank=True)
     headings = models.JSONField(default=list)
+    sample = models.JSONField(default=list, editable=False)  # the cells of the first people
     first_line = models.PositiveSmallIntegerField(default=1, editable=False)  # lines before the first person's
     mapping = models.JSONField(default=dict)  # {what it is: number of its column; of states: numbers}
     values = models.JSONField(default=dict, editable=False)  # {status column: {value: number of lines}}

@@ -5,6 +5,8 @@ async function refresh() {
   if (box.querySelector("#progress").dataset.running !== "yes") return
   const answer = await fetch(box.dataset.progressUrl)
   if (answer.ok) box.innerHTML = await answer.text()
+  // What can be done now stands elsewhere on the page.
+  if (box.querySelector("#progress").dataset.running !== "yes") return location.reload()
   setTimeout(refresh, 2000)
 }
 

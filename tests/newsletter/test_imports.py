@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from datetime import date, timedelta
 
@@ -17,7 +18,6 @@ from hypothesis import strategies as st
 from openpyxl.chart import BarChart
 
 from newsletter import addresses, exporters, imports, tables
-from newsletter.admin import imports as admin_imports
 from newsletter.forms import MappingForm, field_of_meaning
 from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, SubscriberImport, Suppression
 
@@ -50,7 +50,7 @@ EXPORTS = {
 
 
 @pytest.fixture
-def upload(staff_client):
+def upload(staff_client, run_tasks):
     """Upload a file as an editor; return the import: `upload("list.csv", "email\\na@example.org\\n")`."""
 
     def send(name, content, provenance="Hoja de inscripción de la feria, 2024"):
@@ -59,7 +59,10 @@ def upload(staff_client):
             "/admin/newsletter/imports/",
             {"file": SimpleUploadedFile(name, content), "language": "es", "provenance": provenance},
         )
-        return SubscriberImport.objects.latest("pk") if response.status_code == 302 else response
+        if response.status_code != 302:
+            return response
+        run_tasks()
+        return SubscriberImport.objects.latest("pk")
 
     return send
 
@@ -301,8 +304,9 @@ def test_a_damaged_workbook_is_refused_in_words(member, damage, upload):
                 archive.writestr(name, whole.read(name))
             elif damage == "torn":
                 archive.writestr(name, whole.read(name)[:60])
-    response = upload("lista.xlsx", file.getvalue())
-    assert response.context["form"].errors["file"]
+    job = upload("lista.xlsx", file.getvalue())
+    assert job.state == State.FAILED
+    assert re.search("cannot be read as a table|not what its name says", job.problem)
 
 
 def test_a_workbook_with_too_much_text_is_refused_before_it_fills_the_memory(upload, monkeypatch):
@@ -310,18 +314,30 @@ def test_a_workbook_with_too_much_text_is_refused_before_it_fills_the_memory(upl
     file = io.BytesIO(workbook(bool))
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("xl/sharedStrings.xml", "<sst/>" * 20)
-    response = upload("lista.xlsx", file.getvalue())
-    assert "too much text" in response.text
+    job = upload("lista.xlsx", file.getvalue())
+    assert "too much text" in job.problem
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04broken", b"\x00\x01\x02" * 50, b"email\n", b"\x89PNG\r\n\x1a\n" + b"\x00" * 100]
+    "content", [b"PK\x03\x04broken", b"\x00\x01\x02" * 50, b"email\n", b"\x89PNG\r\n\x1a\n" + b"\x00" * 100]
 )
 def test_what_is_no_table_is_refused_in_words(content, upload):
-    response = upload("list.csv", content)
-    assert response.status_code == 200
-    form = response.context["form"]
-    assert form.errors["file"]
+    job = upload("list.csv", content)
+    assert job.state == State.FAILED
+    assert "cannot be read" in job.problem or "no lines" in job.problem or "not what its name says" in job.problem
+    assert not job.file
+
+
+def test_a_file_is_never_looked_into_while_the_editor_waits(staff_client, monkeypatch, run_tasks):
+    monkeypatch.setattr(tables, "inspect", lambda file: pytest.fail("inside the request"))
+    data = {"file": SimpleUploadedFile("a.csv", b"email\na@example.org\n"), "language": "es", "provenance": "x"}
+    response = staff_client.post("/admin/newsletter/imports/", data, follow=True)
+    assert "being looked into" in response.text
+    assert "<progress" in response.text
+
+
+def test_an_empty_file_is_refused_at_once(upload):
+    assert upload("list.csv", b"").context["form"].errors["file"]
     assert not SubscriberImport.objects.exists()
 
 
@@ -332,13 +348,8 @@ def test_without_provenance_nothing_is_uploaded(upload):
 
 def test_columns_are_not_changed_under_an_import_that_another_editor_started(upload, check, staff_client, monkeypatch):
     job = check(upload("list.csv", "email,name\na@example.org,b@example.org\n"))
-    sample = admin_imports._sample
-
-    def meanwhile(read):
-        imports.begin(read, State.IMPORTING)
-        return sample(read)
-
-    monkeypatch.setattr(admin_imports, "_sample", meanwhile)
+    is_valid = MappingForm.is_valid
+    monkeypatch.setattr(MappingForm, "is_valid", lambda form: imports.begin(job, State.IMPORTING) and is_valid(form))
     data = {"column0": "name", "column1": "email"}
     answer = staff_client.post(f"/admin/newsletter/imports/{job.pk}/", data, follow=True)
     assert "That is not possible now" in answer.content.decode()
