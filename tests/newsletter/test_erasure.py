@@ -213,6 +213,8 @@ def person(site, settled, staff_client, run_tasks, issue, subscribe, call, setti
             if (make.__name__, kind) not in NOT_SAID:
                 body, content_type, headers = make(kind, str(delivery.pk))
                 assert call(make.__name__, body, content_type, headers).status_code == 200
+    # One tells of her in a way that nobody can read.
+    assert call("mailjet", json.dumps([{"time": "x", "email": ADDRESS}]).encode()).status_code == 200
     settings.EMAIL_PROVIDER = "local"
     earlier = Delivery.objects.create(
         campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent"
@@ -342,6 +344,7 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
         "newsletter_subscriber.new_email",
         "newsletter_signuprequest.email",
         "newsletter_providerevent.recipient",
+        "newsletter_incomingreport.body",
         "newsletter_importline.cells",
         "home_contactmessage.message",
         "django_tasks_database_dbtaskresult.traceback",

@@ -22,6 +22,7 @@ from newsletter.models import (
     ConsentEvent,
     Delivery,
     ImportLine,
+    IncomingReport,
     ProviderEvent,
     SignUpRequest,
     Subscriber,
@@ -330,6 +331,7 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
     campaign = Campaign.objects.create(issue=issue, state="sent", finished_at=old)
     delivery = Delivery.objects.create(campaign=campaign, subscriber=reader, language="es", error="x")
     ProviderEvent.objects.create(fingerprint="x", kind="sent", received_at=old, delivery=delivery)
+    IncomingReport.objects.create(source="brevo", fingerprint="x", state="unreadable", received_at=old)
     job = SubscriberImport.objects.create(file=ContentFile(b"email\n", "a.csv"), file_name="a.csv", provenance="x")
     ImportLine.objects.create(job=job, number=2, outcome="bad", reason="x", cells=["x"])
     SubscriberImport.objects.update(created_at=old)
@@ -350,6 +352,7 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
         "ended subscriptions": 1,
         "recipients of mails": 1,
         "messages of the provider": 1,
+        "reports as they came": 1,
         "uploaded lists": 1,
         "lines of lists": 1,
         "contact messages": 1,
