@@ -244,6 +244,7 @@ def _import_lists(staff, work):
     for name, content in lists.items():
         data = {"file": SimpleUploadedFile(name, content), "language": "es", "provenance": f"Feria, de {ADDRESS}"}
         assert staff.post("/admin/newsletter/imports/", data).status_code == 302
+        work()
         job = SubscriberImport.objects.latest("pk")
         if name != "uploaded.csv":
             columns = {f"column{column}": what for what, column in job.mapping.items() if what != "status"}
@@ -422,6 +423,8 @@ def test_an_erased_address_that_comes_with_a_list_again_is_not_kept(settled, sta
     privacy.erase(ADDRESS)
     data = {"file": SimpleUploadedFile("a.csv", f"email,name\n{ADDRESS},{NAME}\nx@example.org,X\n".encode()), "language": "es", "provenance": "x"}  # fmt: skip
     staff_client.post("/admin/newsletter/imports/", data)
+    with settled():
+        run_tasks()
     job = SubscriberImport.objects.get()
     for step, fields in (("", {"column0": "email", "column1": "name"}), ("start/", {})):
         job.refresh_from_db()

@@ -766,3 +766,9 @@ def test_an_erasure_reaches_the_calls_that_wait_and_those_that_nobody_could_read
     # What a provider goes on saying of an erased address is not kept either.
     incoming.set_aside("brevo", f'{{"email": "{ADDRESS}"}}'.encode(), "KeyError")
     assert not IncomingReport.objects.filter(source="brevo").exists()
+
+
+def test_a_time_without_a_zone_is_meant_in_utc(delivery):
+    at = (timezone.now() - timedelta(hours=9)).astimezone(UTC)
+    say(EventType.BOUNCED, delivery, at=at.replace(tzinfo=None))
+    assert ProviderEvent.objects.get().at == at

@@ -331,7 +331,7 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
     campaign = Campaign.objects.create(issue=issue, state="sent", finished_at=old)
     delivery = Delivery.objects.create(campaign=campaign, subscriber=reader, language="es", error="x")
     ProviderEvent.objects.create(fingerprint="x", kind="sent", received_at=old, delivery=delivery)
-    IncomingReport.objects.create(source="mailgun", fingerprint="x", body=b"{", state="unreadable", received_at=old)
+    IncomingReport.objects.create(source="brevo", fingerprint="x", state="unreadable", received_at=old)
     job = SubscriberImport.objects.create(file=ContentFile(b"email\n", "a.csv"), file_name="a.csv", provenance="x")
     ImportLine.objects.create(job=job, number=2, outcome="bad", reason="x", cells=["x"])
     SubscriberImport.objects.update(created_at=old)
