@@ -24,7 +24,7 @@ CONNECTIONS = 10  # the default of SMTP_CONNECTIONS
 MAILS = int(os.environ.get("BENCH_MAILS", "20000"))
 LARGE = int(os.environ.get("BENCH_ROWS", "1000000"))
 STOCK_MAILS, SOURCE_MAILS, HTML_BYTES = 1500, 20000, 25_000
-WANTED = {"stock": 6.0, "source": 0.4, "batch": 20.0}
+WANTED = {"stock": 3.5, "source": 0.4, "batch": 15.0}
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
 from . import addresses, exporters, subscriptions, tables
-from . import cells as cells_
+from .cells import EITHER, language, moment, order_in
 from .exporters import Meaning
 from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 from .models.imports import IMPORTS, name_for_upload, private_storage
@@ -124,7 +124,7 @@ class Reader:
             line.outcome, line.reason = Outcome.BAD, str(error.messages[0])
             return line
         line.name = self._name(cells)
-        line.language = cells_.language(self._cell(cells, "language")) or self.job.language
+        line.language = language(self._cell(cells, "language")) or self.job.language
         line.country = self._country(self._cell(cells, "country"))
         line.topics = self._topics(self._cell(cells, "topics"))
         line.asked_at, line.confirmed_at = dates
@@ -149,13 +149,13 @@ class Reader:
 
     def _moment(self, text):
         """A date of the file, or None: there is none, or nobody knows yet whether its day or its month comes first."""
-        told = cells_.order_in(text)
+        told = order_in(text)
         if told:
             self.dates[told] += 1
-        if told == cells_.EITHER and not self.job.order:
+        if told == EITHER and not self.job.order:
             return None
         try:
-            return cells_.moment(text, self.job.order)
+            return moment(text, self.job.order)
         except ValueError:
             raise ValidationError(_("This date makes no sense: %(date)s") % {"date": text[:40]}) from None
 
