@@ -353,7 +353,7 @@ class MappingForm(forms.Form):
                 label=f"{heading}: {value}",
                 choices=[("", _("– please decide –")), *exporters.Meaning.choices],
                 required=False,
-                initial=said.get(value) or known or "",
+                initial=said.get(value, known or ""),
                 help_text=format_lazy("{number} × {value}", number=number, value=value),
             )
 
@@ -362,7 +362,9 @@ class MappingForm(forms.Form):
         """{status column: {value: what it means}}, of the values that were shown."""
         return {
             column: {
-                value: said for value in counts if (said := self.cleaned_data.get(field_of_meaning(column, value)))
+                value: self.cleaned_data[name]
+                for value in counts
+                if (name := field_of_meaning(column, value)) in self.data
             }
             for column, counts in self.job.values.items()
         }

@@ -181,8 +181,10 @@ class Reader:
         if value not in counts and len(counts) >= VALUES:
             value, proposed = exporters.OTHERS, None
         counts[value] += 1
-        said = self.job.meanings.get(column, {}).get(value)
-        return Meaning(said) if said else proposed
+        said = self.job.meanings.get(column, {})
+        if value in said:  # empty where the editor took back what was proposed
+            return Meaning(said[value]) if said[value] else None
+        return proposed
 
 
 def _default_locale():

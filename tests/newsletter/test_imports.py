@@ -657,6 +657,13 @@ def test_an_unknown_value_is_decided_by_the_editor(upload, check, staff_client, 
     assert job.counts == {"left": 2, "new": 1}
 
 
+def test_a_meaning_that_the_editor_takes_back_is_not_known_any_more(upload, check):
+    job = check(upload("lista.csv", "email,estado\na@example.org,activo\n"))
+    assert job.counts == {"new": 1}
+    check(job, meanings={field_of_meaning("1", "activo"): ""})
+    assert job.counts == {"undecided": 1}
+
+
 def test_a_renamed_list_of_mailchimp_has_to_be_explained(upload, take):
     job = take(upload("lista.csv", "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,2019-03-01 10:00:00\n"))
     assert (job.state, job.counts) == (State.CHECKED, {"undecided": 1})
