@@ -611,7 +611,7 @@ def forget(pattern):
             ImportLine.objects.filter(pk=line.pk).update(cells=[])
             number += 1
         # The beginning of a name says what the list is, so no more is taken out than the address.
-        name = re.sub(re.escape(pattern.email), BLANK, pattern.removed_from(job.file_name), flags=re.IGNORECASE)
+        name = pattern.removed_from_name(job.file_name)
         SubscriberImport.objects.filter(pk=job.pk).exclude(file_name=name).update(file_name=name)
         if _names(pattern, job.headings):  # a list without headings: its first line is taken for them
             SubscriberImport.objects.filter(pk=job.pk).update(headings=[BLANK] * len(job.headings))

@@ -5,6 +5,7 @@ import base64
 import binascii
 import email
 import re
+import unicodedata
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
@@ -60,6 +61,12 @@ def _spelled(letter):
     octets, code = letter.encode(), ord(letter)
     percent, quoted = ("".join(f"{mark}{octet:02x}" for octet in octets) for mark in ("%(?:25)*", "="))
     forms = [re.escape(letter), percent, quoted, f"&#0*{code};", f"&#x0*{code:x};", rf"\\+u{code:04x}"]
+    if " " < letter <= "~":  # as an East Asian keyboard writes it, which IDNA takes for the same
+        forms += [chr(code + 0xFEE0)] + (["。", "｡"] if letter == "." else [])
+    if (
+        taken_apart := unicodedata.normalize("NFD", letter)
+    ) != letter:  # as macOS writes it: the letter, then its accent
+        forms.append("".join(map(_spelled, taken_apart)))
     return f"(?:{'|'.join(forms)})"
 
 
@@ -76,6 +83,7 @@ class AddressPattern:
         # VERP: bounces+rosa=example.org@provider.example
         verp = "|".join(rf"(?<![\w.]){re.escape(local)}={re.escape(name)}(?=@)" for name in spellings)
         self._pattern = re.compile(rf"{BEFORE}(?:{sure}){AFTER}|{verp}", re.IGNORECASE)
+        self._anywhere = re.compile(sure, re.IGNORECASE)
 
     def mentioned_in(self, text):
         """Whether a text holds the address."""
@@ -94,6 +102,10 @@ class AddressPattern:
             return value
         text = self._pattern.sub(BLANK, value)
         return BASE64.sub(lambda run: BLANK if self._said_by(run) else run[0], text)
+
+    def removed_from_name(self, name):
+        """The name of a file without the address, also where it runs into other words: “rosa@example.org.csv”."""
+        return self._anywhere.sub(BLANK, self.removed_from(name))
 
     def mentioned_in_mail(self, raw):
         """Whether a mail (bytes) holds the address in a header or in a part, once decoded."""

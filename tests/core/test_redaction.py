@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+import unicodedata
 from email.message import EmailMessage
 from urllib.parse import quote
 
@@ -71,6 +72,27 @@ def test_a_domain_with_other_letters_is_found_as_people_write_it():
     pattern = AddressPattern(kept)
     for text in (kept, "Rosa@ÑANDU.org", "rosa@ñandu.org", quote("rosa@ñandu.org"), json.dumps("rosa@ñandu.org")):
         assert pattern.mentioned_in(text), text
+
+
+@pytest.mark.parametrize("address", ["rosa@ñandu.org", "rosa@example.org"])
+def test_whatever_is_taken_for_the_address_is_found(address):
+    apart = unicodedata.normalize("NFD", address)  # as macOS writes it
+    for text in (
+        apart,
+        apart.upper(),
+        address.replace(".", "．"),
+        address.replace(".", "。"),
+        address.replace("g", "ｇ"),
+    ):
+        assert normalise(text) == normalise(address)
+        assert AddressPattern(normalise(address)).mentioned_in(text), ascii(text)
+
+
+@pytest.mark.parametrize("address", ["rosa@ñandu.org", "rosa@example.org"])
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_file_s_name_loses_the_address_where_it_runs_on(address, form):
+    name = unicodedata.normalize(form, f"bajas_{address.title()}.csv")
+    assert AddressPattern(normalise(address)).removed_from_name(name) == "bajas_….csv"
 
 
 @pytest.mark.parametrize("transfer", ["quoted-printable", "base64", "8bit"])
