@@ -52,8 +52,25 @@ def _decoded(run):
 
 
 def addresses_in(text):
-    """The addresses that a text names, in lower case, as a set."""
-    return {found.lower() for found in re.findall(r"[^\s<>()\[\],;:\"@\\]+@[\w-]+(?:\.[\w-]+)+", text)}
+    """The addresses that a text may name, in the form in which they are kept, as a set: all that an AddressPattern would find.
+
+    Where signs stand before an address that could be part of it, as in “'rosa@example.org'”, it is told with and without them.
+    """
+    text = unicodedata.normalize("NFKC", text).replace("。", ".")
+    found = re.findall(r"([^\s<>()\[\],;:\"@\\]+)@([\w-]+(?:\.[\w-]+)+)", text)
+    return {
+        f"{local[start.end() :]}@{_ascii(domain)}".lower()
+        for local, domain in found
+        for start in re.finditer(r"^|[^\w.+-](?!$)", local)
+    }
+
+
+def _ascii(domain):
+    """A domain in its normalised form (IDNA), as far as it has one."""
+    try:
+        return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
+        return domain
 
 
 def _spelled(letter):

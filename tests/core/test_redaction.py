@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from core.models import JobRun
-from core.redaction import AddressPattern, redact
+from core.redaction import AddressPattern, addresses_in, redact
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,6 +86,8 @@ def test_whatever_is_taken_for_the_address_is_found(address):
     ):
         assert normalise(text) == normalise(address)
         assert AddressPattern(normalise(address)).mentioned_in(text), ascii(text)
+        for around in ("{}", "<{}>", "'{}'", "“{}”", "mailto:{}", "{}."):  # a restored backup is searched in this way
+            assert normalise(address) in addresses_in(around.format(text)), ascii(text)
 
 
 @pytest.mark.parametrize("address", ["rosa@ñandu.org", "rosa@example.org"])

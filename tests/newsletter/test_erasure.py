@@ -24,7 +24,7 @@ from urllib.parse import quote, unquote
 import openpyxl
 import pytest
 from anymail.signals import AnymailTrackingEvent
-from core import localmail, privacy, readings
+from core import goodbyes, localmail, privacy, readings
 from core.forms import make_stamp
 from core.models import JobRun, PageReadings, SiteTexts, Use
 from core.schedule import JOBS, Job, run_job
@@ -42,6 +42,7 @@ from wagtail.models import Comment, ModelLogEntry, Page
 
 from home.models import ContactMessage
 from newsletter import bounces, campaigns, database, events, exporters, imports, sending, tokens
+from newsletter.addresses import normalise
 from newsletter.models import Campaign, Delivery, ImportLine, ProviderEvent, Subscriber, SubscriberImport, Suppression
 from newsletter.subscriptions import manage_url
 from tests.newsletter.test_bounces import report
@@ -550,3 +551,16 @@ def test_the_index_of_trigrams_holds_no_pieces_of_the_erased(subscribe):
     assert blocks() != before
     privacy.erase(ADDRESS)
     assert blocks() == before
+
+
+def test_a_restored_list_is_searched_for_a_domain_as_people_write_it(site, settled):
+    with settled():
+        privacy.erase(normalise("rosa@ñandu.org"))
+    Suppression.objects.all().delete()  # which the backup does not know
+    job = SubscriberImport.objects.create(file=ContentFile("email\n'Rosa@Ñandu.org'\nana@example.org\n".encode(), "a.csv"), file_name="a.csv", provenance="x", encoding="utf-8", delimiter=",")  # fmt: skip
+    with settled():
+        assert goodbyes.say_again(site / "backups", timezone.now() - timedelta(hours=1)).done == 1
+    job.refresh_from_db()
+    kept = job.file.read().decode().lower()
+    assert "rosa" not in kept
+    assert "ana@example.org" in kept
