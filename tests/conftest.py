@@ -34,6 +34,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if not IssuePage.objects.exists():
             call_command("load_starter_content", verbosity=0)
+            prepared.resize()
 
 
 @pytest.fixture(autouse=True)

@@ -27,14 +27,17 @@ MADE_FROM = [
     "site/core/renditions.py",
     "tests/prepared.py",
 ]
-# What a worker does: the resized copies of the pictures, which take seconds.
-RESIZE = """
-from core import renditions
-from wagtail.models import Page
-for page in Page.objects.filter(depth__gte=2, live=True).specific():
-    while renditions.make_all(renditions.missing_on(page)):
-        pass
-"""
+RESIZE = "from tests.prepared import resize; resize()"
+
+
+def resize():
+    """What a worker does: the resized copies of the pictures, which take seconds."""
+    from core import renditions
+    from wagtail.models import Page
+
+    for page in Page.objects.filter(depth__gte=2, live=True).specific():
+        while renditions.make_all(renditions.missing_on(page)):
+            pass
 
 
 def _digest():

@@ -54,7 +54,7 @@ def publisher(admin, browser, site):
 def publish(desk):
     desk.get_by_role("button", name="More actions").click()
     desk.get_by_role("button", name="Publish").click()
-    desk.locator(".messages .success").filter(has_text="published").first.wait_for()
+    desk.locator(".messages li").filter(has_text=re.compile("published|goes live by itself")).first.wait_for()
 
 
 def write(desk):
@@ -92,6 +92,7 @@ def test_an_editors_day(publisher, page):
     desk.frame_locator("#w-preview-iframe").get_by_text("Empezamos temprano.").wait_for()
     publish(desk)
     spanish = "/es/noticias/un-dia-en-la-cooperativa/"
+    wait_for(desk, lambda: page.request.get(spanish).ok, tries=60)  # its picture is resized first
     page.goto(spanish)
     assert page.get_by_alt_text("Café que se seca al sol en un patio").count() == 1
     number = page_number(desk, "un-dia-en-la-cooperativa")

@@ -263,7 +263,8 @@ def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
     assert delivery.subscriber.engaged_at == start + timedelta(minutes=1)
 
 
-def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_assert_max_num_queries):
+def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_assert_max_num_queries, monkeypatch):
+    monkeypatch.setattr(tracking, "JUDGE_SECONDS", 60)
     link = CampaignLink.objects.create(campaign=campaign, number=901, url="https://example.org/901")
     people = [subscribe(f"p{number}@example.org") for number in range(1200)]
     rows = Delivery.objects.bulk_create(Delivery(campaign=campaign, subscriber=person) for person in people)
