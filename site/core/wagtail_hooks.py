@@ -227,6 +227,11 @@ def add_panels(request, panels):
     panels += [dashboard.ScheduledPanel(), board.BoardPanel(), dashboard.MostReadPanel()]
 
 
+@hooks.register("insert_editor_js")
+def autosave_js():
+    return format_html('<script src="{}" defer></script>', static("js/autosave.js"))
+
+
 @hooks.register("insert_global_admin_css")
 def admin_css():
     return format_html('<link rel="stylesheet" href="{}">', static("css/admin.css"))

@@ -11,6 +11,7 @@ from base64 import b32decode
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from django_otp.oath import totp
@@ -129,13 +130,18 @@ def admin(browser, site):
         yield page
 
 
+def arrive(page, path):
+    """Wait until the path of a page's address is this (a regular expression). A glob would find it in "?next=", too."""
+    page.wait_for_url(lambda url: re.fullmatch(path, urlsplit(url).path))
+
+
 def sign_in(page, site):
     """Sign in, in one step or, where the site asks for it, in two; the app is connected the first time."""
     page.goto("/admin/login/")
     page.fill("input[name=username]", site.name)
     page.fill("input[name=password]", site.password)
     page.click("button[type=submit]")
-    page.wait_for_url("**/admin/**")
+    arrive(page, "/admin/(?!login/).*")
     if "/set-up/" in page.url:
         page.get_by_role("link", name="Connect an app").click()
         site.key = b32decode(page.locator(".signin-key").inner_text())
@@ -146,4 +152,11 @@ def sign_in(page, site):
     elif "/code/" in page.url:
         page.fill("input[name=code]", site.codes.pop())
         page.get_by_role("button", name="Go on").click()
-    page.wait_for_url("**/admin/")
+    arrive(page, "/admin/")
+
+
+def publish(admin):
+    """Publish what stands in the editor, from the menu beside "Save draft", and wait for the message (a picture may have to be resized first)."""
+    admin.locator("footer [data-w-dropdown-target=toggle]").click()
+    admin.get_by_role("button", name="Publish").click()
+    admin.locator(".messages li").filter(has_text=re.compile("published|goes live by itself")).first.wait_for()

@@ -1,12 +1,14 @@
 """An editor's day: log in, write, add an image, preview, publish, translate, correct, unpublish."""
 
 import re
+import time
 from io import BytesIO
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.e2e.conftest import arrive, publish
 from tests.e2e.test_journey import add_block, newest_mail, page_number, translate, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -46,15 +48,9 @@ def publisher(admin, browser, site):
     page.fill("input[name=username]", USER)
     page.fill("input[name=password]", PASSWORD)
     page.click("button[type=submit]")
-    page.wait_for_url("**/admin/")
+    arrive(page, "/admin/")
     yield page
     context.close()
-
-
-def publish(desk):
-    desk.get_by_role("button", name="More actions").click()
-    desk.get_by_role("button", name="Publish").click()
-    desk.locator(".messages li").filter(has_text=re.compile("published|goes live by itself")).first.wait_for()
 
 
 def write(desk):
@@ -147,3 +143,38 @@ def test_the_handbook_opens_from_the_help_menu(admin):
     for picture in admin.locator(".handbook img").all():
         picture.scroll_into_view_if_needed()
         wait_for(admin, lambda picture=picture: picture.evaluate("image => image.naturalWidth > 0"))
+
+
+@pytest.mark.parametrize(
+    "pause", [0, 900], ids=["before the page is saved by itself", "while the page is saved by itself"]
+)
+def test_publishing_at_once_makes_one_page(admin, pause):
+    """On a slow line, Wagtail's automatic saving and a click on "Publish" made two pages, or an error."""
+    answers = []
+
+    def slowly(route):
+        answer = route.fetch()
+        time.sleep(1)
+        route.fulfill(response=answer)
+
+    admin.route(
+        lambda url: "/pages/add/" in url, lambda route: slowly(route) if saves(route.request) else route.continue_()
+    )
+    admin.on("response", lambda response: response.request.method == "POST" and answers.append(response.status))
+    admin.goto(f"/admin/pages/add/home/contentpage/{page_number(admin, 'inicio')}/")
+    admin.fill("#id_title", f"Al instante {pause}")
+    admin.fill("#id_introduction", "Sin esperar.")
+    add_block(admin, "Text")
+    admin.locator(".public-DraftEditor-content").last.click()
+    admin.keyboard.type("Empezamos temprano.")
+    admin.get_by_role("tab", name="Promote").click()
+    admin.fill("#id_slug", f"al-instante-{pause}")
+    admin.wait_for_timeout(pause)
+    publish(admin)
+    made = admin.request.get(f"/admin/api/main/pages/?title=Al instante {pause}").json()["items"]
+    assert [page["meta"]["status"]["live"] for page in made] == [True]
+    assert not [status for status in answers if status >= 400]
+
+
+def saves(request):
+    return request.method == "POST" and "json" in request.headers.get("accept", "")

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.e2e.conftest import publish
+
 pytestmark = pytest.mark.e2e
 ENGLISH = {
     "Noviembre en la red": "November in the network",
@@ -113,9 +115,7 @@ def write_edition(admin):
     admin.locator("input[id$=-value-address]").last.fill("https://example.org/")
     preview(admin, "mail", "Buenas noticias.")
     preview(admin, "text", "https://example.org/")
-    admin.get_by_role("button", name="More actions").click()
-    admin.get_by_role("button", name="Publish").click()
-    admin.locator(".messages .success").filter(has_text="published").first.wait_for()
+    publish(admin)
 
 
 def preview(admin, mode, text):
@@ -177,8 +177,7 @@ def send_edition(admin):
     assert admin.get_by_text("It cannot be sent like this.").count()
     admin.locator(".finding-blocks a").click()
     admin.fill("#id_postal_address", "Calle del Cafetal 1, San Salvador")
-    admin.locator("footer [data-w-dropdown-target=toggle]").click()
-    admin.get_by_role("button", name="Publish").click()
+    publish(admin)
     admin.goto(send_page)
     admin.get_by_role("button", name="Send a test").click()
     admin.get_by_text("A test was sent to").first.wait_for()

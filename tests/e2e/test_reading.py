@@ -5,6 +5,8 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.e2e.conftest import publish
+
 pytestmark = pytest.mark.e2e
 PAGES = [
     "/es/",
@@ -200,9 +202,7 @@ def test_a_video_loads_only_on_a_click(admin, open_page):
     admin.get_by_role("option", name="Video", exact=True).click()
     admin.locator("input[id$=-value-address]").last.fill("https://youtu.be/aqz-KE-bpKQ")
     admin.locator("input[id$=-value-title]").last.fill("La cosecha")
-    admin.get_by_role("button", name="More actions").click()
-    admin.get_by_role("button", name="Publish").click()
-    admin.locator(".messages .success").filter(has_text="published").first.wait_for()
+    publish(admin)
     page, asked = open_page("/es/"), []
     page.on("request", lambda request: asked.append(request.url) if request.url.startswith("https:") else None)
     page.goto("/es/un-video/", wait_until="networkidle")

@@ -1,0 +1,36 @@
+// Wagtail saves a page by itself while somebody writes (the w-autosave controller). A click on "Publish" or "Save draft" in that moment would
+// send the page twice: of a new page there would be two, or an error. So a form waits until it has been saved, and then saves nothing more.
+const PATIENCE = 15000; // milliseconds; after that the form goes out all the same
+const saving = new Set(), sent = new Set(), waiting = new WeakMap();
+
+function send(form, submitter) {
+  if (!waiting.has(form)) return;
+  clearTimeout(waiting.get(form));
+  waiting.delete(form);
+  sent.add(form);
+  // Wagtail has disabled the button by now, so its name and value would be left out.
+  if (submitter?.name) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: submitter.name, value: submitter.value }));
+  form.requestSubmit();
+}
+
+document.addEventListener("w-autosave:save", (event) => {
+  if (sent.has(event.target)) event.preventDefault();
+  else saving.add(event.target);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (sent.has(form) || !saving.has(form)) {
+    sent.add(form);
+    return setTimeout(() => event.defaultPrevented && sent.delete(form)); // another script has stopped it
+  }
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const finish = () => send(form, event.submitter);
+  if (waiting.has(form)) return;
+  waiting.set(form, setTimeout(finish, PATIENCE));
+  for (const end of ["success", "error"]) form.addEventListener(`w-autosave:${end}`, finish, { once: true });
+}, { capture: true });
+
+for (const end of ["success", "error"]) document.addEventListener(`w-autosave:${end}`, (event) => saving.delete(event.target));
+addEventListener("pageshow", () => sent.clear()); // the browser's "back" shows the form as it was left
