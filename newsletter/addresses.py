@@ -12,7 +12,9 @@ from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
 
-MALFORMED = _("This does not look like an e-mail address. Please check it: it should read like name@example.org.")
+MALFORMED = _(
+    "This does not look like an e-mail address. Please check it: it has a name, an @ and a domain such as example.org."
+)
 NON_ASCII = _(
     "Most mail systems cannot deliver to an address with letters such as ñ or ã before the @. Please give another one."
 )

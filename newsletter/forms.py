@@ -323,6 +323,7 @@ class MappingForm(forms.Form):
             )
 
         self.job = job
+        self.groups = []  # the status columns: heading and rows
         for column, counts in job.values.items():
             self._ask_meanings(column, counts)
         if job.is_order_unclear or job.date_order:
@@ -338,24 +339,33 @@ class MappingForm(forms.Form):
             )
 
     def _ask_meanings(self, column, counts):
-        """A field for each value of a status column: with its number of lines, and what it will mean."""
+        """A field for each value of a status column: with its number of lines, and what it will mean. What has to be decided comes first."""
         said = self.job.meanings.get(column, {})
         is_file = column == "file"
         heading = _("the whole file") if is_file else self.job.headings[int(column)]
         key = "" if is_file else tables.key_of(self.job.headings[int(column)])
+        group = []
         for value, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
             known = (
                 exporters.meaning_of_file(self.job.file_name, self.job.origin)
                 if is_file
                 else exporters.meaning_of(key, value)
             )
-            self.fields[field_of_meaning(column, value)] = forms.ChoiceField(
-                label=f"{heading}: {value}",
+            name = field_of_meaning(column, value)
+            self.fields[name] = forms.ChoiceField(
+                label=_("What “%(value)s” means") % {"value": value},
                 choices=[("", _("– please decide –")), *exporters.Meaning.choices],
                 required=False,
                 initial=said.get(value, known or ""),
-                help_text=format_lazy("{number} × {value}", number=number, value=value),
             )
+            group.append({"field": self[name], "value": value, "lines": number})
+        group.sort(key=lambda row: bool(row["field"].value()))
+        self.groups.append((heading, group))
+
+    @property
+    def columns(self):
+        """The fields that say what each column is."""
+        return [field for field in self if field.name.startswith("column")]
 
     @property
     def meanings(self):
