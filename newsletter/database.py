@@ -25,13 +25,18 @@ GUARD = {
             BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",  # noqa: S608
     ],
     "postgresql": [
+        # The table is named with its schema: a temporary one of the same name would be found first.
         f"""CREATE FUNCTION consent_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+            DECLARE erasing boolean;
             BEGIN
                 IF TG_OP = 'DELETE' THEN
-                    IF EXISTS ({ERASING}) THEN RETURN OLD; END IF;
+                    EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || quote_ident(TG_TABLE_SCHEMA)
+                        || '.newsletter_subscriber WHERE id = $1 AND state = $2)'
+                        INTO erasing USING OLD.subscriber_id, 'erased';
+                    IF erasing THEN RETURN OLD; END IF;
                 END IF;
                 RAISE EXCEPTION '{MESSAGE}' USING ERRCODE = 'integrity_constraint_violation';
-            END $$""",
+            END $$""",  # noqa: S608
         """CREATE TRIGGER consent_guard BEFORE UPDATE OR DELETE ON newsletter_consentevent
             FOR EACH ROW EXECUTE FUNCTION consent_guard()""",
         """CREATE TRIGGER consent_guard_truncate BEFORE TRUNCATE ON newsletter_consentevent

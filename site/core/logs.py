@@ -18,13 +18,16 @@ import structlog
 from .redaction import BLANK, redact
 
 # Words end where no address goes on (the specials of RFC 5322), except that a local part may be quoted.
-WORD = re.compile(r'"(?:\\.|[^"\\\n]){1,64}"@\S+|[^\s()<>\[\],;"]+')
+WORD = re.compile(r'"(?:\\.|[^"\\\n]){1,64}"@\S+|(?:[^\s()<>\[\],;"]|(?<=@)\[[^\s\]]*\]|(?<=@)\r?\n[ \t]*(?=\S))+')
 ADDRESS = re.compile(r"[^\s@]@")
 RUN = re.compile(r"[A-Za-z0-9_-]+")
 # What people and programmers write: letters or digits, and where both are mixed, few (utf8, 12px, x86). Tokens and keys are
 # longer. The longest words of our languages stay below 20 letters, or change between upper and lower case (ClassNames).
 MIXED = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}")
 LONG = re.compile(r"(?:[A-Z]{20,}|[A-Z]?[a-z]{20,})")
+RECOVERY_CODE = re.compile(
+    r"\b(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}\b", re.IGNORECASE
+)  # as signin.new_recovery_codes makes them
 NUMBER = re.compile(r"<int:(\w+)>")
 REQUEST_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 TIMES_ENCODED = 3  # an address in a link in a link
@@ -32,7 +35,9 @@ TIMES_ENCODED = 3  # an address in a link in a link
 
 def blank(text: str) -> str:
     """`text` without addresses, tokens and the queries of links."""
-    return redact(WORD.sub(_blank_word, text))
+    for _time in range(TIMES_ENCODED if "&" in text else 0):
+        text = html.unescape(text)
+    return redact(WORD.sub(_blank_word, RECOVERY_CODE.sub(BLANK, text)))
 
 
 def _blank_word(match):

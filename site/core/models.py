@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
@@ -72,6 +73,10 @@ class BasePage(Page):
 
     class Meta:
         abstract = True
+
+    def serve_password_required_response(self, request, form, action_url):
+        """Ask for the password of a page; the answer says nothing of the page itself (Wagtail would hand it to the template)."""
+        return TemplateResponse(request, "wagtailcore/password_required.html", {"form": form, "action_url": action_url})
 
     def get_admin_display_title(self):
         """The title in the admin, which says when a page is starter content."""

@@ -13,11 +13,11 @@ import idna
 from django.db import models
 
 BLANK = "…"
-AT = r"(?:@|%(?:25)*40|=40|&#0*64;|&#x0*40;|&commat;|\\+u0040|\\+x40)"
-DOT = r"(?:\.|%(?:25)*2e|=2e|&#0*46;|\\+u002e)"
+AT = r"(?:@|%(?:25)*40|=40|&(?:amp;)*(?:#0*64|#x0*40|commat);|\\+u0040|\\+x40)(?:\r?\n[ \t]*)?"
+DOT = r"(?:\.|%(?:25)*2e|=2e|&(?:amp;)*(?:#0*46|#x0*2e|period);|\\+u002e)"
 LOCAL = r"[^\s<>()\[\],;:\"@\\]"
 ANY_ADDRESS = re.compile(
-    rf"""(?:"[^"\n]{{1,64}}"|(?<!{LOCAL}){LOCAL}+){AT}(?:\[[\w.:]+\]|[^\W_][\w-]*(?:{DOT}[\w-]+)*)""", re.IGNORECASE
+    rf"""(?:"[^"\n]{{1,64}}"|(?<!{LOCAL}){LOCAL}+){AT}(?:\[[\w.:-]+\]|[^\W_][\w-]*(?:{DOT}[\w-]+)*)""", re.IGNORECASE
 )
 # Runs of base64, also in the lines of a mail.
 BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{40,80}\r?\n[ \t]?)+[A-Za-z0-9+/]*={0,2}|[A-Za-z0-9+/_-]{12,}={0,2}")

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 import sentry_sdk
-from core import logs
+from core import logs, signin
 from core.forms import make_stamp
 from core.schedule import JOBS, run_job
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
@@ -68,6 +68,7 @@ def secrets(subscribe, issue, django_user_model):
             PasswordResetTokenGenerator().make_token(user).partition("-")[2],
             session.session_key,
             make_stamp().rpartition(":")[2],
+            *signin.new_recovery_codes(user),
         ]
     )
 
@@ -201,6 +202,20 @@ def test_whatever_is_logged_and_however(secrets, log):
 @pytest.mark.parametrize("spelling", address_spellings(ADDRESS))
 def test_an_address_in_any_spelling_is_blanked(spelling):
     assert "quispe" not in logs.blank(f"Mail for {spelling} failed").lower()
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "info&#64;quispe.pe",
+        "info&amp;#64;quispe.pe",
+        "info@[quispe.pe]",
+        "info@\nquispe.pe",
+        "info&commat;quispe&#x2e;pe",
+    ],
+)
+def test_an_address_loses_its_domain_too(spelling):
+    assert "quispe" not in logs.blank(f"Mail for {spelling} failed")
 
 
 def test_a_token_without_a_digit_is_blanked_too():

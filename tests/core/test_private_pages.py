@@ -1,6 +1,7 @@
 """A private page is known to nobody outside: no list, feed, search, picture or mail names it."""
 
 import json
+import re
 
 import pytest
 from core import pagecache
@@ -153,3 +154,18 @@ def test_whoever_may_read_a_private_part_can_read_each_of_its_lists(page_of, sta
             assert answer.status_code == 200, address
             if "canonical" in answer.context:
                 assert answer.context["canonical"].endswith(address.partition("?")[0])
+
+
+def test_the_page_that_asks_for_a_password_says_nothing_of_what_it_guards(page_of, client):
+    for number, original in enumerate(originals(page_of)):
+        page = like(original, number)
+        make_private(page, {"restriction_type": "password", "password": "cafe"})
+        html = client.get(page.url).text
+        assert "Esta página pide una contraseña" in html
+        action = re.search(r'action="(/es/_util/authenticate[^"]+)"', html)[1]
+        wrong = client.post(action, {"password": "te", "return_url": page.url}).text
+        assert "La contraseña no es correcta" in wrong
+        for said in (html, wrong):
+            assert TITLE not in said
+            assert SUMMARY not in said
+        assert client.post(action, {"password": "cafe", "return_url": "//evil.example/"}).url == "/"

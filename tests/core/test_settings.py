@@ -52,6 +52,10 @@ def test_the_deployment_check_has_nothing_to_say(tmp_path):
         ("RETENTION_PENDING_DAYS", "1000000000"),
         ("RETENTION_PENDING_DAYS", "1.5"),
         ("BACKUP_KEEP", "-1"),
+        ("SOFT_BOUNCES", "0"),
+        ("SOFT_BOUNCE_DAYS", "-5"),
+        ("SMTP_CONNECTIONS", "0"),
+        ("JOIN_LIMIT_IN_ALL", "-1"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, setting, value):

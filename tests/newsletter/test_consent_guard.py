@@ -33,6 +33,8 @@ POSTGRESQL = [
     """MERGE INTO newsletter_consentevent USING (SELECT 1) AS one ON true
         WHEN MATCHED THEN UPDATE SET wording = 'other'""",
     "MERGE INTO newsletter_consentevent USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
+    """CREATE TEMP TABLE newsletter_subscriber AS SELECT id, 'erased'::text AS state FROM public.newsletter_subscriber;
+        DELETE FROM newsletter_consentevent""",
     "WITH gone AS (DELETE FROM newsletter_consentevent RETURNING id) SELECT count(*) FROM gone",
 ]
 

@@ -42,6 +42,9 @@ def mailbox(name, text):
         )
 
 
+DAYS_AT_MOST = 36500
+
+
 def whole_number(name, default, least, most):
     """Read `name` as a whole number from `least` to `most`; stop the start with one clear line if it is none."""
     value = setting("int", name, default=default)
@@ -131,7 +134,7 @@ MIDDLEWARE = [
 
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets, too, come through core.nonces
 
-WEB_PROCESSES = setting("int", "WEB_PROCESSES", default=2)
+WEB_PROCESSES = whole_number("WEB_PROCESSES", 2, 1, 64)
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
@@ -177,6 +180,7 @@ AUTH_PASSWORD_VALIDATORS = [
 PWNED_PASSWORDS = {"API_TIMEOUT": 2.0}
 # Nobody knows somebody else's password: new users get a link with which they choose their own.
 WAGTAILUSERS_PASSWORD_ENABLED = False
+LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = WAGTAIL_FRONTEND_LOGIN_URL = "wagtailadmin_login"
 WAGTAILADMIN_USER_LOGIN_FORM = "core.signin.LoginForm"
 WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "core.signin.PasswordResetForm"
@@ -336,7 +340,7 @@ EMAIL_BACKEND = _provider.backend
 ANYMAIL = _provider.anymail(lambda name, **default: setting("str", name, **default))
 if EMAIL_PROVIDER == "smtp":
     EMAIL_HOST = setting("str", "EMAIL_HOST")
-    EMAIL_PORT = setting("int", "EMAIL_PORT", default=587)
+    EMAIL_PORT = whole_number("EMAIL_PORT", 587, 1, 65_535)
     EMAIL_HOST_USER = setting("str", "EMAIL_HOST_USER", default="")
     EMAIL_HOST_PASSWORD = setting("str", "EMAIL_HOST_PASSWORD", default="")
     EMAIL_USE_TLS = setting("bool", "EMAIL_USE_TLS", default=True)
@@ -359,30 +363,29 @@ NEWSLETTER_CONFIRM_DAYS = 14
 TICK_SECONDS = 10  # how often a worker looks for work that the queue forgot
 
 # Sending: connections to the SMTP server, limits of the provider (0: none), and the first days of a new sender.
-SMTP_CONNECTIONS = setting("int", "SMTP_CONNECTIONS", default=10)
-SEND_PER_SECOND = setting("int", "SEND_PER_SECOND", default=0)
-SEND_PER_DAY = setting("int", "SEND_PER_DAY", default=0)
+SMTP_CONNECTIONS = whole_number("SMTP_CONNECTIONS", 10, 1, 100)
+SEND_PER_SECOND = whole_number("SEND_PER_SECOND", 0, 0, 10_000)
+SEND_PER_DAY = whole_number("SEND_PER_DAY", 0, 0, 100_000_000)
 WARM_UP_FROM = setting("str", "WARM_UP_FROM", default="")
-WARM_UP_START = setting("int", "WARM_UP_START", default=500)
+WARM_UP_START = whole_number("WARM_UP_START", 500, 1, 100_000_000)
 # Counting who opens and follows links: off, as it tells little (docs/newsletter.md) and readers were not asked.
 TRACK_CLICKS = setting("bool", "TRACK_CLICKS", default=False)
 TRACK_OPENS = setting("bool", "TRACK_OPENS", default=False)
 
 # Joining: what one visitor, and all together, may ask for in an hour; throw-away addresses are marked, or refused.
-JOIN_LIMIT_PER_ORIGIN = setting("int", "JOIN_LIMIT_PER_ORIGIN", default=20)
-JOIN_LIMIT_IN_ALL = setting("int", "JOIN_LIMIT_IN_ALL", default=1000)
+JOIN_LIMIT_PER_ORIGIN = whole_number("JOIN_LIMIT_PER_ORIGIN", 20, 1, 1_000_000)
+JOIN_LIMIT_IN_ALL = whole_number("JOIN_LIMIT_IN_ALL", 1000, 1, 1_000_000)
 # The contact form, in the same way.
-CONTACT_LIMIT_PER_ORIGIN = setting("int", "CONTACT_LIMIT_PER_ORIGIN", default=5)
-CONTACT_LIMIT_IN_ALL = setting("int", "CONTACT_LIMIT_IN_ALL", default=100)
+CONTACT_LIMIT_PER_ORIGIN = whole_number("CONTACT_LIMIT_PER_ORIGIN", 5, 1, 1_000_000)
+CONTACT_LIMIT_IN_ALL = whole_number("CONTACT_LIMIT_IN_ALL", 100, 1, 1_000_000)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
 ALARM_EMAILS = [str(mailbox("ALARM_EMAILS", text)) for text in setting("list", "ALARM_EMAILS", default=[])]
 
 # A mailbox that refuses for a while is given up after so many refusals in so many days.
-SOFT_BOUNCES = setting("int", "SOFT_BOUNCES", default=3)
-SOFT_BOUNCE_DAYS = setting("int", "SOFT_BOUNCE_DAYS", default=30)
+SOFT_BOUNCES = whole_number("SOFT_BOUNCES", 3, 1, 100)
+SOFT_BOUNCE_DAYS = whole_number("SOFT_BOUNCE_DAYS", 30, 1, DAYS_AT_MOST)
 
 # How long personal data is kept, in days. Zero or fewer would delete what came a moment ago.
-DAYS_AT_MOST = 36500
 RETENTION_DAYS = {
     "pending": whole_number("RETENTION_PENDING_DAYS", 30, 1, DAYS_AT_MOST),
     "ended": whole_number("RETENTION_ENDED_DAYS", 3 * 365, 1, DAYS_AT_MOST),
@@ -410,7 +413,7 @@ if _missing := _provider.missing_signature(ANYMAIL):
 if BOUNCE_ADDRESS := setting("str", "BOUNCE_ADDRESS", default=""):
     BOUNCE_ADDRESS = mailbox("BOUNCE_ADDRESS", BOUNCE_ADDRESS).addr_spec
 BOUNCE_IMAP_HOST = setting("str", "BOUNCE_IMAP_HOST", default="")
-BOUNCE_IMAP_PORT = setting("int", "BOUNCE_IMAP_PORT", default=993)
+BOUNCE_IMAP_PORT = whole_number("BOUNCE_IMAP_PORT", 993, 1, 65_535)
 BOUNCE_IMAP_TLS = setting("bool", "BOUNCE_IMAP_TLS", default=True)
 BOUNCE_IMAP_USER = setting("str", "BOUNCE_IMAP_USER", default="")
 BOUNCE_IMAP_PASSWORD = setting("str", "BOUNCE_IMAP_PASSWORD", default="")
