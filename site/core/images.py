@@ -29,7 +29,7 @@ KEPT = ("icc_profile", "transparency", "loop")
 def rewritten(file) -> tuple[bytes, str]:
     """A picture written anew, and its kind as Pillow calls it: upright, in RGB, with its transparency and frames.
 
-    Nothing else is kept. Raises OSError, ValueError or SyntaxError where Pillow cannot read it.
+    Nothing else is kept. Raises OSError, ValueError, SyntaxError and others where Pillow cannot read it.
     """
     file.seek(0)
     with Pillow.open(file) as picture:
@@ -119,7 +119,8 @@ class CustomImage(AbstractImage):
     def save(self, *args, **kwargs):
         """Write an uploaded file anew before it is kept."""
         if self.file and not self.file._committed:
-            content, kind = rewritten(self.file)
+            # The form has done it already, to see whether the file can be read: see core.uploads.
+            content, kind = getattr(self.file.file, "rewritten", None) or rewritten(self.file)
             name = Path(self.file.name)
             self.was_heic = kind == "JPEG" and name.suffix.lower() not in {".jpg", ".jpeg"}
             self.file = ContentFile(content, name=str(name.with_suffix(".jpg") if self.was_heic else name))

@@ -1,16 +1,20 @@
 """Uploaded files: their size, whether they are what their name says, and archives that would unpack to too much."""
 
+import logging
 import zipfile
 from functools import partial
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from PIL import Image
 from wagtail.documents.forms import BaseDocumentForm
 from wagtail.images.forms import BaseImageForm
 
 from .alt_text import looks_like_file_name
+from .images import rewritten
 
+logger = logging.getLogger(__name__)
 MAX_BYTES = 20 * 1024 * 1024
 MAX_UNPACKED_BYTES, MAX_MEMBERS = 300 * 1024 * 1024, 5000
 ARCHIVES = {
@@ -90,7 +94,19 @@ class ImageForm(BaseImageForm):
 
     @staticmethod
     def _read(field, read, data):
+        """The picture, and with it what it becomes when written anew: only that reads all of it, to its end."""
         try:
-            return read(data)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises over broken pictures
+            file = read(data)
+            if file:
+                file.rewritten = rewritten(file)
+                file.seek(0)
+        except ValidationError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise ValidationError(
+                _("This picture has too many pixels. Make it smaller, and upload it again."), code="too_many_pixels"
+            ) from error
+        except Exception as error:  # what the libraries of each kind raise over broken pictures is not foreseen
+            logger.warning("An uploaded picture cannot be read: %r", error)
             raise ValidationError(field.error_messages["invalid_image"], code="invalid_image") from error
+        return file

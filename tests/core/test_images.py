@@ -1,8 +1,11 @@
 """Pictures that are uploaded: nothing of a camera's notes is kept."""
 
 import io
+import random
+import zlib
 
 import pytest
+from core import images, uploads
 from core.images import CustomImage, rewritten
 from django.core.files.images import ImageFile
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -177,6 +180,88 @@ def test_what_is_no_picture_is_refused(staff_client, name, raw):
     response = staff_client.post(reverse("wagtailimages:add"), {"title": "A", "file": file})
     assert response.status_code == 200
     assert CustomImage.objects.count() == before
+
+
+def noise(kind, frames=1, **options):
+    """A picture that hardly can be packed, so that it can be cut anywhere."""
+    made = [Image.frombytes("RGB", (60, 40), random.Random(each).randbytes(7200)) for each in range(frames)]
+    raw = io.BytesIO()
+    made[0].save(raw, kind, **options, **({"save_all": True, "append_images": made[1:]} if frames > 1 else {}))
+    return raw.getvalue()
+
+
+def refusal(client, name, raw):
+    """What the editor is told who uploads a file that is not taken."""
+    before = CustomImage.objects.count()
+    answer = client.post(
+        reverse("wagtailimages:add_multiple"), {"title": "A", "files[]": SimpleUploadedFile(name, raw)}
+    ).json()
+    assert not answer["success"]
+    assert CustomImage.objects.count() == before
+    return answer["error_message"]
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.gif", "GIF"), ("a.png", "PNG"), ("a.webp", "WEBP"), ("a.avif", "AVIF"), ("a.jpg", "JPEG"),
+                       ("a.heic", "HEIF"), ("a.tiff", "TIFF"), ("a.jpg", "TIFF")]
+)  # fmt: skip
+def test_a_picture_that_ends_too_early_is_refused(staff_client, name, kind, frames):
+    whole = noise(kind, 1 if kind in {"JPEG", "HEIF"} else frames)
+    for part in (0.02, 0.3, 0.5, 0.7, 0.9, 0.98):
+        assert "image" in refusal(staff_client, name, whole[: int(len(whole) * part)]), part
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "frames"), [("a.gif", "GIF", 4), ("a.png", "PNG", 4), ("a.webp", "WEBP", 4), ("a.avif", "AVIF", 4), ("a.jpg", "JPEG", 1), ("a.heic", "HEIF", 1)]
+)  # fmt: skip
+def test_a_picture_with_wrong_bytes_is_taken_or_refused(staff_client, name, kind, frames):
+    chance = random.Random(name)
+    for _round in range(15):
+        broken = bytearray(noise(kind, frames))
+        for _byte in range(5):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        file = SimpleUploadedFile(name, bytes(broken))
+        answer = staff_client.post(reverse("wagtailimages:add_multiple"), {"title": "A", "files[]": file}).json()
+        assert answer["success"] or "image" in answer["error_message"]
+
+
+def bomb(kind):
+    """A small file that says it is 30000 pixels wide and high, or as many as its kind can be."""
+    raw = bytearray(noise(kind))
+    if kind == "PNG":
+        raw[16:24] = (30000).to_bytes(4, "big") * 2
+        raw[29:33] = zlib.crc32(raw[12:29]).to_bytes(4, "big")
+    elif kind == "GIF":
+        raw[6:10] = (30000).to_bytes(2, "little") * 2
+    elif kind == "JPEG":
+        size = raw.index(b"\xff\xc0") + 5
+        raw[size : size + 4] = (30000).to_bytes(2, "big") * 2
+    elif kind == "WEBP":
+        raw = bytearray(noise(kind, lossless=False))
+        size = raw.index(b"\x9d\x01\x2a") + 3
+        raw[size : size + 4] = (16383).to_bytes(2, "little") * 2
+    else:
+        size = raw.index(b"ispe") + 8
+        raw[size : size + 8] = (30000).to_bytes(4, "big") * 2
+    return bytes(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.png", "PNG"), ("a.gif", "GIF"), ("a.jpg", "JPEG"), ("a.webp", "WEBP"), ("a.avif", "AVIF"), ("a.heic", "HEIF")]
+)  # fmt: skip
+def test_a_picture_of_too_many_pixels_is_refused(staff_client, name, kind):
+    told = refusal(staff_client, name, bomb(kind))
+    assert "too many pixels" in told or (kind in {"AVIF", "HEIF"} and "image" in told), told
+
+
+def test_an_uploaded_picture_is_written_anew_only_once(staff_client, monkeypatch):
+    calls = []
+    for module in (uploads, images):
+        monkeypatch.setattr(module, "rewritten", lambda file: calls.append(file) or rewritten(file))
+    file = SimpleUploadedFile("a.png", noise("PNG"))
+    assert staff_client.post(reverse("wagtailimages:add_multiple"), {"title": "A", "files[]": file}).json()["success"]
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("name", ["a.html", "a.svg", "a.js"])
