@@ -31,6 +31,34 @@ FILE_NAMES = [
     "...",
     "cartel-final",
     "sin título",
+    "Copia de IMG-2041",
+    "IMG 2041 - copia",
+    "IMG 2041 - copia (2)",
+    "Copy of Untitled design (2)",
+    "FB IMG 1612345678",
+    "received 1234567890",
+    "MVIMG 20200101",
+    "DJI 0042",
+    "FullSizeRender",
+    "FullSizeRender (1)",
+    "3f2b8c1e-9d4a-4c57-8e21-0a1b2c3d4e5f",
+    "3F2B8C1E-9D4A-4C57-8E21-0A1B2C3D4E5F (1)",
+    "Foto de WhatsApp 2024-01-02",
+    "Imagen de WhatsApp 2024-01-31 a las 10.20.30",
+    "Imagen de WhatsApp 2024-01-31 a las 10.20.30 p. m.",
+    "Imagem do WhatsApp de 2024-01-31 às 10.20.30",
+    "Imagem do WhatsApp de 2024-01-31 à(s) 10.20.30",
+    "signal-2024-01-31-102030",
+    "Diseño sin título (3)",
+    "Design sem nome (3)",
+    "Untitled design",
+    "AdobeStock 123456",
+    "shutterstock 123456789",
+    "logo final v2",
+    "Cartel feria v3",
+    "Banner web 1920x1080",
+    "Banner de inicio 1200 x 630",
+    "cosecha 12MP final",
 ]
 WORDS = [
     "",
@@ -43,6 +71,23 @@ WORDS = [
     "Foto de la asamblea general",
     "Imagem de uma colmeia",
     "Sonia, apicultora",
+    "Rosa muestra 12 sacos de café",
+    "Feria de 2023 en Lima",
+    "Mujeres que secan café en un patio",
+    "Copia de un mural de 1950 en la sede",
+    "Cámara de 12 MP sobre un trípode",
+    "Lona de 300x200 cm en la plaza",
+    "Parcela de 20x30 metros",
+    "Camión rojo con motor V8",
+    "Foto de WhatsApp de Rosa con su hija",
+    "Logo de Signal",
+    "WhatsApp",
+    "Telegram",
+    "Diseño de una bolsa de café",
+    "Design de um cartaz para a feira",
+    "Signal 4 towers above the valley",
+    "Un dron DJI sobre el cafetal",
+    "Taller de café-bosque en Jaén",
 ]
 
 
@@ -61,6 +106,14 @@ def test_words_are_not(text):
 )
 def test_a_word_or_two_that_are_the_files_own_name_are_not_taken(text, is_name):
     assert looks_like_file_name(text, "images/cosecha_cafe_Xy12aBc.jpg") == is_name
+
+
+@pytest.mark.parametrize(
+    ("text", "is_name"),
+    [("foto-de-rosa-en-la-finca", True), ("Foto-de-Rosa-en-la-finca", True), ("Foto de Rosa en la finca", False), ("cara-a-cara", False)],
+)  # fmt: skip
+def test_a_row_of_words_that_is_the_files_own_name_is_not_taken(text, is_name):
+    assert looks_like_file_name(text, "images/foto-de-rosa-en-la-finca_Xy12aBc.jpg") == is_name
 
 
 @pytest.fixture

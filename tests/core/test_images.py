@@ -226,6 +226,15 @@ def test_a_picture_with_wrong_bytes_is_taken_or_refused(staff_client, name, kind
         assert answer["success"] or "image" in answer["error_message"]
 
 
+@pytest.mark.parametrize("error", [IndexError, RuntimeError, EOFError, MemoryError, zlib.error])
+def test_whatever_a_library_raises_over_a_picture_it_is_refused(staff_client, monkeypatch, error):
+    def rewritten(file):
+        raise error
+
+    monkeypatch.setattr(uploads, "rewritten", rewritten)
+    assert "image" in refusal(staff_client, "a.png", noise("PNG"))
+
+
 def bomb(kind):
     """A small file that says it is 30000 pixels wide and high, or as many as its kind can be."""
     raw = bytearray(noise(kind))
