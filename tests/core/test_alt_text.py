@@ -76,6 +76,7 @@ WORDS = [
     "Mujeres que secan café en un patio",
     "Copia de un mural de 1950 en la sede",
     "Cámara de 12 MP sobre un trípode",
+    "Cámara de 12MP sobre un trípode",
     "Lona de 300x200 cm en la plaza",
     "Parcela de 20x30 metros",
     "Camión rojo con motor V8",
