@@ -7,6 +7,8 @@ from core.search import fold
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from newsletter.cells import NO_DATE
+
 
 class Meaning(TextChoices):
     """What a value of a status column says about a person."""
@@ -45,13 +47,13 @@ EXPORTERS = {
 _BY_MARKS = sorted(EXPORTERS.items(), key=lambda pair: -len(pair[1].marks))
 
 _WORDS = {
-    Meaning.ACTIVE: "active, activo, activa, ativo, ativa, subscribed, suscrito, suscrita, inscrito, inscrita, enabled, confirmed, confirmado, confirmada, regular, premium, gifted, yes, y, si, s, sim, true, 1, on, alta, opted in, opt in, optin",
+    Meaning.ACTIVE: "active, activo, activa, ativo, ativa, subscribed, suscrito, suscrita, inscrito, inscrita, enabled, confirmed, confirmado, confirmada, regular, premium, gifted, yes, y, si, sim, true, 1, on, alta, opted in, opt in, optin",
     Meaning.LEFT: "unsubscribed, unsubscribe, unsub, non subscribed, nonsubscribed, not subscribed, disabled, inactive, inactivo, inactiva, inativo, inativa, left, baja, bajas, dado de baja, dada de baja, desuscrito, desuscrita, desinscrito, descadastrado, cancelado, cancelada, cancelled, canceled, opted out, opt out, optout, optedout, blocklisted, blacklisted, blocked, bloqueado, bloqueada, suppressed, removed, deleted, eliminado, excluido, archived, archivado, arquivado, churned, spam, spammy, junk, complained, complaint, complaining, abuse, queja, off, no, nao, n, false, 0, none, never",
     Meaning.BOUNCED: "bounced, bounce, hard bounced, hard bounce, hardbounced, hardbounce, soft bounce, soft bounced, cleaned, invalid, invalido, undeliverable, rebotado, rebotada, rebote, devuelto, devolvido",
     Meaning.UNCONFIRMED: "pending, pendiente, pendente, unconfirmed, not confirmed, no confirmado, nao confirmado, unactivated, opt in pending, optin pending, invited, awaiting confirmation",
 }  # fmt: skip
 WORDS = {word: meaning for meaning, text in _WORDS.items() for word in text.split(", ")}
-YES, NO = {"yes", "y", "si", "s", "sim", "true", "1", "on"}, {"no", "nao", "n", "false", "0", "off"}
+YES, NO = {"yes", "y", "si", "sim", "true", "1", "on"}, {"no", "nao", "n", "false", "0", "off"}
 EMPTY, DATE, OTHERS = "–", "(…/…/…)", "…"  # values that stand for many
 DATE_FORM = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?", re.ASCII)
 
@@ -79,7 +81,7 @@ def status_columns(keys):
 
 def value_of(text):
     """A cell of a status column reduced to what counts: folded words, without anything that could be an address."""
-    if not text.strip():
+    if not text.strip() or NO_DATE.fullmatch(text.strip()):
         return EMPTY
     if DATE_FORM.fullmatch(text.strip()):
         return DATE

@@ -683,3 +683,14 @@ def test_only_the_dry_run_that_was_seen_is_imported(upload, check, staff_client,
 def test_no_cell_becomes_a_formula(cell):
     assert imports.inert(cell) == f"'{cell}"
     assert imports.inert("Rosa") == "Rosa"
+
+
+def test_a_database_writes_that_there_is_no_date_of_leaving(upload, check):
+    job = check(upload("lista.csv", "email,unsubscribed_at\na@example.org,0000-00-00 00:00:00\n"))
+    assert job.counts == {"new": 1}
+
+
+def test_the_letter_s_may_mean_anything(upload, check):
+    """“Sí” for some, “not confirmed” for the Newsletter Plugin of WordPress."""
+    job = check(upload("lista.csv", "email,status\na@example.org,S\n"))
+    assert job.counts == {"undecided": 1}
