@@ -139,7 +139,8 @@ def classify(enhanced_code: str = "", smtp_code: str | int = "", text: str = "")
 
 
 def _plain(text):
-    """A text without accents."""
+    """A text without accents, and with the words of names (`err_user_unknown`) apart."""
+    text = text.replace("_", " ")
     return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
