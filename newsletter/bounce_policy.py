@@ -59,8 +59,9 @@ def _any(*patterns):
 
 # All patterns are without accents, as the words that they are looked for in. `buz.{1,3}n`: what is left of ó where it was garbled.
 TEMPORARY = _any(
+    r"\blater\b",
     r"temporal|provi[sz]or|momentan|por (el|o) momento|(en|no|neste) (este )?momento|m[ai]s tarde|(tente|intent\w+) (de nuevo|novamente|otra vez)",
-    r"try again|\bretry|too many|\blimits?\b|\blimite|exce[ed]|(de )?manten(imiento|cao)\b|maintenance|on hold",
+    r"try again|(please|will|after|and) retry|too many|\blimits?\b|\blimite|exce[ed]|(de )?manten(imiento|cao)\b|maintenance|on hold",
     r"\btemporar|try (again )?later|gr[ea]y ?list|retry time|timed? ?out|too (fast|quickly)|rate limit|\bdeferred\b|\bdelayed\b",
     r"too many (concurrent|connections)|(keep|continue|be) (trying|retried)|queue too long|in the queue|(message|delivery time) expired",
     r"(could ?n.t|could not|cannot|can.t|able to) (establish|connect)|connection (refused|reset|lost|dropped|failed)",
@@ -72,12 +73,13 @@ REFUSED_RECIPIENT = _any(
     r"mailbox unavailable or access denied",
 )
 POLICY = _any(
-    r"remitente|remetente|\bemisor|\borigen\b|\borigem\b|\borigin|lista (negra|gris|cinza|de bloque)|basura|desead[oa]|desejad|solicitad|politica",
+    r"remitente|remetente|\bemisor|\borigen\b|\borigem\b|\borigin\b|originat|lista (negra|gris|cinza|de bloque)|basura|desead[oa]|desejad|(no|nao) solicitad|politica",
     r"(no|nao|sin|sem|des) ?(esta )?(autoriza|permi[ts])|prohibid|proibid|\b(de)?negad[oa]|reputac|aut(h?ent|entif)ica[cd]|fraud|filtro|confianza|confiavel",
     r"(registro|dns|resolucion|resolucao|zona) \w{0,8} ?(inver[st]|revers|ptr)|(direccion|endereco) ip|\b(su|sus|seu|sua|tu) (e-?mail|correo|ip|servidor|dominio|host|mensa\w+)\b",
     r"(mensa\w+|\bcorreo|\be-?mail|\bip|\bconexi?[oa]o?n?)\b.{0,20}\bbloquead|(rechazad|rejeitad|recusad)[oa]s? (por|pel)|(no|nao) (acepta|aceita).{0,20}(correo|mensa|mail)|desconocidos|desconhecidos",
-    r"\bclients?\b|smtp user|credential|passw|\blog(ged)?[ -]?in\b.{0,15}(fail|requir|incorrect)|hostname|revers|return.?path|reply.?to|sending|envelope",
-    r"your (e-?mail )?(address|account)\b",
+    r"\bclients?\b|smtp user|credential|passw|\blog(ged)?[ -]?in\b.{0,15}(fail|requir|incorrect)|hostname|revers|return.?path|reply.?to|sending (domain|host|ip|server|mta|address|from)",
+    r"your (e-?mail )?(address|account)\b|\b(su|seu|tu) (direccion|endereco)|desde (el|la) (cual|que)|\benvia\b|unknown contact|contact list|your contacts|conta[ck]?tos conoc|contatos conhec|access list|\bin from\b",
+    r"from which|you (write|send|sent) from|you are not|know you|(can ?not|not verified.{0,20}|may not|not allowed to) send|(acepta|aceita|recibir|receber).{0,25}(correo|mensa|mail|direccion|enderec)",
     r"\bspam|spam(haus|cop|assassin)|junk|(black|block|deny|white).?list|\bblock(ed|ing|s)?\b|\bdns?[bw]l|\brbl\b|reputation|trust",
     r"\bdmarc|\bspf\b|\bdkim|authenticat|reverse dns|\brdns|\bptr\b|\be?helo\b|batv|unsolicited|\bbulk\b|mass mail|\babus",
     r"polic(y|ies)|pol[ií]tica|denied|forbidden|banned|prohibit|not permitted|not allowed|(not (been )?|un)authori[sz]ed|administrative",
@@ -87,7 +89,7 @@ POLICY = _any(
     r"not subscribed|unsubscribed|opted out|(too many|number of) (messages|recipients|e?mails|invalid)(?! on)|user reject",
 )
 MAILBOX = _any(
-    r"\bcuota|\bcota\b|(usuari\w+|buz.{1,3}n|cuenta|conta|caixa|casilla|destinatari\w+).{0,30}(exced|superad|rebasad|sobrepas|ultrapass)|allocat|espacio|espaco",
+    r"\bcuota|\bcota\b|(usuari\w+|buz.{1,3}n|cuenta|conta|caixa|casilla|destinatari\w+).{0,30}(exced|superad|rebasad|sobrepas|ultrapass)|allocat|\bespaci?o\b",
     r"almacena|armazena|capacidad|lotad[oa]|saturad|cheio|space left|bloquead|suspendid|suspens|(des|in|desh?|inh)(activ|ativ|abilitad|habilitad)|congelad",
     r"falta de pag|impag|payment|cancel+(ad|ed)|\bcerrad|encerrad|de baja\b|caducad|expirad|vencid|(account|user|mail ?box|domain) (has )?expired|(no|nao) (esta |se encuentra )?disponi|indisponi",
     r"quota|mail ?(box|folder|dir|file)\b.{0,40}\b(full|exceed)|full mail ?box|inbox is full|over.{0,12}(limit|allowed)|receiving limit",
@@ -102,6 +104,8 @@ SYSTEM = _any(
     rf"{LOOKUP}.{{0,25}}{FAILURE}|{FAILURE}.{{0,35}}{LOOKUP}|(internal|local|protocol|system|unexpected|config\w+|interno|sistema) (error|problem|failure)",
     r"(error|erro|falha) (interno|do sistema|del sistema|ao consultar|de consulta)|(unable|failed|cannot|can.t|could ?n.t|could not) (to )?(look|verify|validate|check|resolve)",
     r"(no|nao) (se )?(pud|foi possivel|fue posible|puede|consegui).{0,12}(verific|valid|consult|comprob)|\bservidor \w{0,8} ?(no|nao) existe|(no|nao) existe (la |a )?conex",
+    r"unknown (error|fail|reason)|(error|erro|fallo|falha|motivo) (desconoc|desconhec)|\b(users?|mail ?box|recipients?) (data ?base|map|store|host|server|file)\b",
+    r"(tabla|tabela|base) de usuari|archivo|arquivo|fichero|(user|mail) agent|literal|\burl\b|cabecera|encabezado|cabecalho|(address|from|to:?|invalid|bad).{0,15}\bheader|header.{0,15}(address|invalid|not found)",
     r"certificat?e?|\b(tls|ssl)\b|handshake|bad sequence|syntax|(unknown|unrecogni\w+|invalid|bad|illegal|not a valid) command|command (not|un)|connection closed|\badjunto|\banexo|\basunto|attachment",
     r"too (large|big)|(message|maximum|size).{0,20}(size|exceed)|\bloop|too many hops|hop count|\brelay(?!=| recipient)|allowed rcpthost",
 )

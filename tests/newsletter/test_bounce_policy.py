@@ -91,6 +91,13 @@ NOT_GONE = [
     "Invalid recipient or too many errors; connection closed", "No valid recipients, certificate expired", "no such user; bad sequence of commands",
     "user unknown: SSL handshake failed", "El archivo adjunto no existe", "El asunto no existe", "server is unavailable", "Error connecting to host: DNS",
     "Recipient address rejected: unknown user (LDAP lookup failure)", "configuration problem: no such user", "host mx: unknown command", "this is not a valid command, user", "Protocol error: invalid recipient",
+    # words in which somebody and “unknown” stand, not about each other
+    "Su dirección de correo no existe", "Seu endereço de e-mail não existe", "El dominio desde el que envía no existe", "Erro desconhecido na caixa postal",
+    "Unknown error for recipient", "Usuario no puede recibir correo de direcciones no válidas", "You are not a known user, recipient rejects",
+    "El usuario sólo acepta correos de contactos conocidos; dirección desconocida", "The account from which you write does not exist",
+    "address you write from is invalid", "user unknown - come back later", "tabla de usuarios no encontrada", "user database not found", "mailbox store not found",
+    "Archivo de buzón no encontrado", "Domain in From not found", "account not verified: unknown user cannot send", "invalid user agent", "Invalid To: address header",
+    "Encabezado con dirección inválida", "no such user in access list",
 ]  # fmt: skip
 GONE = [
     "El usuario no existe", "Usuario desconocido", "No existe el usuario", "No existe ese buzón", "Destinatario desconocido", "El destinatario no existe",
@@ -105,7 +112,8 @@ GONE = [
     "Recipient address rejected: User unknown in relay recipient table", "Recipient address rejected: unknown user in LDAP directory",
     "sorry, no mailbox here by that name. (#5.1.1)", "Mailbox does not exist", "Address does not exist", "mailbox not found", "No such person at this address",
     "invalid mailbox", "User not found", 
-    "no such user in database", "unable to deliver (unknown user, mailbox not found)", "This user doesn't have a yahoo.example account",
+    "no such user in database", "The original message was received from localhost. The following addresses had permanent fatal errors: (reason: 550 5.1.1 User unknown)",
+    "User unknown. Please contact the postmaster", "user unknown; check the address before sending again", "unable to deliver (unknown user, mailbox not found)", "This user doesn't have a yahoo.example account",
     "delivery error: dd This user doesn't have an example.com account", "RCPT TO: user unknown", "User unknown; rejecting", "The recipient's e-mail address was not found in the recipient's e-mail system",
     "Your message couldn't be delivered. The recipient wasn't found", "Domain not found", "Unknown local part", "no such recipient", "bad destination mailbox address", "account does not exist",
     "El usuario al que intenta escribir no existe", "La cuenta de usuario no existe en este servidor", "Esta cuenta no existe", "Este usuario no existe", "Casilla inexistente", "Correo no entregado: usuario inexistente",
