@@ -11,6 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
+MOST_LETTERS = 8000  # of the words: what a server says is short, and the patterns take their time
+
 
 class Subject(Enum):
     """Whom or what a bounce is about."""
@@ -135,6 +137,7 @@ ADDRESS = _any(
 def classify(enhanced_code: str = "", smtp_code: str | int = "", text: str = "") -> Cause:
     """The Cause that a status code (`5.1.1`), an SMTP reply code (`550`) and the words of the server amount to; each may be
     missing. Codes inside the words are read, too."""
+    text = text[:MOST_LETTERS]
     codes = [match.groups() for match in ENHANCED.finditer(f"{text} ; {enhanced_code}")]
     classes = {code[0] for code in codes} | {reply[0] for reply in (*REPLY.findall(text), str(smtp_code)) if reply}
     words = _plain(" ".join(NOISE.sub(" someone ", text).split()))

@@ -1,5 +1,7 @@
 """The policy for bounces: which codes and words are about the address, the mailbox, a system or a policy."""
 
+import time
+
 import pytest
 
 from newsletter.bounce_policy import Subject, classify
@@ -147,3 +149,10 @@ def test_words_say_what_a_refusal_is_about(words, subject):
 @pytest.mark.parametrize("words", ["running 5.1.1.9 on port 550", "host 10.5.1.1 said hello", "version 15.1.1"])
 def test_numbers_that_look_like_codes_are_none(words):
     assert classify(text=words).is_permanent is None
+
+
+@pytest.mark.parametrize("unit", ["user ", "a", "error ", "<", "1."])
+def test_a_flood_of_words_takes_no_time(unit):
+    before = time.process_time()
+    classify("5.0.0", text=unit * 1_000_000)
+    assert time.process_time() - before < 3
