@@ -7,8 +7,11 @@ nor words explain is UNKNOWN and ends nothing.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from enum import Enum
+
+MOST_LETTERS = 8000  # of the words: what a server says is short, and the patterns take their time
 
 
 class Subject(Enum):
@@ -56,7 +59,11 @@ def _any(*patterns):
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+# All patterns are without accents, as the words that they are looked for in. `buz.{1,3}n`: what is left of ó where it was garbled.
 TEMPORARY = _any(
+    r"\blater\b",
+    r"temporal|provi[sz]or|momentan|por (el|o) momento|(en|no|neste) (este )?momento|m[ai]s tarde|(tente|intent\w+) (de nuevo|novamente|otra vez)",
+    r"try again|(please|will|after|and) retry|too many|\blimits?\b|\blimite|exce[ed]|(de )?manten(imiento|cao)\b|maintenance|on hold",
     r"\btemporar|try (again )?later|gr[ea]y ?list|retry time|timed? ?out|too (fast|quickly)|rate limit|\bdeferred\b|\bdelayed\b",
     r"too many (concurrent|connections)|(keep|continue|be) (trying|retried)|queue too long|in the queue|(message|delivery time) expired",
     r"(could ?n.t|could not|cannot|can.t|able to) (establish|connect)|connection (refused|reset|lost|dropped|failed)",
@@ -68,6 +75,13 @@ REFUSED_RECIPIENT = _any(
     r"mailbox unavailable or access denied",
 )
 POLICY = _any(
+    r"remitente|remetente|\bemisor|\borigen\b|\borigem\b|\borigin\b|originat|lista (negra|gris|cinza|de bloque)|basura|desead[oa]|desejad|(no|nao) solicitad|politica",
+    r"(no|nao|sin|sem|des) ?(esta )?(autoriza|permi[ts])|prohibid|proibid|\b(de)?negad[oa]|reputac|aut(h?ent|entif)ica[cd]|fraud|filtro|confianza|confiavel",
+    r"(registro|dns|resolucion|resolucao|zona) \w{0,8} ?(inver[st]|revers|ptr)|(direccion|endereco) ip|\b(su|sus|seu|sua|tu) (e-?mail|correo|ip|servidor|dominio|host|mensa\w+)\b",
+    r"(mensa\w+|\bcorreo|\be-?mail|\bip|\bconexi?[oa]o?n?)\b.{0,20}\bbloquead|(rechazad|rejeitad|recusad)[oa]s? (por|pel)|(no|nao) (acepta|aceita).{0,20}(correo|mensa|mail)|desconocidos|desconhecidos",
+    r"\bclients?\b|smtp user|credential|passw|\blog(ged)?[ -]?in\b.{0,15}(fail|requir|incorrect)|hostname|revers|return.?path|reply.?to|sending (domain|host|ip|server|mta|address|from)",
+    r"your (e-?mail )?(address|account)\b|\b(su|seu|tu) (direccion|endereco)|desde (el|la) (cual|que)|\benvia\b|unknown contact|contact list|your contacts|conta[ck]?tos conoc|contatos conhec|access list|\bin from\b",
+    r"from which|you (write|send|sent) from|you are not|know you|(can ?not|not verified.{0,20}|may not|not allowed to) send|(acepta|aceita|recibir|receber).{0,25}(correo|mensa|mail|direccion|enderec)",
     r"\bspam|spam(haus|cop|assassin)|junk|(black|block|deny|white).?list|\bblock(ed|ing|s)?\b|\bdns?[bw]l|\brbl\b|reputation|trust",
     r"\bdmarc|\bspf\b|\bdkim|authenticat|reverse dns|\brdns|\bptr\b|\be?helo\b|batv|unsolicited|\bbulk\b|mass mail|\babus",
     r"polic(y|ies)|pol[ií]tica|denied|forbidden|banned|prohibit|not permitted|not allowed|(not (been )?|un)authori[sz]ed|administrative",
@@ -77,27 +91,44 @@ POLICY = _any(
     r"not subscribed|unsubscribed|opted out|(too many|number of) (messages|recipients|e?mails|invalid)(?! on)|user reject",
 )
 MAILBOX = _any(
+    r"\bcuota|\bcota\b|(usuari\w+|buz.{1,3}n|cuenta|conta|caixa|casilla|destinatari\w+).{0,30}(exced|superad|rebasad|sobrepas|ultrapass)|allocat|\bespaci?o\b",
+    r"almacena|armazena|capacidad|lotad[oa]|saturad|cheio|space left|bloquead|suspendid|suspens|(des|in|desh?|inh)(activ|ativ|abilitad|habilitad)|congelad",
+    r"falta de pag|impag|payment|cancel+(ad|ed)|\bcerrad|encerrad|de baja\b|caducad|expirad|vencid|(account|user|mail ?box|domain) (has )?expired|(no|nao) (esta |se encuentra )?disponi|indisponi",
     r"quota|mail ?(box|folder|dir|file)\b.{0,40}\b(full|exceed)|full mail ?box|inbox is full|over.{0,12}(limit|allowed)|receiving limit",
     r"storage|dis[ck] space|space has been used|enough space|too much mail|too many messages on",
     r"inactiv|not active|disabled|suspend|deactivat|discontinued|frozen|locked|archiv[eé]|dormant",
     r"pleine|llen[oa]\b|\bcheia|\bvoll\b|\bpiena|not (currently )?(being )?accept(ing|ed)\b.{0,12}(mail|messages)",
 )
+# A receiver that could not look the address up says nothing about it.
+FAILURE = r"\b(fail|error|problem|falha|fallo|down|unavail|not avail|not respon|time|unreach|refused|(no|nao) dispon|indispon)"
+LOOKUP = r"\b(ldap|look.?ups?|databases?|sql|back ?end|dns|servers?|(?<!name )services?|servidor|servicio|servico|base de datos|banco de dados|connecti\w+|conexi?[oa]o?n?)\b"
 SYSTEM = _any(
-    r"too (large|big)|(message|maximum|size).{0,20}(size|exceed)|\bloop|too many hops|hop count|\brelay(?!=)|allowed rcpthost",
+    rf"{LOOKUP}.{{0,25}}{FAILURE}|{FAILURE}.{{0,35}}{LOOKUP}|(internal|local|protocol|system|unexpected|config\w+|interno|sistema) (error|problem|failure)",
+    r"(error|erro|falha) (interno|do sistema|del sistema|ao consultar|de consulta)|(unable|failed|cannot|can.t|could ?n.t|could not) (to )?(look|verify|validate|check|resolve)",
+    r"(no|nao) (se )?(pud|foi possivel|fue posible|puede|consegui).{0,12}(verific|valid|consult|comprob)|\bservidor \w{0,8} ?(no|nao) existe|(no|nao) existe (la |a )?conex",
+    r"unknown (error|fail|reason)|(error|erro|fallo|falha|motivo) (desconoc|desconhec)|\b(users?|mail ?box|recipients?) (data ?base|map|store|host|server|file)\b",
+    r"(tabla|tabela|base) de usuari|archivo|arquivo|fichero|(user|mail) agent|literal|\burl\b|cabecera|encabezado|cabecalho|(address|from|to:?|invalid|bad).{0,15}\bheader|header.{0,15}(address|invalid|not found)",
+    r"certificat?e?|\b(tls|ssl)\b|handshake|bad sequence|syntax|(unknown|unrecogni\w+|invalid|bad|illegal|not a valid) command|command (not|un)|connection closed|\badjunto|\banexo|\basunto|attachment",
+    r"too (large|big)|(message|maximum|size).{0,20}(size|exceed)|\bloop|too many hops|hop count|\brelay(?!=| recipient)|allowed rcpthost",
 )
-SOMEBODY = r"\b(user|recipient|destinataire|mail ?(box|address)|(?<!ip )address|account|person|log[io]n|alias|rcpt|local.?part|someone)"
+SOMEBODY = r"\b(user|recipient|destinataire|usuari[oa]|destinatari[oa]|buz.{1,3}n|cuenta|conta|casilla|caixa|direccion(?! ip)|endereco(?! ip)|utilisateur|utente|benutzer|empfanger|mail ?(box|address)|(?<!ip )address|account|person|log[io]n|alias|rcpt|local.?part|someone)"
+MISSING = (
+    r"no existe|nao existe|n.existe pas|inexist|existiert nicht|non esiste|des?conocid[oa]\b|desconhecid[oa]\b|inconnu|unbekannt|sconosciut"
+    r"|(no|nao) (fue |foi )?encontrad|(no|nao) (es )?valid|invalid[oa]"
+)
 # Words between somebody and what is said of them; none that is about something else.
-GAP = r"((?!\b(server|service|system|host|gateway|message|mail|command|relay|connection|certificate|file|directory)\b).){0,60}?"
+GAP = r"((?!\b(server|service|system|host|gateway|message|(?<!e-)mail|command|relay|connection|certificate|file|directory)\b).){0,60}?"
 ADDRESS = _any(
     SOMEBODY
-    + rf"(s|es|id)?\b{GAP}\b(unknown|not?.?(be )?(found|known|exist|recogni[sz]ed|listed|valid|present|local|ok)|invalid|in ?existent"
+    + rf"(s|es|id)?\b{GAP}\b(unknown|was.?n.t found|not?.?(be )?(found|known|exist|recogni[sz]ed|listed|valid|present|local|ok)|invalid|in ?existent"
     r"|((does|do|did)( not|n.t)|doesn.t) (exist|have)|no longer|(is )?(not|n.t) accepted)\b",
     r"\b(unknown|invalid|no such|no valid|bad|non.?existent|illegal|wrong|unrout\w+)\b.{0,20}" + SOMEBODY,
     r"mail ?box (is )?unavail?able|account unavailable|(recipient|address) (address )?rejected",
-    r"\bno (mail ?box|account|one|user|person)\b|not a (known|valid|local|active)|not an? (active|existing)|not email addresses",
+    r"\bno (mail ?box|account|one|user|person)\b|not a (known|local) |not an? (known|valid|local|active|existing) .{0,15}(user|recipient|mailbox|address|account)|not email addresses",
     r"does ?n.t have an? .*account|not (listed )?in .{0,20}directory|in name directory|(bad|valid)(rcpt|recipient) ?to|recip\w* ?not ?found",
     r"(user|recipient|account|address|someone).{0,20}has (been replaced|moved|left)|not our customer",
-    r"no existe|n[ãa]o existe|n.existe pas|inexist|existiert nicht|non esiste|nessun utente|des?conocid|desconhecid|inconnu|unbekannt|sconosciut",
+    rf"{SOMEBODY}s?\b{GAP}\b({MISSING})|\b({MISSING}) .{{0,12}}{SOMEBODY}|nessun utente",
+    rf"\b(dominio|domaine)\b.{{0,30}}\b({MISSING})",
     r"(host|domain)( or domain)?( name)?\b.{0,40}(not found|unknown|not exist|n.t exist|must exist|not accept (e?mail|any))",
     r"(unknown|no such) (host|domain)|domain is not reachable|host named|unrout\w+|nxdomain|name or service not known|null mx|no mx record",
 )
@@ -106,11 +137,18 @@ ADDRESS = _any(
 def classify(enhanced_code: str = "", smtp_code: str | int = "", text: str = "") -> Cause:
     """The Cause that a status code (`5.1.1`), an SMTP reply code (`550`) and the words of the server amount to; each may be
     missing. Codes inside the words are read, too."""
+    text = text[:MOST_LETTERS]
     codes = [match.groups() for match in ENHANCED.finditer(f"{text} ; {enhanced_code}")]
     classes = {code[0] for code in codes} | {reply[0] for reply in (*REPLY.findall(text), str(smtp_code)) if reply}
-    words = " ".join(NOISE.sub(" someone ", text).split())
+    words = _plain(" ".join(NOISE.sub(" someone ", text).split()))
     is_temporary = "4" in classes or bool(TEMPORARY.search(words))
     return Cause(_subject(codes, words), False if is_temporary else True if "5" in classes else None)
+
+
+def _plain(text):
+    """A text without accents, and with the words of names (`err_user_unknown`) apart."""
+    text = text.replace("_", " ")
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def _subject(codes, words):
@@ -118,12 +156,11 @@ def _subject(codes, words):
     named = {_by_code(code) for code in codes} - {None}
     if elsewhere := sorted(named - {Subject.ADDRESS}, key=list(Subject).index):
         return elsewhere[0]
-    if REFUSED_RECIPIENT.search(words):
-        return Subject.ADDRESS
+    is_refused = bool(REFUSED_RECIPIENT.search(words))
     for pattern, subject in ((POLICY, P), (MAILBOX, M), (SYSTEM, S)):
-        if pattern.search(words):
+        if pattern.search(words) and not (is_refused and subject == P):
             return subject
-    return Subject.ADDRESS if named or ADDRESS.search(words) else Subject.UNKNOWN
+    return Subject.ADDRESS if named or is_refused or ADDRESS.search(words) else Subject.UNKNOWN
 
 
 def _by_code(code):

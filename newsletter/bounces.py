@@ -15,7 +15,7 @@ import logging
 import re
 import ssl
 from email.parser import HeaderParser
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 
 from anymail.signals import AnymailTrackingEvent, EventType
 from core import keyed
@@ -32,8 +32,9 @@ TIMEOUT_SECONDS = 30
 BATCH = 200
 MOST_BYTES = 1_000_000  # of a message; what it says comes first, the returned mail last
 MOST_LETTERS = 8000  # of its words
-AUTOMATIC_SENDERS = re.compile(r"mailer.?daemon|postmaster|mail.?delivery|mdaemon|double-bounce|<>", re.IGNORECASE)
+AUTOMATIC_SENDERS = re.compile(r"mailer.?daemon|postmaster|mail.?delivery|mdaemon|double-bounce", re.IGNORECASE)
 STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
+REPORT_TYPES = {"delivery-status", "global-delivery-status"}
 ORIGINAL_TYPES = {"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"}
 FIELD = re.compile(r"^(?:Final-Recipient|Original-Recipient|Action|Status) *:", re.IGNORECASE | re.MULTILINE)
 # Where the returned mail begins in a message without parts: its words are ours and say nothing about why it came back.
@@ -106,8 +107,12 @@ def _feedback(message):
 def _status(message):
     """(kind, words) of a delivery report (RFC 3464, RFC 6533), also of one whose parts are not marked as such; or None."""
     text = _text(message)
-    found = [block for part in message.walk() if part.get_content_type() in STATUS_TYPES for block in _blocks(part)]
-    if not any(block["Action"] or block["Status"] for block in found) and (field := FIELD.search(text)):
+    found = [
+        block for part in _own_parts(message) if part.get_content_type() in STATUS_TYPES for block in _blocks(part)
+    ]
+    is_said = any(block["Action"] or block["Status"] for block in found)
+    # Tickets and the like have a “Status: open”, too.
+    if not is_said and _is_from_server(message) and (field := FIELD.search(text)):
         found = _parsed(text[field.start() :])
     reports = [_of_block(block, text) for block in found if block["Action"] or block["Status"]]
     return min(reports, key=lambda report: SEVERITY.index(report[0]), default=None)
@@ -131,16 +136,26 @@ def _of_block(block, text):
 def _judged_by_words(message):
     """(kind, words) of a message without a machine-readable part."""
     text = _before_original(_text(message))
-    is_from_server = bool(AUTOMATIC_SENDERS.search(f"{message['From']} {message['Return-Path']}"))
-    if not is_from_server and str(message["Auto-Submitted"] or "no").strip().lower() != "no":
-        return EventType.AUTORESPONDED, ""
+    # People, their automatic replies and helpdesks write of unknown users, too: only a server's words are about the address.
+    if not _is_from_server(message):
+        is_automatic = str(message["Auto-Submitted"] or "no").strip().lower() != "no"
+        return (EventType.AUTORESPONDED, "") if is_automatic else (UNKNOWN, text)
     temporary, permanent = _failures(message)
     if temporary and not permanent:
         return EventType.DEFERRED, text
     cause = bounce_policy.classify("5.0.0", text=text)
-    if permanent or (is_from_server and cause.subject != bounce_policy.Subject.UNKNOWN):
+    if permanent or cause.subject != bounce_policy.Subject.UNKNOWN:
         return events.kind_of_cause(cause), text
     return UNKNOWN, text
+
+
+def _is_from_server(message):
+    """Whether a mail system wrote a message: it is a delivery report, or its From says so. An empty Return-Path or
+    Auto-Submitted say nothing: automatic replies (RFC 3834) and delivery reports have both."""
+    if message.get_content_type() == "multipart/report" and (kind := message.get_param("report-type")):
+        return str(kind).strip().lower() in REPORT_TYPES
+    name, address = parseaddr(str(message["From"] or ""))
+    return bool(AUTOMATIC_SENDERS.search(f"{name} {address.partition('@')[0]}"))
 
 
 def _failures(message):

@@ -8,6 +8,7 @@ What a bounce means for a subscription is decided by bounce_policy.py, whoever r
 
 import hashlib
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 
@@ -165,13 +166,17 @@ def _kind_of(provider, event):
 
 
 def _kind_of_bounce(provider, event):
-    """The kind of a bounce by the receiver's words, as far as they say anything, else by what the provider makes of it."""
+    """The kind of a bounce by the receiver's words; by what the provider makes of it where there are none. Words that are not
+    understood count as “not now”: providers call a server that is away a hard bounce, too."""
     if kind := KINDS_OF_REASONS.get(event.reject_reason):
         return kind
-    cause = bounce_policy.classify(text=_words(event))
+    words, own_words = _words(event), providers.named(provider).own_words
+    cause = bounce_policy.classify(text=words)
     if cause.is_permanent is False or cause.subject not in {Subject.ADDRESS, Subject.UNKNOWN}:
         return kind_of_cause(cause)
-    is_hard = cause.ends_subscription or event.reject_reason in HARD_REASONS
+    has_no_words = not words.strip() or bool(own_words and re.fullmatch(own_words, words.strip(), re.DOTALL))
+    is_understood = cause.subject == Subject.ADDRESS or has_no_words
+    is_hard = cause.ends_subscription or (is_understood and event.reject_reason in HARD_REASONS)
     return EventType.BOUNCED if is_hard and not _is_soft(provider, event) else SOFT
 
 

@@ -9,6 +9,7 @@ import time
 from importlib import import_module
 
 from anymail.exceptions import AnymailWebhookValidationFailure
+from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
@@ -128,6 +129,11 @@ class Provider:
         proof is too old."""
         return None
 
+    own_words = ""  # a pattern of what it says where it has no words of the receiver's
+
+    def amend(self, event: AnymailTrackingEvent) -> None:
+        """Put right what Anymail makes of the provider's message (event.esp_event)."""
+
     def says_soft(self, raw: dict) -> bool:
         """Whether the provider's own message about a bounce says “for now” rather than “for good”. May raise what a message
         without the fields raises."""
@@ -161,6 +167,7 @@ class AmazonSES(Provider):
         }
     }
     webhook = "AmazonSESTrackingWebhookView"
+    own_words = r"Permanent: \w+"
 
     def says_soft(self, raw):
         return raw["bounce"]["bounceType"] != "Permanent"
@@ -179,6 +186,10 @@ class Brevo(Provider):
 
     def was_taken(self, error):
         return answer_of(error).get("code") == "duplicate_parameter"
+
+    def amend(self, event):
+        if event.esp_event.get("event") == "unsubscribed":  # Anymail knows it as “unsubscribe”
+            event.event_type = EventType.UNSUBSCRIBED
 
     def says_soft(self, raw):
         return raw["event"] == "soft_bounce"
@@ -229,6 +240,9 @@ class Mailjet(Provider):
     most_per_call = 50
     placeholder = "[[var:{}]]"
     webhook = "MailjetTrackingWebhookView"
+
+    def amend(self, event):
+        event.description = event.description or event.esp_event.get("error")
 
     def says_soft(self, raw):
         return not raw["hard_bounce"]
@@ -284,6 +298,11 @@ class Postmark(Provider):
     credentials = ("POSTMARK_SERVER_TOKEN",)
     webhook = "PostmarkTrackingWebhookView"
 
+    def amend(self, event):
+        """Of a hard bounce, the description is always the same and gives an unknown user for an example."""
+        if event.esp_event.get("Type") == "HardBounce" and event.mta_response:
+            event.description = None
+
     def says_soft(self, raw):
         return raw["Type"] == "SoftBounce"
 
@@ -296,6 +315,7 @@ class Resend(Provider):
     key_seconds = 24 * 3600
     webhook = "ResendTrackingWebhookView"
     signature = "RESEND_SIGNING_SECRET"
+    own_words = r".*\b(sent a|history of producing) hard bounces?\b.*"
 
     def add_key(self, connection, message, key):
         # Anymail has no place for headers of the call; each connection makes one call at a time.
@@ -326,8 +346,24 @@ class SendGrid(Provider):
     webhook = "SendGridTrackingWebhookView"
     signature = "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"
 
+    reasons = {
+        "spam reporting address": RejectReason.SPAM,
+        "unsubscribed address": RejectReason.UNSUBSCRIBED,
+        "bounced address": RejectReason.BOUNCED,
+        "invalid": RejectReason.INVALID,
+    }
+
+    def amend(self, event):
+        """What was dropped has its reason in “reason”; Anymail looks at “type” first, and does not know all reasons."""
+        reason = event.esp_event.get("reason")
+        if event.event_type == EventType.REJECTED and isinstance(reason, str):
+            event.reject_reason = self.reasons.get(reason.strip().lower(), RejectReason.OTHER)
+            event.description = reason
+
     def says_soft(self, raw):
-        return raw["type"] == "blocked"
+        # A classification that is not about the address; older messages have none.
+        other = raw.get("bounce_classification") or "Unclassified"
+        return raw.get("type") == "blocked" or other not in {"Invalid Address", "Unclassified"}
 
 
 class SparkPost(Provider):
@@ -336,6 +372,10 @@ class SparkPost(Provider):
     name = "sparkpost"
     credentials = ("SPARKPOST_API_KEY",)
     webhook = "SparkPostTrackingWebhookView"
+
+    def amend(self, event):
+        if event.event_type == EventType.BOUNCED and event.reject_reason == RejectReason.INVALID:
+            event.description = "Invalid recipient"  # class 10
 
     def says_soft(self, raw):
         return next(iter(raw["msys"].values()))["bounce_class"] not in {"10", "30", "90"}

@@ -13,6 +13,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from anymail.signals import EventType
 from core import privacy
 from django.core import mail
 from django.db import OperationalError
@@ -246,6 +247,52 @@ def test_bounces_are_judged_as_they_are(delivery, body, kind):
 def test_a_reader_who_writes_of_unknown_users_is_no_bounce(delivery):
     raw = returned(delivery, "\nThe user is unknown to me. 550 5.1.1\n", "From: Rosa <rosa@example.org>")
     assert bounces.event_of(raw).event_type == "unknown"
+
+
+AWAY = "Estoy de vacaciones hasta el 4 de enero; no abro archivos adjuntos de remitentes desconocidos."
+PERSON = "Return-Path: <>\nFrom: Rosa <rosa@example.org>"
+REPLIES = {
+    "vacaciones": (f"{PERSON}\nAuto-Submitted: auto-replied", AWAY),
+    "vacaciones, nothing says that it is automatic": (PERSON, AWAY),
+    "férias": (PERSON, "Estou de férias. Mensagens de um endereço desconhecido não são lidas; este usuário não existe para spam."),
+    "a helpdesk": (f"{PERSON}\nAuto-Submitted: auto-generated", "Your ticket was opened; no account is needed to answer.\nStatus: open\nAction: failed"),
+    "a helpdesk that sends as anybody": (PERSON, "Ticket 12: no such user account was found.\n\nStatus: 5.1.1\nAction: failed"),
+    "a challenge": (PERSON, "You are an unknown user to me. Confirm that your address exists."),
+    "no subject": (PERSON, "Si el asunto no existe, el correo no se lee."),
+    "a name as of a server's domain": ("Return-Path: <>\nFrom: Rosa <rosa@postmaster.example>", AWAY),
+    "a receipt": ("Return-Path: <>\nFrom: postmaster@example.net\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b", '--b\nContent-Type: text/plain\n\nThe user is unknown.\n--b--'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("headers", "words"), REPLIES.values(), ids=REPLIES)
+def test_an_automatic_reply_ends_and_counts_nothing(delivery, headers, words):
+    event = bounces.event_of(returned(delivery, f"\n{words}\n", headers))
+    assert event.event_type in {EventType.AUTORESPONDED, "unknown"}
+
+
+@pytest.mark.parametrize("sender", ["Mail Delivery System <Mailer-Daemon@mx.example.net>", "postmaster@example.net", "MAILER-DAEMON"])  # fmt: skip
+def test_a_report_of_a_server_may_call_itself_a_reply(delivery, sender):
+    raw = returned(
+        delivery, "\nThe user is unknown.\n", f"Return-Path: <>\nFrom: {sender}\nAuto-Submitted: auto-replied"
+    )
+    assert bounces.event_of(raw).event_type == "bounced"
+
+
+def test_a_report_from_anybody_counts_if_it_is_marked_as_one(delivery):
+    body = failed("5.0.0", text="no such user here").replace("report;", "report; report-type=delivery-status;")
+    assert bounces.event_of(returned(delivery, body, "From: Servidor <x@example.net>")).event_type == "bounced"
+    marked = 'Content-Type: multipart/report; report-type="delivery-status"; boundary=b\n\n--b\n\nThe user is unknown.\n--b--\n'
+    assert bounces.event_of(returned(delivery, marked, "From: Servidor <x@example.net>")).event_type == "bounced"
+
+
+def test_a_report_inside_the_returned_mail_is_about_another_mail(delivery):
+    inner = failed("5.1.1", "550 unknown user").replace('"b"', '"c"').replace("--b", "--c")
+    assert (
+        bounces.event_of(returned(delivery, failed("5.2.2", "mailbox full", original=inner))).event_type
+        == "soft bounce"
+    )
+    forwarded = f"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee below.\n--b\nContent-Type: message/rfc822\n\n{inner}\n--b--\n"
+    assert bounces.event_of(returned(delivery, forwarded, PERSON)).event_type == "unknown"
 
 
 def test_a_complaint_names_the_mail_by_its_return_path(delivery):
