@@ -1,7 +1,6 @@
 """An editor's day: log in, write, add an image, preview, publish, translate, correct, unpublish."""
 
 import re
-import time
 from io import BytesIO
 
 import pytest
@@ -145,36 +144,82 @@ def test_the_handbook_opens_from_the_help_menu(admin):
         wait_for(admin, lambda picture=picture: picture.evaluate("image => image.naturalWidth > 0"))
 
 
-@pytest.mark.parametrize(
-    "pause", [0, 900], ids=["before the page is saved by itself", "while the page is saved by itself"]
-)
-def test_publishing_at_once_makes_one_page(admin, pause):
-    """On a slow line, Wagtail's automatic saving and a click on "Publish" made two pages, or an error."""
-    answers = []
-
-    def slowly(route):
-        answer = route.fetch()
-        time.sleep(1)
-        route.fulfill(response=answer)
-
-    admin.route(
-        lambda url: "/pages/add/" in url, lambda route: slowly(route) if saves(route.request) else route.continue_()
-    )
-    admin.on("response", lambda response: response.request.method == "POST" and answers.append(response.status))
+def new_page(admin, title, slug):
+    """A new page in the editor, with all that it takes to be published; Wagtail saves it by itself half a second later."""
     admin.goto(f"/admin/pages/add/home/contentpage/{page_number(admin, 'inicio')}/")
-    admin.fill("#id_title", f"Al instante {pause}")
+    admin.fill("#id_title", title)
     admin.fill("#id_introduction", "Sin esperar.")
     add_block(admin, "Text")
     admin.locator(".public-DraftEditor-content").last.click()
     admin.keyboard.type("Empezamos temprano.")
     admin.get_by_role("tab", name="Promote").click()
-    admin.fill("#id_slug", f"al-instante-{pause}")
-    admin.wait_for_timeout(pause)
-    publish(admin)
-    made = admin.request.get(f"/admin/api/main/pages/?title=Al instante {pause}").json()["items"]
-    assert [page["meta"]["status"]["live"] for page in made] == [True]
-    assert not [status for status in answers if status >= 400]
+    admin.fill("#id_slug", slug)
 
 
-def saves(request):
+def saves_by_itself(request):
     return request.method == "POST" and "json" in request.headers.get("accept", "")
+
+
+def made_with(admin, title):
+    """Whether each page of that title is live."""
+    found = admin.request.get(f"/admin/api/main/pages/?title={title}").json()["items"]
+    return [page["meta"]["status"]["live"] for page in found]
+
+
+@pytest.fixture
+def failures(admin):
+    """The answers that refuse or fail, as they come."""
+    found = []
+    admin.on("response", lambda response: response.status >= 400 and found.append(f"{response.status} {response.url}"))
+    return found
+
+
+def test_a_click_on_publish_waits_for_the_page_to_be_saved_by_itself(admin, failures):
+    held = []
+
+    def hold(route):
+        if saves_by_itself(route.request):
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    admin.route(lambda url: "/pages/add/" in url, hold)
+    new_page(admin, "Al instante", "al-instante")
+    for number in range(20):
+        if held:
+            break  # the server has saved it; its answer is on its way
+        admin.fill(
+            "#id_seo_title", f"Al instante {number}"
+        )  # Wagtail takes the form as it finds it a while after loading for unchanged
+        admin.keyboard.press("Tab")
+        admin.wait_for_timeout(800)
+    assert held
+    admin.locator("footer [data-w-dropdown-target=toggle]").click()
+    admin.get_by_role("button", name="Publish").click(no_wait_after=True)
+    admin.wait_for_timeout(700)
+    for route, answer in held:
+        route.fulfill(response=answer)
+    admin.locator(".messages li").filter(has_text="published").first.wait_for()
+    assert made_with(admin, "Al instante") == [True]
+    assert not failures
+
+
+def test_nothing_saves_itself_once_publish_was_clicked(admin, failures):
+    held = []
+
+    def hold(route):
+        if route.request.method == "POST" and not saves_by_itself(route.request):
+            held.append(route)
+        else:
+            route.continue_()
+
+    admin.route(lambda url: "/pages/add/" in url, hold)
+    new_page(admin, "Enseguida", "enseguida")
+    admin.locator("footer [data-w-dropdown-target=toggle]").click()
+    admin.get_by_role("button", name="Publish").click(no_wait_after=True)
+    admin.wait_for_timeout(1500)  # longer than Wagtail waits before it saves
+    for route in held:
+        route.continue_()
+    admin.locator(".messages li").filter(has_text="published").first.wait_for()
+    assert made_with(admin, "Enseguida") == [True]
+    assert not failures
