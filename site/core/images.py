@@ -118,10 +118,11 @@ class CustomImage(AbstractImage):
 
     def save(self, *args, **kwargs):
         """Write an uploaded file anew before it is kept."""
-        if self.file and not self.file._committed:
-            # The form has done it already, to see whether the file can be read: see core.uploads.
-            content, kind = getattr(self.file.file, "rewritten", None) or rewritten(self.file)
-            name = Path(self.file.name)
+        # Wagtail has stored the file of a new picture already where its title was given only after the upload.
+        stored = self.file if self.file and self.file._committed and self._state.adding else None
+        if stored or (self.file and not self.file._committed):
+            content, kind = self._rewritten(stored)
+            name = Path(Path(self.file.name).name)
             self.was_heic = kind == "JPEG" and name.suffix.lower() not in {".jpg", ".jpeg"}
             self.file = ContentFile(content, name=str(name.with_suffix(".jpg") if self.was_heic else name))
             self.file_size = self.file.size
@@ -129,6 +130,15 @@ class CustomImage(AbstractImage):
             if self.pk:
                 self.renditions.all().delete()  # they show the old file; Wagtail deletes them only after the signals
         super().save(*args, **kwargs)
+        if stored and not CustomImage.objects.filter(file=stored.name).exists():
+            stored.storage.delete(stored.name)
+
+    def _rewritten(self, stored):
+        if stored:
+            with stored.storage.open(stored.name) as file:
+                return rewritten(file)
+        # The form has done it already, to see whether the file can be read: see core.uploads.
+        return getattr(self.file.file, "rewritten", None) or rewritten(self.file)
 
 
 class CustomRendition(AbstractRendition):

@@ -3,6 +3,7 @@
 import io
 import random
 import zlib
+from pathlib import Path
 
 import pytest
 from core import images, uploads
@@ -11,6 +12,7 @@ from django.core.files.images import ImageFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image, ImageCms
+from wagtail.models import Collection
 
 pytestmark = pytest.mark.django_db
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F
@@ -292,3 +294,33 @@ def test_documents_cannot_run_in_the_site_s_origin(staff_client, client):
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert response["Content-Disposition"].startswith("attachment")
     assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_picture_made_of_another_ones_file_leaves_it_alone():
+    one = CustomImage.objects.create(title="Finca", file=ImageFile(picture(), "molino.jpg"))
+    two = CustomImage.objects.create(title="Copia", file=one.file)
+    assert one.file.name != two.file.name
+    assert Path(one.file.path).exists()
+
+
+@pytest.mark.parametrize("name", ["patio.jpg", "secado.heic"])
+def test_a_picture_whose_title_is_given_after_the_upload_is_written_anew_too(staff_client, name):
+    raw = photograph()
+    if name.endswith("heic"):
+        notes = Image.Exif()
+        notes.get_ifd(GPS)[1] = "N"
+        raw = heic("RGB", exif=notes.tobytes())
+    upload = {"title": "", "files[]": SimpleUploadedFile(name, raw if isinstance(raw, bytes) else raw.getvalue())}
+    number = staff_client.post("/admin/images/multiple/add/", upload).json()["uploaded_file_id"]
+    prefix = f"uploaded-image-{number}"
+    root = Collection.get_first_root_node().pk
+    said = {f"{prefix}-title": "Rosa", f"{prefix}-collection": root, f"{prefix}-description": "Rosa en su casa"}
+    answer = staff_client.post(f"/admin/images/multiple/create_from_uploaded_image/{number}/", said)
+    assert answer.json()["success"], answer.content
+    image = CustomImage.objects.get(title="Rosa")
+    with image.file.open() as file, Image.open(file) as kept:
+        assert (kept.format, dict(kept.getexif()), kept.size) == ("JPEG", {}, (image.width, image.height))
+    assert image.file.name.endswith(".jpg")
+    assert image.file_size == image.file.size
+    stem = Path(image.file.path)
+    assert [each.name for each in stem.parent.glob(f"{Path(name).stem}*")] == [stem.name]
