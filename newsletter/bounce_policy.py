@@ -64,8 +64,8 @@ TEMPORARY = _any(
     r"\blater\b",
     r"temporal|provi[sz]or|momentan|por (el|o) momento|(en|no|neste) (este )?momento|m[ai]s tarde|(tente|intent\w+) (de nuevo|novamente|otra vez)",
     r"try again|(please|will|after|and) retry|too many|\blimits?\b|\blimite|exce[ed]|(de )?manten(imiento|cao)\b|maintenance|on hold",
-    r"\btemporar|try (again )?later|gr[ea]y ?list|retry time|timed? ?out|too (fast|quickly)|rate limit|\bdeferred\b|\bdelayed\b",
-    r"too many (concurrent|connections)|(keep|continue|be) (trying|retried)|queue too long|in the queue|(message|delivery time) expired",
+    r"\btemporar|gr[ea]y ?list|retry time|timed? ?out|too (fast|quickly)|rate limit|\bdeferred\b|\bdelayed\b",
+    r"(keep|continue|be) (trying|retried)|queue too long|in the queue|(message|delivery time) expired",
     r"(could ?n.t|could not|cannot|can.t|able to) (establish|connect)|connection (refused|reset|lost|dropped|failed)",
     r"(network|host) (is )?(unreachable|down)|no route to host|server (error|busy|failure)|insufficient (system|disk)",
 )
@@ -84,7 +84,7 @@ POLICY = _any(
     r"from which|you (write|send|sent) from|you are not|know you|(can ?not|not verified.{0,20}|may not|not allowed to) send|(acepta|aceita|recibir|receber).{0,25}(correo|mensa|mail|direccion|enderec)",
     r"\bspam|spam(haus|cop|assassin)|junk|(black|block|deny|white).?list|\bblock(ed|ing|s)?\b|\bdns?[bw]l|\brbl\b|reputation|trust",
     r"\bdmarc|\bspf\b|\bdkim|authenticat|reverse dns|\brdns|\bptr\b|\be?helo\b|batv|unsolicited|\bbulk\b|mass mail|\babus",
-    r"polic(y|ies)|pol[ií]tica|denied|forbidden|banned|prohibit|not permitted|not allowed|(not (been )?|un)authori[sz]ed|administrative",
+    r"polic(y|ies)|denied|forbidden|banned|prohibit|not permitted|not allowed|(not (been )?|un)authori[sz]ed|administrative",
     r"virus|malware|malicious|infected|phish|suspicious|content.{0,20}(reject|filter|block|not|present)|(illegal|blocked) attachment|filter|refus(ed|es)\b.{0,30}(preference|mail)",
     r"sender|\bmail from\b|envelope.?from|from address|your (ip|server|host|network|domain|mta)\b|client host|(?<!not )\blisted (in|at|by|on)\b",
     r"reject(ed)? (by|due|for|as|after)|message (was |has been )?(rejected|refused)|members?.only|only accept|accepting mail (from|with)",
@@ -96,7 +96,7 @@ MAILBOX = _any(
     r"falta de pag|impag|payment|cancel+(ad|ed)|\bcerrad|encerrad|de baja\b|caducad|expirad|vencid|(account|user|mail ?box|domain) (has )?expired|(no|nao) (esta |se encuentra )?disponi|indisponi",
     r"quota|mail ?(box|folder|dir|file)\b.{0,40}\b(full|exceed)|full mail ?box|inbox is full|over.{0,12}(limit|allowed)|receiving limit",
     r"storage|dis[ck] space|space has been used|enough space|too much mail|too many messages on",
-    r"inactiv|not active|disabled|suspend|deactivat|discontinued|frozen|locked|archiv[eé]|dormant",
+    r"inactiv|not active|disabled|suspend|deactivat|discontinued|frozen|locked|archive|dormant",
     r"pleine|llen[oa]\b|\bcheia|\bvoll\b|\bpiena|not (currently )?(being )?accept(ing|ed)\b.{0,12}(mail|messages)",
 )
 # A receiver that could not look the address up says nothing about it.

@@ -31,7 +31,6 @@ PROVIDER = "mailbox"
 TIMEOUT_SECONDS = 30
 BATCH = 200
 MOST_BYTES = 1_000_000  # of a message; what it says comes first, the returned mail last
-MOST_LETTERS = 8000  # of its words
 AUTOMATIC_SENDERS = re.compile(r"mailer.?daemon|postmaster|mail.?delivery|mdaemon|double-bounce", re.IGNORECASE)
 STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 REPORT_TYPES = {"delivery-status", "global-delivery-status"}
@@ -225,7 +224,7 @@ def _words(part):
 
 def _before_original(text):
     """A message's text up to the returned mail."""
-    return ORIGINAL.split(text, maxsplit=1)[0][:MOST_LETTERS]
+    return ORIGINAL.split(text, maxsplit=1)[0][: bounce_policy.MOST_LETTERS]
 
 
 def _date(message):

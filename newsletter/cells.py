@@ -131,7 +131,7 @@ def language(text: str) -> str | None:
         text = found[1]
     words = re.findall(r"[^\W\d_]+", text)
     codes = [_code(word) for word in words]
-    return codes[0] if words and len({code for code in codes if code} | {codes[0]}) == 1 else None
+    return codes[0] if codes and set(codes) - {None} == {codes[0]} else None
 
 
 def _code(word):

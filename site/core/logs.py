@@ -25,9 +25,8 @@ RUN = re.compile(r"[A-Za-z0-9_-]+")
 # longer. The longest words of our languages stay below 20 letters, or change between upper and lower case (ClassNames).
 MIXED = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}")
 LONG = re.compile(r"(?:[A-Z]{20,}|[A-Z]?[a-z]{20,})")
-RECOVERY_CODE = re.compile(
-    r"\b(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}\b", re.IGNORECASE
-)  # as signin.new_recovery_codes makes them
+# As signin.new_recovery_codes makes them.
+RECOVERY_CODE = re.compile(r"\b(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}\b", re.IGNORECASE)
 NUMBER = re.compile(r"<int:(\w+)>")
 REQUEST_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 TIMES_ENCODED = 3  # an address in a link in a link
