@@ -79,7 +79,7 @@ POLICY = _any(
     r"(no|nao|sin|sem|des) ?(esta )?(autoriza|permi[ts])|prohibid|proibid|\b(de)?negad[oa]|reputac|aut(h?ent|entif)ica[cd]|fraud|filtro|confianza|confiavel",
     r"(registro|dns|resolucion|resolucao|zona) \w{0,8} ?(inver[st]|revers|ptr)|(direccion|endereco) ip|\b(su|sus|seu|sua|tu) (e-?mail|correo|ip|servidor|dominio|host|mensa\w+)\b",
     r"(mensa\w+|\bcorreo|\be-?mail|\bip|\bconexi?[oa]o?n?)\b.{0,20}\bbloquead|(rechazad|rejeitad|recusad)[oa]s? (por|pel)|(no|nao) (acepta|aceita).{0,20}(correo|mensa|mail)|desconocidos|desconhecidos",
-    r"\bclients?\b|smtp user|credential|passw|\blog(ged)?[ -]?in\b.{0,15}(fail|requir|incorrect)|hostname|revers|return.?path|reply.?to|sending (domain|host|ip|server|mta|address|from)",
+    r"\bclients?\b|smtp user|credential|passw|\blog(ged)?[ -]?in\b.{0,15}(fail|requir|incorrect)|hostname|revers|return.?path|(?<!in )reply.?to|sending (domain|host|ip|server|mta|address|from)",
     r"your (e-?mail )?(address|account)\b|\b(su|seu|tu) (direccion|endereco)|desde (el|la) (cual|que)|\benvia\b|unknown contact|contact list|your contacts|conta[ck]?tos conoc|contatos conhec|access list|\bin from\b",
     r"from which|you (write|send|sent) from|you are not|know you|(can ?not|not verified.{0,20}|may not|not allowed to) send|(acepta|aceita|recibir|receber).{0,25}(correo|mensa|mail|direccion|enderec)",
     r"\bspam|spam(haus|cop|assassin)|junk|(black|block|deny|white).?list|\bblock(ed|ing|s)?\b|\bdns?[bw]l|\brbl\b|reputation|trust",

@@ -146,6 +146,12 @@ def test_words_say_what_a_refusal_is_about(words, subject):
     assert classify("5.0.0", text=words).subject == subject
 
 
+@pytest.mark.parametrize("words", GONE)
+def test_nor_is_what_postfix_adds_taken_for_the_servers_words(words):
+    said = f"host mx.example.org[192.0.2.7] said: 550 5.1.1 <rosa@example.org>: {words} (in reply to RCPT TO command)"
+    assert classify("5.1.1", text=said).ends_subscription
+
+
 @pytest.mark.parametrize("words", ["running 5.1.1.9 on port 550", "host 10.5.1.1 said hello", "version 15.1.1"])
 def test_numbers_that_look_like_codes_are_none(words):
     assert classify(text=words).is_permanent is None
