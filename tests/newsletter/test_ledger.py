@@ -253,10 +253,12 @@ def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
             Click(delivery=delivery, link=links[0], at=start + timedelta(milliseconds=n)) for n in range(number)
         ] + [last]
 
-    counted, few = seconds_to_judge(clicks(500))
-    assert counted == 2
-    counted, many = seconds_to_judge(clicks(4000))
-    assert counted == 2
+    def least(number):
+        runs = [seconds_to_judge(clicks(number)) for _time in range(3)]
+        assert {counted for counted, _seconds in runs} == {2}
+        return min(seconds for _counted, seconds in runs)  # the rest is what else went on in the machine
+
+    few, many = least(500), least(4000)
     assert many < 24 * few  # eight times as many; in quadratic time 64 times as long
     delivery.refresh_from_db()
     assert delivery.clicked_at == start
