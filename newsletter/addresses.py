@@ -69,6 +69,14 @@ def normalise(address):
     return normalise_any(address)
 
 
+def is_address(text):
+    """Whether a text is an e-mail address and nothing else."""
+    try:
+        return bool(normalise(text))
+    except ValidationError:
+        return False
+
+
 def normalise_any(address):
     """What normalise() does, for addresses of any form. What the models refuse is refused here, too."""
     try:

@@ -11,7 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from . import addresses, cells, exporters, previews, tables
+from . import addresses, cells, columns, exporters, previews
 from .models import Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
@@ -343,14 +343,10 @@ class MappingForm(forms.Form):
         said = self.job.meanings.get(column, {})
         is_file = column == "file"
         heading = _("the whole file") if is_file else self.job.headings[int(column)]
-        key = "" if is_file else tables.key_of(self.job.headings[int(column)])
+        key = "" if is_file else columns.key_of(self.job.headings[int(column)])
         group = []
         for value, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-            known = (
-                exporters.meaning_of_file(self.job.file_name, self.job.origin)
-                if is_file
-                else exporters.meaning_of(key, value)
-            )
+            known = self.job.file_meaning(self.job.mapping) if is_file else exporters.meaning_of(key, value)
             name = field_of_meaning(column, value)
             self.fields[name] = forms.ChoiceField(
                 label=_("What “%(value)s” means") % {"value": value},
@@ -358,7 +354,7 @@ class MappingForm(forms.Form):
                 required=False,
                 initial=said.get(value, known or ""),
             )
-            group.append({"field": self[name], "value": value, "lines": number})
+            group.append({"field": self[name], "value": _("all lines") if is_file else value, "lines": number})
         group.sort(key=lambda row: bool(row["field"].value()))
         self.groups.append((heading, group))
 
@@ -369,8 +365,11 @@ class MappingForm(forms.Form):
 
     @property
     def meanings(self):
-        """{status column: {value: what it means}}, of the values that were shown."""
-        return {
+        """{status column: {value: what it means}}, of the values that were shown.
+
+        What the whole file means is asked again if only a status column that is left out now told it.
+        """
+        found = {
             column: {
                 value: self.cleaned_data[name]
                 for value in counts
@@ -378,6 +377,10 @@ class MappingForm(forms.Form):
             }
             for column, counts in self.job.values.items()
         }
+        told, known = (self.job.file_meaning(mapping) for mapping in (self.job.mapping, self.mapping))
+        if told and not known and list(found.get("file", {}).values()) == [told]:
+            del found["file"]
+        return found
 
     @property
     def mapping(self):

@@ -31,6 +31,7 @@ from django.utils.translation import override
 
 from . import addresses, exporters, subscriptions, tables
 from .cells import EITHER, language, moment, order_in
+from .columns import Column, key_of, mapping_of
 from .exporters import Meaning
 from .models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 from .models.imports import IMPORTS, name_for_upload, private_storage
@@ -63,7 +64,11 @@ ENDED_STATES = {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}
 INVISIBLE = re.compile(
     "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe0f]"
 )  # what joins emoji, turns letters round, or shows nothing
-VALUES = 50  # different values of a status column; whatever comes after them is one more
+ENDS_IN_TAGS = {Meaning.LEFT, Meaning.BOUNCED, Meaning.UNCONFIRMED}
+TORN = _(
+    "This line goes over several lines of the file, and a later one names an address: perhaps a quotation mark is missing."
+)
+SLIPPED = _("This line has more or fewer cells than the headings, so its state cannot be told.")
 FILE = "file"  # stands for a status column: what the whole file says about its people
 # The strongest first: what is not understood stops the line, whatever the other columns say.
 BY_MEANING = [
@@ -109,14 +114,17 @@ class Reader:
         for code in ("es", "en", "pt-br"):
             with override(code):
                 self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
-        self.counts = {column: Counter(values) for column, values in job.values.items()}
+        self.counts = {column: dict(values) for column, values in job.values.items()}
         self.dates = Counter()
-        self.states = [(column, tables.key_of(job.headings[column])) for column in self.mapping.get("status", [])]
+        self.states = [(column, key_of(job.headings[column])) for column in self.mapping.get("status", [])]
+        self.file_meaning = job.file_meaning(self.mapping)
+        self.last_state = max((column for column, _key in self.states), default=-1)
 
     def read(self, number, cells):
         """The Line that `cells` say; its outcome is BAD, with a reason, if they make no sense."""
         line = Line(number, cells)
         try:
+            self._check_shape(cells)
             line.email = addresses.normalise(self._cell(cells, "email"))
             addresses.check_welcome(line.email)
             dates = [self._moment(self._cell(cells, what)) for what in ("asked_at", "confirmed_at")]
@@ -126,11 +134,22 @@ class Reader:
         line.name = self._name(cells)
         line.language = language(self._cell(cells, "language")) or self.job.language
         line.country = self._country(self._cell(cells, "country"))
-        line.topics = self._topics(self._cell(cells, "topics"))
+        line.topics = tuple({self.topics[key] for tag in self._tags(cells) if (key := fold(tag)) in self.topics})
         line.asked_at, line.confirmed_at = dates
         line.origin = _network(self._cell(cells, "ip"))
         line.outcome = self._outcome(cells)
         return line
+
+    def _check_shape(self, cells):
+        """Refuse a line of a text file whose cells may have slipped into other columns: its state may be another one's."""
+        if isinstance(cells, tables.Torn):
+            raise ValidationError(TORN)
+        if (
+            self.job.encoding
+            and self.states
+            and (len(cells) <= self.last_state or any(cells[len(self.job.headings) :]))
+        ):
+            raise ValidationError(SLIPPED)
 
     def _cell(self, cells, what):
         column = self.mapping.get(what)
@@ -162,25 +181,23 @@ class Reader:
     def _country(self, text):
         return text.upper() if re.fullmatch(r"[A-Za-z]{2}", text) else self.countries.get(fold(text), "")
 
-    def _topics(self, text):
-        words = re.split(r"[,;|]", text.replace('"', "")) if text else []
-        return tuple({self.topics[key] for word in words if (key := fold(word.strip())) in self.topics})
+    def _tags(self, cells):
+        text = self._cell(cells, "topics")
+        return [word.strip() for word in re.split(r"[,;|]", text.replace('"', ""))] if text else []
 
     def _outcome(self, cells):
-        meanings = {
-            self._meaning(FILE, exporters.meaning_of_file(self.job.file_name, self.job.origin), exporters.EMPTY)
-        }
+        meanings = {self._meaning(FILE, self.file_meaning, exporters.EMPTY)}
         for column, key in self.states:
             value = exporters.value_of(cells[column] if column < len(cells) else "")
             meanings.add(self._meaning(str(column), exporters.meaning_of(key, value), value))
+        meanings |= {exporters.word_of(exporters.value_of(tag)) for tag in self._tags(cells)} & ENDS_IN_TAGS
         return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
 
     def _meaning(self, column, proposed, value):
         """What a value means: what the editor said, else what is known. Counts it."""
-        counts = self.counts.setdefault(column, Counter())
-        if value not in counts and len(counts) >= VALUES:
-            value, proposed = exporters.OTHERS, None
-        counts[value] += 1
+        value = exporters.count(self.counts.setdefault(column, {}), value)
+        if value == exporters.OTHERS:
+            proposed = None
         said = self.job.meanings.get(column, {})
         if value in said:  # empty where the editor took back what was proposed
             return Meaning(said[value]) if said[value] else None
@@ -326,18 +343,45 @@ def look(job):
             table = tables.inspect(file)
         except ValidationError as error:
             raise ValidationError([str(message) for message in error.messages]) from error
-    held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
-    held.update(
-        state=SubscriberImport.State.UPLOADED,
-        lease_until=None,
-        headings=table.headings,
-        sample=table.sample,
-        first_line=table.first_line,
-        encoding=table.encoding,
-        delimiter=table.delimiter,
-        origin=table.program,
-        mapping=table.mapping,
-    )
+        found = _read_columns(job, file, table)
+        job.headings, job.origin = table.headings, table.program
+        job.mapping = mapping_of(table.headings, found, table.program)
+        job.file_name = " – ".join([job.file_name, *table.titles])[:200]
+        others = _("The workbook has other sheets, which are not imported: %(names)s.")
+        problem = others % {"names": ", ".join(table.other_sheets)} if table.other_sheets else ""
+        values = {str(column): found[column].counts for column in job.mapping.get("status", [])}
+        _hold(
+            job,
+            state=SubscriberImport.State.UPLOADED,
+            lease_until=None,
+            file_name=job.file_name,
+            headings=table.headings,
+            sample=table.sample,
+            first_line=table.first_line,
+            encoding=table.encoding,
+            delimiter=table.delimiter,
+            origin=table.program,
+            mapping=job.mapping,
+            values={FILE: {exporters.EMPTY: job.lines}} | values,
+            problem=problem,
+            lines=0,
+            done_bytes=0,
+        )
+
+
+def _read_columns(job, file, table):
+    """What the columns of the whole file hold: a state may show only in its last line. Raises Lost."""
+    found, job.lines = [Column() for _heading in table.headings], 0
+    with tables.rows(file, table.encoding, table.delimiter) as lines:
+        people = itertools.islice(lines, table.first_line, None)
+        while batch := list(itertools.islice(people, BATCH)):
+            for cells in filter(any, batch):
+                job.lines += 1
+                for column, cell in zip(found, cells, strict=False):
+                    column.add(cell)
+            lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+            _hold(job, lines=job.lines, done_bytes=file.tell(), lease_until=lease_until)
+    return found
 
 
 def work(job, seconds):
@@ -437,19 +481,24 @@ def _keep_bad(job, lines):
 
 
 def _advance(job, lines, number, position):
-    """Record the progress, if this worker still holds the import. `attempts` is the fence: it grows with each claim."""
+    """Record the progress. `attempts` is the fence: it grows with each claim."""
     job.counts = dict(Counter(job.counts) + Counter(str(line.outcome) for line in lines))
     job.lines += number
     job.done_bytes = position
-    held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
-    if not held.update(
+    _hold(
+        job,
         lines=job.lines,
         done_bytes=job.done_bytes,
         counts=job.counts,
         values=job.values,
         dates=job.dates,
         lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
-    ):
+    )
+
+
+def _hold(job, **fields):
+    """Write `fields` to a claimed import. Raises Lost if this worker does not hold it any more."""
+    if not SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state).update(**fields):
         raise Lost
 
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 
 import openpyxl
 from core.markup import REFUSED_BY_XML, without_control_characters
-from core.search import fold
 from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from . import addresses, exporters
+from . import addresses, columns, exporters
 
 SAMPLE_BYTES, SAMPLE_LINES = 256 * 1024, 5
 MOST_TEXT_BYTES = 64 * 1024 * 1024  # of a workbook, unpacked: some 200 MB of memory
+MOST_LINES_IN_START = 20  # before the first address; what stands below is people
 MOST_LINES_IN_CELLS = 20  # lines that one person's cells may take
 SEPARATOR_LINE = re.compile(r"\ufeff?sep=([,;\t|])\s*$", re.IGNORECASE | re.MULTILINE)  # Excel's
 DELIMITERS = [",", ";", "\t", "|"]
@@ -32,19 +32,9 @@ UNREADABLE = _("This file cannot be read as a table. Please export it as CSV (UT
 TOO_LARGE = _("This workbook holds too much text to be read. Please export the list alone, as CSV (UTF-8).")
 NO_LINES = _("The file holds no lines below its headings.")
 
-# What a column may be, and how the programs that people come from call it (folded, letters and digits only).
-HEADINGS = {
-    "email": ["email", "emailaddress", "correo", "correoelectronico", "direcciondecorreo", "enderecodeemail", "subscriber", "mail"],
-    "name": ["name", "fullname", "nombre", "nombrecompleto", "nome", "nomecompleto"],
-    "first_name": ["firstname", "fname", "nombres", "primernombre", "primeironome"],
-    "last_name": ["lastname", "lname", "surname", "apellido", "apellidos", "sobrenome"],
-    "language": ["language", "lang", "locale", "idioma", "lengua"],
-    "country": ["country", "countrycode", "cc", "pais"],
-    "topics": ["topics", "tags", "labels", "lists", "interests", "temas", "etiquetas"],
-    "asked_at": ["optintime", "createdat", "addedtime", "subscribed", "dateadded", "signuptime", "fechadealta"],
-    "confirmed_at": ["confirmtime", "confirmedat", "doubleoptin", "optinconfirmed"],
-    "ip": ["confirmip", "optinip", "ip", "ipaddress"],
-}  # fmt: skip
+
+class Torn(list):
+    """The cells of a line that cannot be trusted: the quotation marks in it may have swallowed another person."""
 
 
 @dataclass
@@ -56,29 +46,13 @@ class Table:
     encoding: str = ""
     delimiter: str = ""
     first_line: int = 0  # lines before the first person's
-    address_column: int = None  # where there are no headings
+    titles: list = field(default_factory=list)  # the name of the sheet, and what stands above the headings
+    other_sheets: list = field(default_factory=list)  # names of those that hold something, too
 
     @property
     def program(self):
         """The program that exported it, as far as its headings tell; else an empty string."""
-        return exporters.program_of([key_of(heading) for heading in self.headings])
-
-    @property
-    def mapping(self):
-        """What each column most likely is: {what: number of the column}, and {"status": [numbers of columns]}."""
-        keys = [key_of(heading) for heading in self.headings]
-        found = {} if self.address_column is None else {"email": self.address_column}
-        for what, names in HEADINGS.items():
-            match = next((keys.index(name) for name in names if name in keys), None)
-            if match is not None and match not in found.values():
-                found[what] = match
-        states = [number for number in exporters.status_columns(keys) if number not in found.values()]
-        return found | {"status": states} if states else found
-
-
-def key_of(heading):
-    """A heading reduced to what programs agree on: folded, letters and digits only."""
-    return re.sub(r"[^a-z0-9]", "", fold(heading))
+        return exporters.program_of([columns.key_of(heading) for heading in self.headings])
 
 
 def is_xlsx(file):
@@ -96,6 +70,8 @@ def inspect(file):
     else:
         table.encoding, table.delimiter = _inspect_csv(file)
     try:
+        if not table.encoding:
+            table.titles, table.other_sheets = _sheets(file)
         with rows(file, table.encoding, table.delimiter) as lines:
             _read_start(table, lines)
     except ValidationError:
@@ -110,28 +86,32 @@ def inspect(file):
 
 
 def _read_start(table, lines):
-    """Read headings and first lines. A list that begins with a person has no headings, and loses nobody."""
-    for cells in lines:
-        table.first_line += 1
-        if any(cells):
-            break
-    else:
-        return
-    if any(_is_address(cell) for cell in cells):
-        table.first_line -= 1
-        table.sample.append(cells)
-        table.headings = [gettext("Column %(number)s") % {"number": number} for number in range(1, len(cells) + 1)]
-        table.address_column = next(number for number, cell in enumerate(cells) if _is_address(cell))
-    else:
-        table.headings = [cell.strip() for cell in cells]
-    table.sample += itertools.islice((cells for cells in lines if any(cells)), SAMPLE_LINES - len(table.sample))
+    """Read titles, headings and first lines. A list that begins with a person has no headings, and loses nobody."""
+    start = list(itertools.islice(lines, MOST_LINES_IN_START))
+    filled = [number for number, cells in enumerate(start) if any(cells)]
+    people = (number for number in filled if any(map(addresses.is_address, start[number])))
+    first = next(people, len(start))
+    above = [number for number in filled if number < first]
+    if above:
+        heading = _heading([start[number] for number in above])
+        table.titles += [" ".join(filter(None, start[number])) for number in above[:heading]]
+        table.headings = [cell.strip() for cell in start[above[heading]]]
+        table.first_line = above[heading] + 1
+    elif filled:
+        table.headings = [gettext("Column %(number)s") % {"number": number + 1} for number in range(len(start[first]))]
+        table.first_line = first
+    after = itertools.chain(start[table.first_line :], lines)
+    table.sample = list(itertools.islice(filter(any, after), SAMPLE_LINES))
 
 
-def _is_address(cell):
-    try:
-        return bool(addresses.normalise(cell))
-    except ValidationError:
-        return False
+def _heading(lines):
+    """Which of the lines above the first address holds the headings: the first with one that is known, else the first with
+    more than a title in it."""
+    known = set().union(*columns.HEADINGS.values())
+    for number, cells in enumerate(lines):
+        if known & set(map(columns.key_of, cells)):
+            return number
+    return next((number for number, cells in enumerate(lines) if len(list(filter(None, cells))) > 1), 0)
 
 
 def _check_texts(file):
@@ -200,23 +180,44 @@ def rows(file, encoding, delimiter):
 
 
 def _rows_of_book(book):
-    """The lines of the sheet that was open when the workbook was saved, or of its first one: a chart is no table."""
+    for line in _sheet(book).iter_rows(values_only=True):
+        yield ["" if cell is None else without_control_characters(str(cell)) for cell in line]
+
+
+def _sheet(book):
+    """The sheet that was open when the workbook was saved, or its first one: a chart is no table."""
     sheets = book.worksheets
     if not sheets:
         raise ValidationError(UNREADABLE)
-    sheet = book.active if book.active in sheets else sheets[0]
-    for line in sheet.iter_rows(values_only=True):
-        yield ["" if cell is None else without_control_characters(str(cell)) for cell in line]
+    return book.active if book.active in sheets else sheets[0]
+
+
+def _sheets(file):
+    """([the name of the sheet that is read], [names of the other ones that hold something])."""
+    book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    try:
+        sheet = _sheet(book)
+        others = [
+            each.title
+            for each in book.worksheets
+            if each is not sheet and any(map(any, each.iter_rows(values_only=True)))
+        ]
+        return [sheet.title], others
+    finally:
+        book.close()
 
 
 def _rows_of_text(lines, delimiter):
     """The lines of a CSV text. A quotation mark that is never closed is a letter: it does not swallow the lines after it."""
     waiting = deque()
     while True:
-        record = []
+        record, cells = [], None
         for line in itertools.chain(_taken(waiting), lines):
             record.append(line)
-            cells = _cells(record, delimiter)
+            try:
+                cells = _cells(record, delimiter)
+            except csv.Error:
+                break
             if cells is not None or len(record) == MOST_LINES_IN_CELLS:
                 break
         if not record:
@@ -224,6 +225,8 @@ def _rows_of_text(lines, delimiter):
         if cells is None:
             cells = next(csv.reader(record[:1], delimiter=delimiter, quoting=csv.QUOTE_NONE), [])
             waiting.extendleft(reversed(record[1:]))
+        elif any("@" in line for line in record[1:]):
+            cells = Torn(cells)
         is_said = len(record) == 1 and SEPARATOR_LINE.match(record[0])
         yield [] if is_said else cells
 
@@ -234,7 +237,10 @@ def _taken(waiting):
 
 
 def _cells(record, delimiter):
-    """The cells of the physical lines of a record, or None if a quotation mark is still open after them."""
+    """The cells of the physical lines of a record, or None if a quotation mark is still open after them.
+
+    Raises csv.Error if several lines make no record: its quotation marks are letters.
+    """
     if len(record) == 1 and '"' not in record[0]:
         return next(csv.reader(record, delimiter=delimiter), [])
     try:
@@ -242,4 +248,6 @@ def _cells(record, delimiter):
     except csv.Error as error:
         if "unexpected end of data" in str(error):
             return None
+        if len(record) > 1:
+            raise
         return next(csv.reader(record, delimiter=delimiter), [])

@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import cells
+from newsletter import cells, columns, exporters
 
 IMPORTS = "imports"  # the folder of the private storage
 
@@ -85,6 +85,14 @@ class SubscriberImport(LeasedModel):
 
     def __str__(self):
         return self.file_name
+
+    def file_meaning(self, mapping):
+        """What the whole file says of its people, if its columns are what `mapping` says; None if an editor has to say it."""
+        keys = [columns.key_of(self.headings[number]) for number in mapping.get("status", [])]
+        names = [self.file_name]
+        if "email" in mapping:
+            names.append(self.headings[mapping["email"]])
+        return exporters.meaning_of_file(names, self.origin, exporters.tells_all(keys))
 
     @property
     def order(self):

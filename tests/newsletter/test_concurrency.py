@@ -21,6 +21,7 @@ from newsletter.models import (
     SubscriberImport,
 )
 from tests.committed import _django_db_helper, race  # noqa: F401
+from tests.lists import ALL_ACTIVE
 from tests.newsletter.test_stronger_state import ask, link_in
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +71,7 @@ def test_a_campaign_that_many_start_at_once_starts_once():
 
 def test_an_import_and_a_sign_up_of_the_same_address_make_one_subscriber():
     lines = "".join(f"{number}@example.org\n" for number in range(50))
-    job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email"], mapping={"email": 0}, encoding="utf-8", delimiter=",", state="checked")  # fmt: skip
+    job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email"], mapping={"email": 0}, meanings=ALL_ACTIVE, encoding="utf-8", delimiter=",", state="checked")  # fmt: skip
     job.file.save("a.csv", ContentFile(f"email\n{lines}".encode()))
     imports.begin(job, SubscriberImport.State.IMPORTING)
     for number in range(50):

@@ -45,6 +45,7 @@ from newsletter import bounces, campaigns, database, events, exporters, imports,
 from newsletter.addresses import normalise
 from newsletter.models import Campaign, Delivery, ImportLine, ProviderEvent, Subscriber, SubscriberImport, Suppression
 from newsletter.subscriptions import manage_url
+from tests.lists import ALL_ACTIVE, WHOLE_FILE
 from tests.newsletter.test_bounces import report
 from tests.newsletter.test_events import CALLS, NOT_SAID, _secrets, call  # noqa: F401
 from tests.standins import SMTPServer
@@ -248,7 +249,9 @@ def _import_lists(staff, work):
         work()
         job = SubscriberImport.objects.latest("pk")
         if name != "uploaded.csv":
-            columns = {f"column{column}": what for what, column in job.mapping.items() if what != "status"}
+            columns = {f"column{column}": what for what, column in job.mapping.items() if what != "status"} | {
+                WHOLE_FILE: "active"
+            }
             staff.post(f"/admin/newsletter/imports/{job.pk}/", columns)
             work()
         if name == "done.csv":
@@ -381,7 +384,7 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
     # Those who came along are there, and the lists go on without her.
     assert ContactMessage.objects.get().email == ANYBODY
     uploaded = SubscriberImport.objects.get(state="uploaded")
-    columns = {"column0": "email", "column1": "name"}
+    columns = {"column0": "email", "column1": "name", WHOLE_FILE: "active"}
     assert "nobody@example.org" in staff_client.get(f"/admin/newsletter/imports/{uploaded.pk}/").content.decode()
     staff_client.post(f"/admin/newsletter/imports/{uploaded.pk}/", columns)
     with settled():
@@ -427,7 +430,7 @@ def test_an_erased_address_that_comes_with_a_list_again_is_not_kept(settled, sta
     with settled():
         run_tasks()
     job = SubscriberImport.objects.get()
-    for step, fields in (("", {"column0": "email", "column1": "name"}), ("start/", {})):
+    for step, fields in (("", {"column0": "email", "column1": "name", WHOLE_FILE: "active"}), ("start/", {})):
         job.refresh_from_db()
         staff_client.post(f"/admin/newsletter/imports/{job.pk}/{step}", fields | {"seen": job.attempts})
         with settled():
@@ -440,7 +443,7 @@ def test_an_erased_address_that_comes_with_a_list_again_is_not_kept(settled, sta
 def test_a_person_can_be_erased_while_an_import_reads_its_list(settled, monkeypatch):
     monkeypatch.setattr(imports, "BATCH", 2)
     lines = ["email,name", *(f"{number}@example.org,N{number}" for number in range(3)), f'{ADDRESS},"{NAME}\nand more"', "4@example.org,Four", "bad,Bad"]  # fmt: skip
-    job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email", "name"], mapping={"email": 0, "name": 1}, state="importing", encoding="utf-8", delimiter=",")  # fmt: skip
+    job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email", "name"], mapping={"email": 0, "name": 1}, meanings=ALL_ACTIVE, state="importing", encoding="utf-8", delimiter=",")  # fmt: skip
     job.file.save("a.csv", ContentFile("\n".join(lines).encode()))
     assert imports.work_on_next(0)
     assert SubscriberImport.objects.get().lines == 2
@@ -496,7 +499,7 @@ def test_the_name_of_a_list_still_says_what_it_is(settled, staff_client, run_tas
         privacy.erase(ADDRESS)
     job = SubscriberImport.objects.get()
     assert job.file_name == "unsubscribed_….csv"
-    assert exporters.meaning_of_file(job.file_name, job.origin) == exporters.Meaning.LEFT
+    assert job.file_meaning({}) == exporters.Meaning.LEFT
 
 
 def test_files_of_no_import_go_after_a_day(time_machine):

@@ -23,6 +23,7 @@ from newsletter.models import (
     SubscriberImport,
 )
 from tests.committed import _django_db_helper, overlap, race  # noqa: F401
+from tests.lists import ALL_ACTIVE
 
 pytestmark = pytest.mark.django_db
 ROSA = "rosa@example.org"
@@ -43,6 +44,7 @@ def a_list(state):
         provenance="x",
         headings=["email", "name"],
         mapping={"email": 0, "name": 1},
+        meanings=ALL_ACTIVE,
         encoding="utf-8",
         delimiter=",",
         state=state,

@@ -20,6 +20,7 @@ from openpyxl.chart import BarChart
 from newsletter import addresses, exporters, imports, tables
 from newsletter.forms import MappingForm, field_of_meaning
 from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, SubscriberImport, Suppression
+from tests.lists import WHOLE_FILE
 
 pytestmark = pytest.mark.django_db
 State, Person = SubscriberImport.State, Subscriber.State
@@ -69,11 +70,13 @@ def upload(staff_client, run_tasks):
 
 @pytest.fixture
 def check(staff_client, run_tasks):
-    """Confirm the columns and let the worker make its dry run."""
+    """Confirm the columns and let the worker make its dry run; `file` is what the editor says of a list that does not say it."""
 
-    def go(job, mapping=None, meanings=None):
+    def go(job, mapping=None, meanings=None, file="active"):
         mapping = mapping or job.mapping
         data = {f"column{column}": what for what, column in mapping.items() if what != "status"}
+        if not job.file_meaning(mapping):
+            data[WHOLE_FILE] = file
         data |= {f"column{column}": "status" for column in mapping.get("status", [])} | (meanings or {})
         staff_client.post(f"/admin/newsletter/imports/{job.pk}/", data)
         run_tasks()
@@ -87,8 +90,8 @@ def check(staff_client, run_tasks):
 def take(staff_client, run_tasks, check):
     """Check and import."""
 
-    def go(job, meanings=None):
-        check(job, meanings=meanings)
+    def go(job, meanings=None, file="active"):
+        check(job, meanings=meanings, file=file)
         staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
         run_tasks()
         job.refresh_from_db()
@@ -119,8 +122,8 @@ def test_exports_of_other_programs_are_recognised_and_taken(program, upload, tak
 @pytest.mark.parametrize(
     ("name", "content", "state"),
     [
-        ("unsubscribed_members.csv", "Email Address,x\na@example.org,1\n", Person.UNSUBSCRIBED),
-        ("cleaned_members.csv", "Email Address,x\na@example.org,1\n", Person.BOUNCED),
+        ("unsubscribed_members.csv", "Email Address,City\na@example.org,Lima\n", Person.UNSUBSCRIBED),
+        ("cleaned_members.csv", "Email Address,City\na@example.org,Lima\n", Person.BOUNCED),
         ("x.csv", "email,EMAIL_BLACKLISTED\na@example.org,Yes\n", Person.UNSUBSCRIBED),
         ("x.csv", "email,status\na@example.org,blocklisted\n", Person.UNSUBSCRIBED),
         ("x.csv", "email,subscribed_to_emails\na@example.org,false\n", Person.UNSUBSCRIBED),
@@ -241,7 +244,7 @@ def test_an_order_that_stays_unclear_is_asked(upload, check, take, staff_client,
     staff_client.post(f"/admin/newsletter/imports/{job.pk}/start/", {"seen": job.attempts})
     run_tasks()
     assert not Subscriber.objects.exists()
-    data = {"column0": "email", "column1": "asked_at", "date_order": "mdy"}
+    data = {"column0": "email", "column1": "asked_at", "date_order": "mdy", WHOLE_FILE: "active"}
     staff_client.post(f"/admin/newsletter/imports/{job.pk}/", data)
     run_tasks()
     job.refresh_from_db()
@@ -416,9 +419,9 @@ def test_the_import_does_what_the_dry_run_said(a_list_to_be_taken, take, staff_c
     assert len(rows) == 7
 
 
-def test_columns_are_assigned_by_hand_where_they_are_not_recognised(upload, check, staff_client):
+def test_columns_are_assigned_by_hand_where_their_headings_are_not_known(upload, check, staff_client):
     job = upload("list.csv", "Kontakt,Wer\nrosa@example.org,Rosa\n")
-    assert job.mapping == {}
+    assert job.mapping == {"email": 0}  # by what it holds
     html = staff_client.post(f"/admin/newsletter/imports/{job.pk}/", {}).content.decode()
     assert "Say which column holds the e-mail addresses." in html
     html = staff_client.post(
@@ -563,14 +566,14 @@ WHO_IS_WHO = {
         "lista.csv",
         "Email Address,First Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_TIME,UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_REASON\n"
         'a@example.org,A,2,2019-03-01 10:00:00,2019-03-01 10:01:00,2023-06-07 08:09:10,Junio,"NORMAL"\n',
-        {field_of_meaning("file", exporters.EMPTY): "active"},
+        {WHOLE_FILE: "active"},
         {"a": Person.UNSUBSCRIBED},
     ),
     "Mailchimp, cleaned, renamed": (
         "lista.csv",
         "Email Address,MEMBER_RATING,OPTIN_TIME,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE\n"
         "a@example.org,2,2019-03-01 10:00:00,2023-06-07 08:09:10,Junio\n",
-        {field_of_meaning("file", exporters.EMPTY): "active"},
+        {WHOLE_FILE: "active"},
         {"a": Person.BOUNCED},
     ),
     "Mailchimp, nonsubscribed": ("nonsubscribed_email_audience_export_1a2b.csv", "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,\n", {}, {"a": Person.UNSUBSCRIBED}),
@@ -664,7 +667,8 @@ def test_a_meaning_that_the_editor_takes_back_is_not_known_any_more(upload, chec
 
 
 def test_a_renamed_list_of_mailchimp_has_to_be_explained(upload, take):
-    job = take(upload("lista.csv", "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,2019-03-01 10:00:00\n"))
+    content = "Email Address,MEMBER_RATING,OPTIN_TIME\na@example.org,2,2019-03-01 10:00:00\n"
+    job = take(upload("lista.csv", content), file="")
     assert (job.state, job.counts) == (State.CHECKED, {"undecided": 1})
 
 
@@ -694,3 +698,182 @@ def test_the_letter_s_may_mean_anything(upload, check):
     """“Sí” for some, “not confirmed” for the Newsletter Plugin of WordPress."""
     job = check(upload("lista.csv", "email,status\na@example.org,S\n"))
     assert job.counts == {"undecided": 1}
+
+
+# Columns of programs and of lists kept by hand: a heading, and what stands there of somebody who must not be mailed.
+WHO_MUST_NOT_BE_MAILED = [
+    *(("Situación", cell) for cell in ("Inactiva", "De baja", "Retirada")),
+    *(("Suscripción", cell) for cell in ("No", "Anulada", "Vencida")),
+    *(("Consentimiento", cell) for cell in ("No", "Retirado", "")),
+    ("¿Acepta recibir el boletín?", "No, gracias"),
+    ("Aceita receber o boletim?", "Não"),
+    ("verified", "false"),
+    ("is_active", "0"),
+    ("enabled", "0"),
+    ("Newsletter", "No"),
+    ("Accepts Email Marketing", "no"),  # Shopify
+    ("nomail", "1"),  # Mailman
+    ("left_at", "2023-05-06"),
+    ("Fecha de salida", "06/05/2023"),
+    ("excluded", "yes"),
+    ("quarantined", "true"),
+    ("Invalid", "TRUE"),
+    ("Global status", "Unconfirmed"),  # MailPoet
+    ("Email status", "Awaiting Confirmation"),  # Constant Contact
+    ("Stop Status", "unsubscribed"),  # AWeber
+    ("Confirmed Opt-Out Date", "2021-05-06 07:08:09"),
+    ("Email hard bounce reason", "UNKNOWN_USER"),  # HubSpot
+    ("DOUBLE_OPT-IN", "No"),  # Brevo
+    ("Subscribed", "No"),
+    ("blacklisted", "1"),  # phpList
+    ("Observaciones", "Rebotado"),
+    ("Notas", "BAJAS"),
+    ("Tags", "VIP, unsubscribed"),
+    ("Columna 7", "dado de baja"),
+    ("status", "1"),
+    ("", "no"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("heading", "cell"), WHO_MUST_NOT_BE_MAILED)
+def test_a_column_that_may_say_who_left_is_found_by_its_heading_or_by_what_it_holds(heading, cell, upload, take):
+    take(upload("lista.csv", f'Correo,Nombre,"{heading}"\na@example.org,Ana,"{cell}"\n'))
+    assert not Subscriber.objects.filter(state=Person.ACTIVE).exists()
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"), [("Grupo", "AAAABBBB"), ("Marca", "x  x  xx"), ("Kundenart", ["2023-05-06", "", "", ""])]
+)
+def test_a_column_of_few_values_that_nothing_explains_is_proposed(heading, cells, upload, check):
+    lines = "".join(f"a{number}@example.org,{cell.strip()}\n" for number, cell in enumerate(cells))
+    job = check(upload("lista.csv", f"email,{heading}\n{lines}"))
+    assert job.mapping["status"] == [1]
+    assert job.counts == {"undecided": len(cells)}
+
+
+def test_a_state_that_shows_in_the_last_line_only_is_found(upload, monkeypatch):
+    monkeypatch.setattr(imports, "BATCH", 10)
+    lines = "".join(f"a{number}@example.org,Persona {number}\n" for number in range(100))
+    job = upload("lista.csv", f"email,Apodo\n{lines}z@example.org,Desuscrita\n")
+    assert job.mapping["status"] == [1]
+
+
+def test_columns_that_say_nothing_of_a_subscription_are_left_alone(upload):
+    headings = ["email", "Ciudad", "Teléfono", "Cooperativa", "Producto", "Género", "EUID", "LAST_CHANGED"]
+    people = [[f"a{number}@example.org", "Lima", "1", "Norte", "café", "F", "1", "2024-01-02"] for number in range(40)]
+    job = upload("lista.csv", "\n".join(map(",".join, [headings, *people])))
+    assert job.mapping == {"email": 0}
+
+
+def test_a_list_that_does_not_say_what_its_people_are_has_to_be_explained(upload, check, staff_client):
+    job = upload("lista.csv", "email,name\na@example.org,A\n")
+    page = staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text
+    assert 'class="undecided"' in page
+    assert "all lines" in page
+    assert check(job, file="").counts == {"undecided": 1}
+    assert check(job, file="bounced").counts == {"bounced": 1}
+
+
+def test_the_values_of_a_status_column_are_shown_before_the_first_check(upload, staff_client):
+    job = upload("lista.csv", "email,estado\na@example.org,Quetzal\nb@example.org,activo\nc@example.org,Quetzal\n")
+    assert job.values == {"file": {exporters.EMPTY: 3}, "1": {"quetzal": 2, "activo": 1}}
+    assert "quetzal</label></th><td>2</td>" in staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text
+
+
+def test_a_state_that_is_left_out_does_not_explain_the_list(upload, staff_client, run_tasks):
+    job = upload("lista.csv", "email,estado\na@example.org,activo\n")
+    said = {WHOLE_FILE: "active", field_of_meaning("1", "activo"): "active"}
+    staff_client.post(f"/admin/newsletter/imports/{job.pk}/", {"column0": "email", "column1": "", **said})
+    run_tasks()
+    job.refresh_from_db()
+    assert job.counts == {"undecided": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        ("BajasDeMayo2023.csv", "left"),
+        ("desuscritos.csv", "left"),
+        ("dados de baja.xlsx", "left"),
+        ("Contactos_Eliminados.csv", "left"),
+        ("unsubscribes-2023.csv", "left"),
+        ("EmailOptOuts.csv", "left"),
+        ("rebotes.csv", "bounced"),
+        ("HardBounces.csv", "bounced"),
+        ("no confirmados.csv", "unconfirmed"),
+        ("no_suscritos.csv", None),
+        ("subscribed_members.csv", None),
+        ("Trabajadoras.csv", None),
+    ],
+)
+def test_what_the_name_of_a_file_says_of_its_people(name, meaning):
+    assert exporters.meaning_of_file([name], "", has_states=False) == meaning
+
+
+def test_only_mailchimp_says_in_the_name_who_is_subscribed():
+    name = "subscribed_email_audience_export_1a2b.csv"
+    assert exporters.meaning_of_file([name], "Mailchimp", has_states=False) == "active"
+    assert exporters.meaning_of_file(["no_subscribed.csv"], "Mailchimp", has_states=False) is None
+
+
+def test_the_heading_of_the_addresses_counts_too(upload, take):
+    take(upload("lista.csv", "Correos dados de baja\na@example.org\n"))
+    assert Subscriber.objects.get().state == Person.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize("sheet", ["Bajas", "Unsubscribed contacts"])
+def test_the_name_of_a_sheet_counts_and_other_sheets_are_named(sheet, upload, take):
+    def fill(book):
+        book.active.title = sheet
+        book.create_sheet("Activas").append(["ana@example.org"])
+        book.create_sheet("Vacía")
+
+    job = upload("lista.xlsx", workbook(fill))
+    assert job.file_name == f"lista.xlsx – {sheet}"
+    assert "Activas" in job.problem
+    assert "Vacía" not in job.problem
+    take(job)
+    assert Subscriber.objects.get().state == Person.UNSUBSCRIBED
+
+
+@pytest.mark.parametrize(
+    ("content", "headings"),
+    [
+        ("Bajas de la feria,\nCorreo,Nombre\nrosa@example.org,Rosa\n", ["Correo", "Nombre"]),
+        ("Bajas\n\nHecho en mayo de 2023\n\nKontakt,Wer\nrosa@example.org,Rosa\n", ["Kontakt", "Wer"]),
+    ],
+)
+def test_a_title_above_the_headings_counts(content, headings, upload, take):
+    job = upload("lista.csv", content)
+    assert job.headings == headings
+    assert job.file_name.startswith("lista.csv – Bajas")
+    take(job)
+    assert dict(Subscriber.objects.values_list("email", "state")) == {"rosa@example.org": Person.UNSUBSCRIBED}
+
+
+def test_a_first_line_that_is_refused_is_no_heading(upload, take):
+    job = take(upload("lista.csv", "Correo,Nombre\nrosa@,Rosa\nana@example.org,Ana\n"))
+    assert job.counts == {"bad": 1, "new": 1}
+
+
+def test_a_list_without_headings_that_says_who_left(upload, take):
+    job = take(upload("lista.csv", "Rosa;rosa@example.org;activa\nAna;ana@example.org;baja\n"))
+    assert job.mapping == {"email": 1, "status": [2]}
+    assert dict(Subscriber.objects.values_list("email", "state")) == {
+        "rosa@example.org": Person.ACTIVE,
+        "ana@example.org": Person.UNSUBSCRIBED,
+    }
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'rosa@example.org,"Rosa,activa\nana@example.org,Ana",baja\n',  # a quotation mark too few in each
+        "ana@example.org,Ana\n",  # torn off before its state
+        "ana@example.org,Quispe, Ana,baja\n",  # a name with a comma: its state stands one further
+    ],
+)
+def test_a_line_that_has_slipped_is_set_aside(lines, upload, take):
+    job = take(upload("lista.csv", f"email,nombre,estado\nb@example.org,Bea,activa\n{lines}"))
+    assert job.counts == {"bad": 1, "new": 1}
+    assert Subscriber.objects.get().email == "b@example.org"
