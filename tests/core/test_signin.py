@@ -313,6 +313,30 @@ def test_two_unconfirmed_apps_do_no_harm(client, ana, required):
     assert is_in(client)
 
 
+@pytest.mark.parametrize("sessions", ["one session", "two sessions"])
+def test_two_keys_in_two_tabs_are_finished_one_after_the_other(client, ana, required, sessions):
+    """Each tab has a key of its own, as before the account was locked. The older one is what counts: the other's code is refused in
+    words, and the account stays with the app that was connected."""
+    tabs = [client, client if sessions == "one session" else Client()]
+    for tab in tabs:
+        sign_in(tab)
+        assert tab.get(SET_UP_APP).status_code == 200
+    kept = TOTPDevice.objects.get(user=ana)
+    late = TOTPDevice.objects.create(user=ana, name="app", confirmed=False)
+    assert "Your recovery codes" in tabs[0].post(SET_UP_APP, {"code": code_now(kept)}).content.decode()
+    answer = tabs[1].post(SET_UP_APP, {"code": code_now(late)}, follow=True)
+    assert answer.status_code == 200
+    assert list(TOTPDevice.objects.filter(user=ana, confirmed=True)) == [kept]
+    assert is_in(tabs[0])
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        fresh = Client()
+        sign_in(fresh)
+        assert fresh.get(HOME).url.startswith(ASK)
+        fresh.post(ASK, {"code": code_now(kept)})
+        assert is_in(fresh)
+        assert fresh.get(SET_UP_APP).status_code == 200
+
+
 def test_two_tabs_show_the_same_app(client, ana, required):
     sign_in(client)
     first, second = (re.search(r'signin-key">(\w+)<', client.get(SET_UP_APP).content.decode())[1] for _tab in range(2))
