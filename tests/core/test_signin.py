@@ -24,7 +24,7 @@ from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_tasks_db.models import DBTaskResult
-from wagtail.models import ModelLogEntry
+from wagtail.models import ModelLogEntry, PageViewRestriction
 from wagtail.users.models import UserProfile
 
 pytestmark = pytest.mark.django_db
@@ -521,11 +521,16 @@ def test_somebody_sees_where_they_are_signed_in_and_ends_it(client, ana):
     assert "clac.sessions_ended" in actions()
 
 
-def test_who_is_deactivated_is_out_at_once(client, ana):
+def test_who_is_deactivated_is_out_at_once(client, ana, page_of):
+    """Of the admin, where rights are asked for, too, and of pages for which it is enough to be somebody."""
+    page = page_of("mission")
+    PageViewRestriction.objects.create(page=page, restriction_type=PageViewRestriction.LOGIN)
     sign_in(client)
+    assert client.get(page.url).status_code == 200
     ana.is_active = False
     ana.save()
     assert not is_in(client)
+    assert client.get(page.url).status_code == 302
 
 
 def test_the_cookies_are_for_https_and_not_for_scripts(client, ana, settings):
