@@ -19,6 +19,8 @@ from .images import CustomRendition
 
 SECONDS = 3
 GONE = {404, 410}
+UNICAST = ipaddress.ip_network("2000::/3")
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # how a network without IPv4 writes an IPv4 address
 
 
 def resolver():
@@ -72,10 +74,19 @@ def _leads_somewhere(path):
         return bool(Page.route_for_request(request, match.args[0]) or get_redirect(request, path))
 
 
+def is_public(place):
+    """Whether an IP address lies on the public network. Python calls a few global that are not, or that carry another one within."""
+    address = ipaddress.ip_address(place)
+    if address in NAT64:
+        address = ipaddress.IPv4Address(address.packed[-4:])
+    is_unicast = not address.is_multicast if address.version == 4 else address in UNICAST and not address.sixtofour
+    return address.is_global and is_unicast
+
+
 def public_place(host):
     """The IP address of a host, or None if any of its addresses is not on the public network. Raises OSError if it has none."""
     places = [place[4][0] for place in socket.getaddrinfo(host, None)]
-    return places[0] if all(ipaddress.ip_address(place).is_global for place in places) else None
+    return places[0] if all(map(is_public, places)) else None
 
 
 def ask(url, place):

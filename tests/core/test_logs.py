@@ -24,6 +24,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path, reverse
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_tasks_db.models import DBTaskResult
 from sentry_sdk.transport import Transport
 
@@ -32,6 +33,7 @@ from newsletter.models import Campaign, Delivery
 from newsletter.tasks import process_sign_ups
 from tests import starts
 from tests.core.test_access import every_route
+from tests.core.test_accounts import change
 from tests.spellings import address_spellings
 from tests.workers import ROOT, environment
 
@@ -197,6 +199,30 @@ def test_whatever_is_logged_and_however(secrets, log):
     with structlog.contextvars.bound_contextvars(request_id=f"{secrets.tokens[0]} {ADDRESS}"):
         logger.warning("the number of the request comes from the proxy")
     assert not secrets.found_in(log.getvalue())
+
+
+def test_what_is_typed_to_sign_in_is_in_no_log(log, client, django_user_model):
+    """Nobody could blank it: a password is words, a code of an app is a number."""
+    old, wrong, new, code = (
+        "zorro manso bajo la lluvia",
+        "gato pardo en el tejado",
+        "perro fiel junto al fuego",
+        "271828",
+    )
+    user = django_user_model.objects.create_superuser("rosa", ADDRESS, old)
+    for name, password in ((wrong, old), ("rosa", wrong), ("rosa", old)):
+        client.post(reverse("wagtailadmin_login"), {"username": name, "password": password})
+    change(client, wrong, new)
+    assert change(client, old, new).status_code == 302
+    TOTPDevice.objects.create(user=user, name="app", confirmed=True)
+    recovery = signin.new_recovery_codes(user)[0]
+    for typed in (code, recovery):
+        answer = client.post(reverse("signin_ask"), {"code": typed})
+    assert answer.status_code == 302
+    text = log.getvalue()
+    assert text.count("POST /admin/login/") >= 3
+    assert "Sign-in failed" in text
+    assert [typed for typed in (old, wrong, new, code, recovery) if typed in text] == []
 
 
 @pytest.mark.parametrize("spelling", address_spellings(ADDRESS))

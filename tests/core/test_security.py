@@ -416,7 +416,8 @@ def untrusted(tmp_path):
 def test_links_into_our_own_network_are_never_asked(page_of, door, monkeypatch):
     """The nightly look at an edition's links, with a server that waits behind each of them."""
     hosts = ["127.0.0.1", "localhost", "10.0.0.1", "192.168.1.1", "169.254.169.254", "[::1]", "[fd00::1]", "0.0.0.0",
-             "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "user@127.0.0.1"]  # fmt: skip
+             "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "user@127.0.0.1", "[::127.0.0.1]", "[64:ff9b::10.0.0.1]",
+             "[2002:a00:1::]", "[fec0::1]", "[ff02::1]", "224.0.0.1"]  # fmt: skip
     body = "".join(f'<p><a href="http://{host}:{door.port}/">El informe</a></p>' for host in hosts)
     page = page_of("mission")
     page.body = [("text", body)]
@@ -424,12 +425,23 @@ def test_links_into_our_own_network_are_never_asked(page_of, door, monkeypatch):
     monkeypatch.setattr(links, "is_online", lambda: True)
     monkeypatch.setattr(links, "SECONDS", 0.2)
     monkeypatch.setattr(mending.time, "sleep", lambda seconds: None)
+    tried, connect = [], links.urllib3.util.connection.create_connection
+    monkeypatch.setattr(links.urllib3.util.connection, "create_connection", lambda place, *more, **options: tried.append(place) or connect(place, *more, **options))  # fmt: skip
     mending.look_at_all_pages()
     assert PageProblem.objects.filter(kind="other_link").count() == len(hosts)
-    assert door.asked == []
+    assert tried == []
     monkeypatch.setattr(links, "public_place", lambda host: "127.0.0.1")
     links.problem_of_other(f"http://localhost:{door.port}/")
-    assert door.asked  # the door does hear those who knock
+    assert tried == [("127.0.0.1", door.port)]  # what is counted is what knocks
+    assert door.asked
+
+
+def test_an_address_is_as_public_as_the_one_within_it():
+    """Behind a DNS64 server, sites without IPv6 have such addresses."""
+    for place in ("64:ff9b::192.0.2.1", "64:ff9b::10.0.0.1", "64:ff9b::127.0.0.1"):
+        assert not links.is_public(place), place
+    for place in ("64:ff9b::8.8.8.8", "2001:4860:4860::8888", "8.8.8.8"):
+        assert links.is_public(place), place
 
 
 def test_a_name_that_changes_its_mind_leads_nowhere_else(monkeypatch):
@@ -737,7 +749,7 @@ def test_a_link_opens_its_own_subscription_and_only_what_it_is_for(client, subsc
     raw = bytearray(base64.b32decode(manage.upper() + "=" * (-len(manage) % 8)))
     payload, signature = bytes(raw[:-16]), bytes(raw[-16:])
     forged = [payload, payload + b"\0" * 16, payload + hashlib.sha256(payload).digest()[:16]]
-    forged += [payload + hmac.new(key, payload, kind).digest()[:16] for key in (b"", live.SECRET_KEY.encode()) for kind in ("md5", "sha1", "sha256")]  # fmt: skip
+    forged += [payload + hmac.new(key, payload, kind).digest()[:16] for key in (b"", b"newsletter.tokens:", live.SECRET_KEY.encode()) for kind in ("md5", "sha1", "sha256")]  # fmt: skip
     forged += [
         payload[:place] + bytes([payload[place] ^ 1]) + payload[place + 1 :] + signature
         for place in range(len(payload))

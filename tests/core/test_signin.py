@@ -24,7 +24,7 @@ from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_tasks_db.models import DBTaskResult
-from wagtail.models import ModelLogEntry
+from wagtail.models import ModelLogEntry, PageViewRestriction
 from wagtail.users.models import UserProfile
 
 pytestmark = pytest.mark.django_db
@@ -313,6 +313,30 @@ def test_two_unconfirmed_apps_do_no_harm(client, ana, required):
     assert is_in(client)
 
 
+@pytest.mark.parametrize("sessions", ["one session", "two sessions"])
+def test_two_keys_in_two_tabs_are_finished_one_after_the_other(client, ana, required, sessions):
+    """Each tab has a key of its own, as before the account was locked. The older one is what counts: the other's code is refused in
+    words, and the account stays with the app that was connected."""
+    tabs = [client, client if sessions == "one session" else Client()]
+    for tab in tabs:
+        sign_in(tab)
+        assert tab.get(SET_UP_APP).status_code == 200
+    kept = TOTPDevice.objects.get(user=ana)
+    late = TOTPDevice.objects.create(user=ana, name="app", confirmed=False)
+    assert "Your recovery codes" in tabs[0].post(SET_UP_APP, {"code": code_now(kept)}).content.decode()
+    answer = tabs[1].post(SET_UP_APP, {"code": code_now(late)}, follow=True)
+    assert answer.status_code == 200
+    assert list(TOTPDevice.objects.filter(user=ana, confirmed=True)) == [kept]
+    assert is_in(tabs[0])
+    with time_machine.travel(timezone.now() + timedelta(minutes=2)):
+        fresh = Client()
+        sign_in(fresh)
+        assert fresh.get(HOME).url.startswith(ASK)
+        fresh.post(ASK, {"code": code_now(kept)})
+        assert is_in(fresh)
+        assert fresh.get(SET_UP_APP).status_code == 200
+
+
 def test_two_tabs_show_the_same_app(client, ana, required):
     sign_in(client)
     first, second = (re.search(r'signin-key">(\w+)<', client.get(SET_UP_APP).content.decode())[1] for _tab in range(2))
@@ -497,11 +521,16 @@ def test_somebody_sees_where_they_are_signed_in_and_ends_it(client, ana):
     assert "clac.sessions_ended" in actions()
 
 
-def test_who_is_deactivated_is_out_at_once(client, ana):
+def test_who_is_deactivated_is_out_at_once(client, ana, page_of):
+    """Of the admin, where rights are asked for, too, and of pages for which it is enough to be somebody."""
+    page = page_of("mission")
+    PageViewRestriction.objects.create(page=page, restriction_type=PageViewRestriction.LOGIN)
     sign_in(client)
+    assert client.get(page.url).status_code == 200
     ana.is_active = False
     ana.save()
     assert not is_in(client)
+    assert client.get(page.url).status_code == 302
 
 
 def test_the_cookies_are_for_https_and_not_for_scripts(client, ana, settings):
