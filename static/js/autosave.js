@@ -34,3 +34,15 @@ document.addEventListener("submit", (event) => {
 
 for (const end of ["success", "error"]) document.addEventListener(`w-autosave:${end}`, (event) => saving.delete(event.target));
 addEventListener("pageshow", () => sent.clear()); // the browser's "back" shows the form as it was left
+
+// When it opens and every ten seconds, the editor asks who else is at the page. An answer that was on its way when the page saved itself can take
+// that for a new version from another window; then each button would ask whether to overwrite it, for as long as the editor is open.
+let outdated = false;
+document.addEventListener("w-session:ping", () => outdated = false);
+document.addEventListener("w-autosave:save", () => outdated = true);
+document.addEventListener("w-swap:json", (event) => {
+  const { data } = event.detail;
+  if (!outdated || !data.other_sessions?.some((session) => session.revision_id)) return;
+  event.stopImmediatePropagation(); // the next answer will tell
+  data.html = document.getElementById("w-editing-sessions").innerHTML;
+}, { capture: true });

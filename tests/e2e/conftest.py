@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django_otp.oath import totp
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import TimeoutError, sync_playwright
 
 from tests.stack import Stack, free_port
 
@@ -159,4 +159,8 @@ def publish(admin):
     """Publish what stands in the editor, from the menu beside "Save draft", and wait for the message (a picture may have to be resized first)."""
     admin.locator("footer [data-w-dropdown-target=toggle]").click()
     admin.get_by_role("button", name="Publish").click()
-    admin.locator(".messages li").filter(has_text=re.compile("published|goes live by itself")).first.wait_for()
+    try:
+        admin.locator(".messages li").filter(has_text=re.compile("published|goes live by itself")).first.wait_for()
+    except TimeoutError as error:
+        shown = admin.locator(".messages, #w-autosave-indicator, .w-dialog, footer").filter(visible=True)
+        raise AssertionError(f"not published: {admin.url} {shown.all_inner_texts()}") from error

@@ -156,6 +156,17 @@ def new_page(admin, title, slug):
     admin.fill("#id_slug", slug)
 
 
+def change_until(admin, title, done):
+    """Change the form until it is so: Wagtail takes it as it finds it a while after loading for unchanged."""
+    for number in range(20):
+        if done():
+            return
+        admin.fill("#id_seo_title", f"{title} {number}")
+        admin.keyboard.press("Tab")
+        admin.wait_for_timeout(800)
+    raise AssertionError("it has not saved itself")
+
+
 def saves_by_itself(request):
     return request.method == "POST" and "json" in request.headers.get("accept", "")
 
@@ -185,15 +196,7 @@ def test_a_click_on_publish_waits_for_the_page_to_be_saved_by_itself(admin, fail
 
     admin.route(lambda url: "/pages/add/" in url, hold)
     new_page(admin, "Al instante", "al-instante")
-    for number in range(20):
-        if held:
-            break  # the server has saved it; its answer is on its way
-        admin.fill(
-            "#id_seo_title", f"Al instante {number}"
-        )  # Wagtail takes the form as it finds it a while after loading for unchanged
-        admin.keyboard.press("Tab")
-        admin.wait_for_timeout(800)
-    assert held
+    change_until(admin, "Al instante", lambda: held)  # the server has saved it; its answer is on its way
     admin.locator("footer [data-w-dropdown-target=toggle]").click()
     admin.get_by_role("button", name="Publish").click(no_wait_after=True)
     admin.wait_for_timeout(700)
@@ -202,6 +205,36 @@ def test_a_click_on_publish_waits_for_the_page_to_be_saved_by_itself(admin, fail
     admin.locator(".messages li").filter(has_text="published").first.wait_for()
     assert made_with(admin, "Al instante") == [True]
     assert not failures
+
+
+def test_what_saved_itself_is_not_taken_for_somebody_elses(admin, failures):
+    """The editor asks who else is at the page; the answer comes from the time after it saved itself once more."""
+    asked = []
+
+    def hold(route):
+        if asked:
+            route.continue_()
+        else:
+            asked.append(route)
+
+    admin.route(lambda url: "/editing-sessions/ping/" in url, hold)
+    new_page(admin, "De nadie más", "de-nadie-mas")
+    change_until(admin, "De nadie más", lambda: asked)  # it has saved itself and is at the address of an old page
+    with admin.expect_response(lambda response: saves_by_itself(response.request)):
+        admin.fill("#id_seo_title", "De nadie más")
+    with admin.expect_response(lambda response: response.request == asked[0].request) as answer:
+        asked[0].continue_()
+    assert answer.value.json()["other_sessions"][0]["revision_id"]
+    publish(admin)
+    assert made_with(admin, "De nadie más") == [True]
+    assert not failures
+    other = admin.context.new_page()
+    for window in (admin, other):
+        window.goto(f"/admin/pages/{page_number(admin, 'de-nadie-mas')}/edit/")
+    other.fill("#id_introduction", "De otra ventana.")
+    other.get_by_role("button", name="Save draft").click()
+    other.locator(".messages li").first.wait_for()
+    admin.locator(".w-editing-sessions__session--saved").wait_for()  # but what is somebody else's is said
 
 
 def test_nothing_saves_itself_once_publish_was_clicked(admin, failures):
