@@ -9,8 +9,10 @@ function send(form, submitter) {
   waiting.delete(form);
   sent.add(form);
   // Wagtail has disabled the button by now, so its name and value would be left out.
-  if (submitter?.name) form.append(Object.assign(document.createElement("input"), { type: "hidden", name: submitter.name, value: submitter.value }));
+  const button = Object.assign(document.createElement("input"), { type: "hidden", name: submitter?.name ?? "", value: submitter?.value ?? "" });
+  form.append(button);
   form.requestSubmit();
+  button.remove(); // for the next one, if another script stops this
 }
 
 document.addEventListener("w-autosave:save", (event) => {

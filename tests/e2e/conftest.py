@@ -1,5 +1,6 @@
 """The site as `make run` starts it, in a folder of its own, and a real browser."""
 
+import json
 import os
 import re
 import signal
@@ -65,15 +66,18 @@ def as_made_by_make_run(folder):
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    until = time.monotonic() + 180
-    while "Ctrl-C" not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < until, log.read_text()
-        time.sleep(0.3)
-    name, password = re.search(r"log in as\s+(\S+)\s+password\s+(\S+)", log.read_text()).groups()
-    yield SimpleNamespace(url=environment["SITE_URL"], name=name, password=password, var=folder)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    try:
+        until = time.monotonic() + 180
+        while "Ctrl-C" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.3)
+        name, password = re.search(r"log in as\s+(\S+)\s+password\s+(\S+)", log.read_text()).groups()
+        yield SimpleNamespace(url=environment["SITE_URL"], name=name, password=password, var=folder)
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait(60)
+    assert code == 0
     with socket.socket() as probe:  # Ctrl-C stops all that it started
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
@@ -155,6 +159,14 @@ def sign_in(page, site):
     arrive(page, "/admin/")
 
 
+def type_text(admin, text):
+    """Type into the newest block of rich text, and wait for its form field: the editor (Draftail) fills it a quarter of a second later."""
+    admin.locator(".public-DraftEditor-content").last.click()
+    admin.keyboard.type(text)
+    is_kept = "text => [...document.querySelectorAll('input[type=hidden]')].some(field => field.value.includes(text))"
+    admin.wait_for_function(is_kept, arg=json.dumps(text, ensure_ascii=False)[1:-1])
+
+
 def publish(admin):
     """Publish what stands in the editor, from the menu beside "Save draft", and wait for the message (a picture may have to be resized first)."""
     admin.locator("footer [data-w-dropdown-target=toggle]").click()
@@ -162,5 +174,5 @@ def publish(admin):
     try:
         admin.locator(".messages li").filter(has_text=re.compile("published|goes live by itself")).first.wait_for()
     except TimeoutError as error:
-        shown = admin.locator(".messages, #w-autosave-indicator, .w-dialog, footer").filter(visible=True)
+        shown = admin.locator(".messages, .w-field__errors, #w-autosave-indicator, .w-dialog").filter(visible=True)
         raise AssertionError(f"not published: {admin.url} {shown.all_inner_texts()}") from error

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.e2e.conftest import publish, sign_in, window
+from tests.e2e.conftest import publish, sign_in, type_text, window
 
 pytestmark = pytest.mark.e2e
 EVIL = '<img src="x" onerror="window.hacked = 1">Cosecha'
@@ -27,8 +27,7 @@ def test_a_hostile_title_stays_text_on_the_site_in_the_admin_and_without_a_link(
     admin.fill("#id_introduction", EVIL)
     admin.get_by_role("button", name="Insert a block").last.click()
     admin.get_by_role("option", name="Text", exact=True).click()
-    admin.locator(".public-DraftEditor-content").first.click()
-    admin.keyboard.type(EVIL)
+    type_text(admin, EVIL)
     admin.get_by_role("tab", name="Promote").click()
     admin.fill("#id_slug", "cosecha-hostil")
     publish(admin)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import arrive, publish
+from tests.e2e.conftest import arrive, publish, type_text
 from tests.e2e.test_journey import add_block, newest_mail, page_number, translate, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -57,8 +57,7 @@ def write(desk):
     desk.fill("#id_title", "Un día en la cooperativa")
     desk.fill("#id_introduction", "Lo que hacemos de la mañana a la noche.")
     add_block(desk, "Text")
-    desk.locator(".public-DraftEditor-content").last.click()
-    desk.keyboard.type("Empezamos temprano.")
+    type_text(desk, "Empezamos temprano.")
 
 
 def add_image(desk):
@@ -150,8 +149,7 @@ def new_page(admin, title, slug):
     admin.fill("#id_title", title)
     admin.fill("#id_introduction", "Sin esperar.")
     add_block(admin, "Text")
-    admin.locator(".public-DraftEditor-content").last.click()
-    admin.keyboard.type("Empezamos temprano.")
+    type_text(admin, "Empezamos temprano.")
     admin.get_by_role("tab", name="Promote").click()
     admin.fill("#id_slug", slug)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import publish
+from tests.e2e.conftest import publish, type_text
 
 pytestmark = pytest.mark.e2e
 ENGLISH = {
@@ -107,8 +107,7 @@ def write_edition(admin):
     admin.fill("#id_title", "Noviembre en la red")
     admin.fill("#id_preheader", "Lo que pasó")
     add_block(admin, "Text")
-    admin.locator(".public-DraftEditor-content").first.click()
-    admin.keyboard.type("Buenas noticias.")
+    type_text(admin, "Buenas noticias.")
     add_block(admin, "News")
     add_block(admin, "Button")
     admin.locator("input[id$=-value-text]").last.fill("Visitar")
