@@ -742,6 +742,14 @@ def test_a_column_that_may_say_who_left_is_found_by_its_heading_or_by_what_it_ho
 
 
 @pytest.mark.parametrize(
+    ("heading", "cell", "outcome"),
+    [("Email hard bounce reason", "UNKNOWN_USER", "bounced"), ("Subscribed", "No", "left"), ("DOUBLE_OPT-IN", "No", "undecided")],
+)  # fmt: skip
+def test_what_such_a_column_says_is_understood_where_its_heading_is_plain(heading, cell, outcome, upload, check):
+    assert check(upload("lista.csv", f"Correo,{heading}\na@example.org,{cell}\n")).counts == {outcome: 1}
+
+
+@pytest.mark.parametrize(
     ("heading", "cells"), [("Grupo", "AAAABBBB"), ("Marca", "x  x  xx"), ("Kundenart", ["2023-05-06", "", "", ""])]
 )
 def test_a_column_of_few_values_that_nothing_explains_is_proposed(heading, cells, upload, check):
@@ -800,6 +808,8 @@ def test_a_state_that_is_left_out_does_not_explain_the_list(upload, staff_client
         ("EmailOptOuts.csv", "left"),
         ("rebotes.csv", "bounced"),
         ("HardBounces.csv", "bounced"),
+        ("unsubscribedcontacts.csv", "left"),
+        ("hardbouncedlist.csv", "bounced"),
         ("no confirmados.csv", "unconfirmed"),
         ("no_suscritos.csv", None),
         ("subscribed_members.csv", None),
