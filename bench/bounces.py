@@ -15,12 +15,12 @@ def main(paths):
     sys.path[:0] = [str(ROOT), str(ROOT / "site")]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
     django.setup()
-    from newsletter import bounces  # which needs the settings
+    from newsletter.feedback import bounce_mailbox  # which needs the settings
 
     counts = Counter()
     for path in paths:
-        raw = f"Delivered-To: {bounces.return_path(1)}\n".encode() + Path(path).read_bytes()
-        event = bounces.event_of(raw)
+        raw = f"Delivered-To: {bounce_mailbox.return_path(1)}\n".encode() + Path(path).read_bytes()
+        event = bounce_mailbox.event_of(raw)
         counts[event.event_type] += 1
         print(f"{Path(path).name:24} {event.event_type:14} {event.description[:100]}")
     print(dict(counts))

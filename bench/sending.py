@@ -95,12 +95,12 @@ def make_people(number):
 
 def make_campaign():
     """A started campaign whose mails are HTML_BYTES long; returns it and the seconds that its preparation took."""
-    from newsletter import campaigns
+    from newsletter.campaigns import lifecycle
     from newsletter.models import Campaign, IssuePage
 
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
     started = time.perf_counter()
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     seconds = time.perf_counter() - started
     for content in campaign.contents.all():
         filler = '<p style="margin:0 0 16px">Somos cerca de 1000 organizaciones de 24 países.</p>\n'

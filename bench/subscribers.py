@@ -67,18 +67,18 @@ def import_list(path):
     """Seconds that the import of a list takes, from its first line to its last."""
     from django.core.files import File
 
-    from newsletter import exporters, imports
+    from newsletter.imports import exporters, runner
     from newsletter.models import SubscriberImport
 
     with path.open("rb") as file:
         job = SubscriberImport(file_name="list.csv", provenance="Feria de Lima, 2024", state="looking")
-        job.meanings = {imports.FILE: {exporters.EMPTY: exporters.Meaning.ACTIVE}}
+        job.meanings = {runner.FILE: {exporters.EMPTY: exporters.Meaning.ACTIVE}}
         job.file.save("bench.csv", File(file))
-    imports.work_on_next(20)
+    runner.work_on_next(20)
     SubscriberImport.objects.update(state="checked")
-    imports.begin(job, SubscriberImport.State.IMPORTING)
+    runner.begin(job, SubscriberImport.State.IMPORTING)
     started = time.perf_counter()
-    while imports.work_on_next(20):
+    while runner.work_on_next(20):
         pass
     seconds = time.perf_counter() - started
     job.refresh_from_db()

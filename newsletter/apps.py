@@ -9,4 +9,6 @@ class NewsletterConfig(AppConfig):
     verbose_name = _("Newsletter")
 
     def ready(self):
-        from . import operations, privacy, tasks, webhooks  # noqa: F401
+        from newsletter import operations, tasks  # noqa: F401
+        from newsletter.feedback import webhooks  # noqa: F401
+        from newsletter.subscribers import privacy  # noqa: F401

@@ -11,7 +11,11 @@ from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from . import addresses, cells, columns, exporters, previews
+from newsletter.editions import previews
+from newsletter.imports import cells, exporters
+from newsletter.imports import mapping as imports_mapping
+from newsletter.subscribers import email_addresses
+
 from .models import Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
@@ -41,7 +45,7 @@ class AddressField(forms.EmailField):
 
     def clean(self, value):
         value = super().clean(value)
-        return addresses.normalise(value) if value else value
+        return email_addresses.normalise(value) if value else value
 
 
 class OwnAddressField(AddressField):
@@ -49,7 +53,7 @@ class OwnAddressField(AddressField):
 
     def clean(self, value):
         value = super().clean(value)
-        addresses.check_welcome(value)
+        email_addresses.check_welcome(value)
         return value
 
 
@@ -57,11 +61,11 @@ class NameField(forms.CharField):
     """A name in plain letters."""
 
     def __init__(self, **kwargs):
-        widget = forms.TextInput(attrs={"autocomplete": "name", "maxlength": addresses.NAME_LETTERS})
+        widget = forms.TextInput(attrs={"autocomplete": "name", "maxlength": email_addresses.NAME_LETTERS})
         super().__init__(required=False, widget=widget, strip=False, **kwargs)
 
     def clean(self, value):
-        return addresses.clean_name(super().clean(value) or "")
+        return email_addresses.clean_name(super().clean(value) or "")
 
 
 class SignUpForm(PublicForm):
@@ -83,7 +87,7 @@ class SignUpForm(PublicForm):
     @property
     def suggestion(self):
         """What the address was probably meant to be, unless the visitor has already been asked; else None."""
-        return None if self.has_answered else addresses.suggestion(self.cleaned_data["email"])
+        return None if self.has_answered else email_addresses.suggestion(self.cleaned_data["email"])
 
 
 class PreferencesForm(forms.ModelForm):
@@ -343,7 +347,7 @@ class MappingForm(forms.Form):
         said = self.job.meanings.get(column, {})
         is_file = column == "file"
         heading = _("the whole file") if is_file else self.job.headings[int(column)]
-        key = "" if is_file else columns.key_of(self.job.headings[int(column)])
+        key = "" if is_file else imports_mapping.key_of(self.job.headings[int(column)])
         group = []
         for value, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
             known = self.job.file_meaning(self.job.mapping) if is_file else exporters.meaning_of(key, value)

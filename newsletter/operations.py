@@ -12,7 +12,8 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from . import providers
+from newsletter.delivery import providers
+
 from .models import Campaign, Delivery, IncomingReport, ProviderEvent
 
 WEBHOOK_SLOW_SECONDS = 600

@@ -13,19 +13,12 @@ from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 from structlog.contextvars import bound_contextvars
 
-from . import (
-    bounces,
-    campaigns,
-    database,
-    events,
-    imports,
-    in_hand,
-    incoming,
-    retention,
-    sending,
-    subscriptions,
-    tracking,
-)
+from newsletter.campaigns import lifecycle, tracking
+from newsletter.delivery import in_hand, worker
+from newsletter.feedback import bounce_mailbox, events, incoming
+from newsletter.imports import runner
+from newsletter.subscribers import retention, subscriptions, triggers
+
 from .models import Campaign, Click, IncomingReport, ProviderEvent, SignUpRequest, SubscriberImport
 
 TURN_SECONDS = 5  # of what arrives all the time
@@ -44,10 +37,10 @@ def send_campaign(campaign_id):
     """Send a campaign for a while. As long as there is enough for another worker, one more task waits for it to join in."""
     with bound_contextvars(campaign_id=campaign_id):
         campaign = Campaign.objects.get(pk=campaign_id)
-        is_for_several = sending.is_for_several(campaign)
+        is_for_several = worker.is_for_several(campaign)
         if is_for_several:
             send_campaign.enqueue(campaign_id)
-        if sending.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
+        if worker.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
             send_campaign.enqueue(campaign_id)
 
 
@@ -70,7 +63,7 @@ def process_provider_events():
 @task(priority=-20)
 def work_on_imports():
     """Work on imports for a while, then queue up again behind whatever else waits."""
-    if imports.work_on_next(SHIFT_SECONDS):
+    if runner.work_on_next(SHIFT_SECONDS):
         work_on_imports.enqueue()
 
 
@@ -84,19 +77,19 @@ def wake_imports(**kwargs):
 @every(timedelta(hours=1), _("add up the number of subscribers"))
 def sum_up_tally():
     """Make one row of the differences in the tally of subscribers."""
-    database.sum_up_tally()
+    triggers.sum_up_tally()
 
 
 @every(timedelta(minutes=2), _("read the mailbox for bounced mail"))
 def poll_bounces():
     """Keep the bounces that lie in the mailbox; the next tick has them acted on."""
-    return bounces.poll()
+    return bounce_mailbox.poll()
 
 
 @every(timedelta(minutes=5), _("look for campaigns of which no mail goes out"))
 def look_for_unmoved_campaigns():
     """Raise an alarm about campaigns that should be moving and are not."""
-    for campaign in campaigns.unmoved():
+    for campaign in lifecycle.unmoved():
         raise_alarm("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
 
 
@@ -125,14 +118,14 @@ def judge_clicks(**kwargs):
 @receiver(tick)
 def start_due_campaigns(**kwargs):
     """Start the campaigns whose time has come."""
-    for campaign in campaigns.start_due():
+    for campaign in lifecycle.start_due():
         send_campaign.enqueue(campaign.pk)
 
 
 @receiver(tick)
 def wake_campaigns(**kwargs):
     """Go on with campaigns whose worker died, or whose pause before a further try is over."""
-    for campaign in campaigns.forgotten():
+    for campaign in lifecycle.forgotten():
         Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
         send_campaign.enqueue(campaign.pk)
 
@@ -147,7 +140,7 @@ def take_back_from_the_dead(**kwargs):
 @receiver(tick)
 def settle_cancelled_campaigns(**kwargs):
     """Settle what was in hand when a campaign was cancelled."""
-    campaigns.settle_cancelled()
+    lifecycle.settle_cancelled()
 
 
 @receiver(tick)

@@ -1,7 +1,8 @@
 from django.urls import path
 
+from newsletter.editions.feeds import EditionFeed
+
 from . import views
-from .feeds import EditionFeed
 
 urlpatterns = [
     path("join/", views.join, name="newsletter_join"),

@@ -17,7 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from . import subscriptions, tokens
+from newsletter.subscribers import subscriptions, tokens
+
 from .forms import CONSENT_VERSION, CONSENT_WORDING, NewAddressForm, PreferencesForm, SignUpForm
 from .models import ConsentEvent, SignUpRequest
 from .tasks import process_sign_ups

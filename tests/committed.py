@@ -17,7 +17,7 @@ from newsletter.models import (
     SubscriberImport,
     Suppression,
 )
-from newsletter.privacy import remove
+from newsletter.subscribers.privacy import remove
 
 MODELS = (
     Campaign,

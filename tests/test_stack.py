@@ -285,7 +285,7 @@ def test_more_than_the_limit_is_refused_before_the_application_sees_it(stack):
 
 def test_personal_pages_are_in_no_cache_of_nginx(stack):
     code = (
-        "from newsletter.models import Subscriber; from newsletter.subscriptions import manage_url;"
+        "from newsletter.models import Subscriber; from newsletter.subscribers.subscriptions import manage_url;"
         "person = Subscriber.objects.create(email='kept@example.org', name='Quispe', state='active');"
         "print(manage_url(person, 'preferences'))"
     )

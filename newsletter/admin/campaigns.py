@@ -17,16 +17,18 @@ from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 from wagtail.coreutils import get_content_languages
 
-from newsletter import campaigns, checks, mailing, previews, rendering, reports, sending
-from newsletter.audiences import size_by_mail_language
+from newsletter.campaigns import lifecycle, reports
+from newsletter.delivery import outgoing, worker
+from newsletter.editions import checks, previews, rendering
 from newsletter.forms import PreviewForm, SendAgainForm, SendForm, TestSendForm
-from newsletter.imports import inert
+from newsletter.imports.runner import inert
 from newsletter.models import Campaign, Delivery, IssuePage
+from newsletter.subscribers.audiences import size_by_mail_language
 from newsletter.tasks import send_campaign
 
 may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
-CANNOT_FREEZE = (campaigns.Unpublished, rendering.Unrenderable)  # of campaigns.freeze
+CANNOT_FREEZE = (lifecycle.Unpublished, rendering.Unrenderable)  # of campaigns.freeze
 
 
 def _issue(page_id):
@@ -47,7 +49,7 @@ def _translations(issue):
 def issue_send(request, page_id):
     """An edition before it is sent: what was found, its languages and readers, a test, to whom and when."""
     issue = _issue(page_id)
-    pages, translations = campaigns.published_languages(issue), _translations(issue)
+    pages, translations = lifecycle.published_languages(issue), _translations(issue)
     test_form = TestSendForm(request.POST or None, languages=translations, initial={"email": request.user.email})
     if request.method == "POST" and test_form.is_valid():
         for language in test_form.cleaned_data["languages"]:
@@ -65,8 +67,8 @@ def issue_send(request, page_id):
         "test_form": test_form,
         "form": SendForm(initial=_initial(waiting)),
         "waiting": waiting,
-        "sent": [(campaign, campaigns.newcomers(campaign).count()) for campaign in sent],
-        "is_on_its_way": campaigns.is_on_its_way(issue),
+        "sent": [(campaign, lifecycle.newcomers(campaign).count()) for campaign in sent],
+        "is_on_its_way": lifecycle.is_on_its_way(issue),
     }
     return render(request, "newsletter/admin/issue_send.html", context)
 
@@ -86,8 +88,8 @@ def _initial(campaign):
 
 def _send_test(request, page, email):
     try:
-        sending.send_test(page.get_latest_revision_as_object(), email)
-    except mailing.Suppressed:
+        worker.send_test(page.get_latest_revision_as_object(), email)
+    except outgoing.Suppressed:
         messages.error(request, _("%(email)s asked never to be mailed again.") % {"email": email})
     except Exception as error:
         messages.error(request, _("The test could not be sent: %(error)s") % {"error": error})
@@ -101,7 +103,7 @@ def _send_test(request, page, email):
 def issue_confirm(request, page_id, is_again=False):
     """The last look: how many people get it in which language, and when. Only the button on this page sends."""
     issue = _issue(page_id)
-    if campaigns.is_on_its_way(issue) or campaigns.was_started(issue) != is_again:
+    if lifecycle.is_on_its_way(issue) or lifecycle.was_started(issue) != is_again:
         return _show_how_it_stands(request, issue)
     form = SendForm(request.GET)
     if not form.is_valid():
@@ -113,13 +115,13 @@ def issue_confirm(request, page_id, is_again=False):
 def _confirmation(request, issue, form, chosen, is_again):
     segment = chosen["segment"]
     findings = checks.look_at(issue, segment, is_quick=True)
-    recipients = size_by_mail_language(campaigns.published_languages(issue), segment)
+    recipients = size_by_mail_language(lifecycle.published_languages(issue), segment)
     translations = _translations(issue)
     context = {
         "issue": issue,
         "form": form,
         "chosen": chosen,
-        "key": campaigns.start_key(issue),
+        "key": lifecycle.start_key(issue),
         "is_again": is_again,
         "findings": findings,
         "is_blocked": blocks(findings),
@@ -163,12 +165,12 @@ def campaign_start(request, page_id, is_again=False):
         messages.error(request, _("It cannot be sent like this. See what was found."))
         return redirect("newsletter_issue_send", issue.pk)
     try:
-        campaign = campaigns.begin(
+        campaign = lifecycle.begin(
             issue, request.user, request.POST.get("key", ""),
             segment=chosen["segment"], local_morning=chosen["local_morning"],
             at=chosen["at"] if chosen["when"] == "later" else None, is_again=is_again,
         )  # fmt: skip
-    except campaigns.Outdated:
+    except lifecycle.Outdated:
         return _show_how_it_stands(request, issue)
     except CANNOT_FREEZE as error:  # unpublished or changed since it was looked at
         messages.error(request, _why_not(error))
@@ -221,7 +223,7 @@ def issue_mail(request, page_id):
 def campaign_list(request):
     """All campaigns, newest first."""
     page = Paginator(Campaign.objects.select_related("issue", "created_by"), 30).get_page(request.GET.get("p"))
-    context = {"campaigns": page, "unmoved": list(campaigns.unmoved())}
+    context = {"campaigns": page, "unmoved": list(lifecycle.unmoved())}
     return render(request, "newsletter/admin/campaign_list.html", context)
 
 
@@ -255,7 +257,7 @@ def campaign(request, campaign_id):
         "state": state,
         "q": search,
         "all_states": Delivery.State.choices,
-        "newcomers": campaigns.newcomers(found).count(),
+        "newcomers": lifecycle.newcomers(found).count(),
         "earlier": reports.earlier(found),
         "variants": reports.variants(found),
         "course": reports.course(found),
@@ -273,13 +275,13 @@ def campaign_progress(request, campaign_id):
 
 
 def _change(campaign, action):
-    return campaigns.change_state(campaign, action) and _("Done: %(state)s.") % {
+    return lifecycle.change_state(campaign, action) and _("Done: %(state)s.") % {
         "state": Campaign.objects.get(pk=campaign.pk).get_state_display()
     }
 
 
 def _correct(campaign):
-    return campaigns.correct(campaign) and _("Those who have not got it yet will get it as it is published now.")
+    return lifecycle.correct(campaign) and _("Those who have not got it yet will get it as it is published now.")
 
 
 def _why_not(error):
@@ -290,17 +292,17 @@ def _why_not(error):
 
 
 def _retry(campaign):
-    n = campaigns.retry_failed(campaign)
+    n = lifecycle.retry_failed(campaign)
     return n and ngettext("%(n)s mail will be tried again.", "%(n)s mails will be tried again.", n) % {"n": n}
 
 
 def _settle(campaign):
-    n = campaigns.settle_unknown(campaign)
+    n = lifecycle.settle_unknown(campaign)
     return n and ngettext("%(n)s mail counts as sent.", "%(n)s mails count as sent.", n) % {"n": n}
 
 
 def _newcomers(campaign):
-    n = campaigns.send_to_newcomers(campaign)
+    n = lifecycle.send_to_newcomers(campaign)
     return n and ngettext("It goes to %(n)s more person.", "It goes to %(n)s more people.", n) % {"n": n}
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 
-from newsletter import growth as growth_module
+from newsletter.subscribers import growth_report as growth_module
 
 
 def context_of(number):

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
-from newsletter import imports
 from newsletter.forms import MappingForm, UploadForm
+from newsletter.imports import runner
 from newsletter.models import SubscriberImport
 from newsletter.tasks import work_on_imports
 
@@ -42,7 +42,7 @@ def show(request, pk):
     job = get_object_or_404(SubscriberImport, pk=pk)
     form = MappingForm(request.POST if request.method == "POST" else None, job=job, sample=job.sample)
     if request.method == "POST" and job.state in {State.UPLOADED, State.CHECKED} and form.is_valid():
-        if imports.begin(job, State.CHECKING, form.mapping, form.meanings, form.cleaned_data.get("date_order", "")):
+        if runner.begin(job, State.CHECKING, form.mapping, form.meanings, form.cleaned_data.get("date_order", "")):
             work_on_imports.enqueue()
         else:
             _refuse(request, job)
@@ -51,7 +51,7 @@ def show(request, pk):
 
 
 def _progress(job):
-    outcomes = [(label, job.counts[code]) for code, label in imports.Outcome.choices if code in job.counts]
+    outcomes = [(label, job.counts[code]) for code, label in runner.Outcome.choices if code in job.counts]
     return {
         "job": job,
         "outcomes": outcomes,
@@ -75,9 +75,9 @@ def progress(request, pk):
 def change(request, pk, action):
     """Import what was checked, or cancel."""
     job = get_object_or_404(SubscriberImport, pk=pk)
-    if action == "start" and imports.begin(job, State.IMPORTING, seen=_number(request.POST.get("seen"))):
+    if action == "start" and runner.begin(job, State.IMPORTING, seen=_number(request.POST.get("seen"))):
         work_on_imports.enqueue()
-    elif action == "cancel" and imports.cancel(job):
+    elif action == "cancel" and runner.cancel(job):
         messages.success(request, _("The import was cancelled. What had been imported until then stays."))
     else:
         _refuse(request, job)
@@ -104,11 +104,11 @@ def _csv(lines, name):
 def forecast(request, pk):
     """Line by line what the import would do, as a file."""
     job = get_object_or_404(SubscriberImport, pk=pk, file__gt="")
-    return _csv(imports.forecast(job), f"import-{pk}-forecast")
+    return _csv(runner.forecast(job), f"import-{pk}-forecast")
 
 
 @may_import
 @require_safe
 def bad_lines(request, pk):
     """The lines that were not taken, with the reason, as a file."""
-    return _csv(imports.bad_lines(get_object_or_404(SubscriberImport, pk=pk)), f"import-{pk}-bad-lines")
+    return _csv(runner.bad_lines(get_object_or_404(SubscriberImport, pk=pk)), f"import-{pk}-bad-lines")

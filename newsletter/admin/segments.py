@@ -8,8 +8,8 @@ from wagtail.admin.auth import permission_required
 from wagtail.admin.panels import FieldPanel, HelpPanel, ObjectList
 from wagtail.admin.viewsets.model import ModelViewSet
 
-from newsletter import audiences
 from newsletter.models import Segment
+from newsletter.subscribers import audiences
 
 EDITOR = ObjectList(
     [

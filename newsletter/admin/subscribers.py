@@ -17,11 +17,11 @@ from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.log_actions import log
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from newsletter import subscriptions
-from newsletter.audiences import audience
 from newsletter.forms import ExportForm, SuppressionForm
-from newsletter.imports import Echo, inert
+from newsletter.imports.runner import Echo, inert
 from newsletter.models import ConsentEvent, IncomingReport, ProviderEvent, Subscriber, SubscriberExport, Suppression
+from newsletter.subscribers import subscriptions
+from newsletter.subscribers.audiences import audience
 
 may_see = permission_required("newsletter.view_subscriber")
 may_change = permission_required("newsletter.change_subscriber")

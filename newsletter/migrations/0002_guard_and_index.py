@@ -1,10 +1,10 @@
-"""The guard of consent events, the index that finds subscribers, the tally that counts them (newsletter/database.py)."""
+"""The guard of consent events, the index that finds subscribers, the tally that counts them (newsletter/subscribers/triggers.py)."""
 
 from django.db import migrations
 
-from newsletter import database
+from newsletter.subscribers import triggers
 
 
 class Migration(migrations.Migration):
     dependencies = [("newsletter", "0001_initial")]
-    operations = [migrations.RunPython(database.create, database.drop)]
+    operations = [migrations.RunPython(triggers.create, triggers.drop)]

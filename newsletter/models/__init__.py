@@ -1,6 +1,6 @@
 """The newsletter's data: who asked for it, what is written, and what became of every single mail."""
 
-from newsletter.quota import Allowance
+from newsletter.delivery.rate_limit import Allowance
 
 from .campaigns import (
     Campaign,

@@ -10,8 +10,8 @@ from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
 from wagtail.fields import StreamField
 from wagtail.models import Page
 
-from newsletter import previews
-from newsletter.blocks import IssueBlock
+from newsletter.editions import previews
+from newsletter.editions.blocks import IssueBlock
 
 
 class NewsletterPage(BasePage):

@@ -10,7 +10,8 @@ from django.core.files.storage import storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import cells, columns, exporters
+from newsletter.imports import cells, exporters
+from newsletter.imports import mapping as imports_mapping
 
 IMPORTS = "imports"  # the folder of the private storage
 
@@ -88,7 +89,7 @@ class SubscriberImport(LeasedModel):
 
     def file_meaning(self, mapping):
         """What the whole file says of its people, if its columns are what `mapping` says; None if an editor has to say it."""
-        keys = [columns.key_of(self.headings[number]) for number in mapping.get("status", [])]
+        keys = [imports_mapping.key_of(self.headings[number]) for number in mapping.get("status", [])]
         names = [self.file_name]
         if "email" in mapping:
             names.append(self.headings[mapping["email"]])

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from wagtail.fields import StreamField
 
-from newsletter.conditions import MATCHES, ConditionsBlock
+from newsletter.subscribers.segments import MATCHES, ConditionsBlock
 
 
 class Segment(models.Model):

@@ -12,7 +12,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from newsletter import addresses, tokens
+from newsletter.subscribers import email_addresses, tokens
 
 
 class SubscriberQuerySet(models.QuerySet):
@@ -87,8 +87,8 @@ class Subscriber(models.Model):
         return self.email
 
     def clean(self):
-        self.email = addresses.normalise(self.email)
-        self.name = addresses.clean_name(self.name)
+        self.email = email_addresses.normalise(self.email)
+        self.name = email_addresses.clean_name(self.name)
 
     @property
     def manage_token(self):
@@ -97,7 +97,7 @@ class Subscriber(models.Model):
 
 
 class SubscriberTally(models.Model):
-    """How many subscribers have these values, kept by triggers (newsletter/database.py): counting a million takes as long as
+    """How many subscribers have these values, kept by triggers (newsletter/subscribers/triggers.py): counting a million takes as long as
     counting ten. On PostgreSQL several rows may stand for the same values; their sum counts."""
 
     state = models.CharField(max_length=12)
@@ -194,7 +194,7 @@ class Suppression(models.Model):
     @classmethod
     def of(cls, email):
         """The rows of a normalised address, under whichever key they were made."""
-        return cls.objects.filter(address_hash__in=addresses.hashes(email))
+        return cls.objects.filter(address_hash__in=email_addresses.hashes(email))
 
     @classmethod
     def add(cls, email, reason):
@@ -208,7 +208,7 @@ class Suppression(models.Model):
             row = cls.of(email).first()
             if row is None:
                 row, _is_new = cls.objects.get_or_create(
-                    address_hash=addresses.hashes(email)[0], defaults={"reason": reason}
+                    address_hash=email_addresses.hashes(email)[0], defaults={"reason": reason}
                 )
             if reason != cls.Reason.ENDED:
                 cls.of(email).filter(reason=cls.Reason.ENDED).update(reason=reason)
@@ -222,7 +222,7 @@ class Suppression(models.Model):
     @classmethod
     def reasons(cls, emails):
         """{address: reason} of those of the normalised addresses `emails` that are known here; one query."""
-        by_hash = {digest: email for email in emails for digest in addresses.hashes(email)}
+        by_hash = {digest: email for email in emails for digest in email_addresses.hashes(email)}
         found = cls.objects.filter(address_hash__in=by_hash).values_list("address_hash", "reason")
         # Under two keys there may be two rows: the weaker one first, to be overwritten.
         ranked = sorted(found, key=lambda row: row[1] != cls.Reason.ENDED)

@@ -5,7 +5,8 @@ from core.markup import absolute
 from django import template
 from django.utils.safestring import mark_safe
 
-from newsletter import personal, rendering
+from newsletter.delivery import personalisation
+from newsletter.editions import rendering
 
 register = template.Library()
 
@@ -59,8 +60,8 @@ def mail_image(image, width=MAIL_WIDTH):
 @register.simple_tag
 def greeting(value):
     """A greeting's two versions with their tokens, of which each mail keeps one."""
-    named = value["named"].replace("{name}", personal.NAME)
-    return f"{personal.NAMED}{named}{personal.UNNAMED}{value['unnamed']}{personal.END}"
+    named = value["named"].replace("{name}", personalisation.NAME)
+    return f"{personalisation.NAMED}{named}{personalisation.UNNAMED}{value['unnamed']}{personalisation.END}"
 
 
 @register.simple_tag

@@ -14,8 +14,8 @@ from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls
 
-from newsletter import tracking
-from newsletter.webhooks import webhook
+from newsletter.campaigns import tracking
+from newsletter.feedback.webhooks import webhook
 
 urlpatterns = [
     path("", views.root, name="root"),

@@ -11,7 +11,7 @@ from email import message_from_bytes
 import pytest
 from django.db import OperationalError, connection
 
-from newsletter import campaigns
+from newsletter.campaigns import lifecycle
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from tests.committed import _django_db_helper  # noqa: F401
 from tests.services import postgres, redis_starts, redis_stops
@@ -64,7 +64,7 @@ def start_campaign(number):
         Subscriber(email=f"{each}@example.org", state=Subscriber.State.ACTIVE) for each in range(number)
     )
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     # Nobody queues a task: the workers' own tick finds what is to be done.
     Campaign.objects.filter(pk=campaign.pk).update(worked_at=None)
     return campaign

@@ -17,8 +17,8 @@ from django.utils import timezone
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Page
 
-from newsletter import subscriptions
 from newsletter.models import Campaign, ConsentEvent, Delivery, Subscriber
+from newsletter.subscribers import subscriptions
 from tests import starts
 from tests.committed import _django_db_helper  # noqa: F401
 from tests.workers import environment

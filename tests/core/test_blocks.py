@@ -114,7 +114,7 @@ def test_every_block_has_an_icon_and_a_label():
         assert str(block.label), name
 
 
-@pytest.mark.parametrize("stream", ["core.blocks.BodyBlock", "newsletter.blocks.IssueBlock"])
+@pytest.mark.parametrize("stream", ["core.blocks.BodyBlock", "newsletter.editions.blocks.IssueBlock"])
 @pytest.mark.parametrize("language", ["es", "en", "pt-br"])
 def test_every_block_has_an_icon_a_description_and_a_preview(page_of, stream, language):
     for name, block in import_string(stream)().child_blocks.items():

@@ -28,8 +28,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_tasks_db.models import DBTaskResult
 from sentry_sdk.transport import Transport
 
-from newsletter import tokens
 from newsletter.models import Campaign, Delivery
+from newsletter.subscribers import tokens
 from newsletter.tasks import process_sign_ups
 from tests import starts
 from tests.core.test_access import every_route
@@ -184,7 +184,7 @@ def test_an_error_that_quotes_them_is_logged_without(secrets, log, settings):
 
 
 def test_whatever_is_logged_and_however(secrets, log):
-    logger = logging.getLogger("newsletter.sending")
+    logger = logging.getLogger("newsletter.delivery.worker")
     for token in secrets.tokens:
         logger.warning("%s refused (%s)", ADDRESS.upper(), token.upper())
         logger.warning({"email": ADDRESS, ADDRESS: [token, {"deep": (ADDRESS, token.encode())}]})

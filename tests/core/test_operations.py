@@ -139,7 +139,7 @@ def test_a_line_of_the_log_is_json_with_the_number_of_its_request():
 def test_a_line_about_sending_has_the_number_of_its_campaign():
     (line,) = log_of(
         "import logging; from structlog.contextvars import bound_contextvars\n"
-        "with bound_contextvars(campaign_id=7): logging.getLogger('newsletter.sending').warning('slow: %s', 'a@example.org')"
+        "with bound_contextvars(campaign_id=7): logging.getLogger('newsletter.delivery.worker').warning('slow: %s', 'a@example.org')"
     )
     assert line["campaign_id"] == 7
     assert line["event"] == "slow: …"

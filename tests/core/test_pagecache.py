@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 from wagtail.contrib.redirects.models import Redirect
 
-from newsletter.subscriptions import manage_url
+from newsletter.subscribers.subscriptions import manage_url
 
 pytestmark = pytest.mark.django_db
 

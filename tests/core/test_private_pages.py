@@ -11,7 +11,7 @@ from wagtail.models import Page, PageViewRestriction
 
 from home.models import ContactPage, ContentPage, HomePage
 from news.models import ArticlePage, NewsIndexPage
-from newsletter import rendering
+from newsletter.editions import rendering
 from newsletter.models import IssuePage, NewsletterPage
 from tests.newsletter.golden_edition import golden_edition
 

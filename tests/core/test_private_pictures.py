@@ -14,7 +14,7 @@ from django.test import Client
 from PIL import Image
 from wagtail.models import Collection, CollectionViewRestriction
 
-from newsletter import checks
+from newsletter.editions import checks
 from tests.core.test_frontend_cache import purged  # noqa: F401 - a fixture
 from tests.people import person
 

@@ -13,7 +13,7 @@ from core.redaction import AddressPattern, addresses_in, redact
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.addresses import normalise
+from newsletter.subscribers.email_addresses import normalise
 
 ADDRESS = "rosa.q+x@example.org"
 ENCODED = base64.b64encode(f"To: <{ADDRESS.upper()}>, more words".encode()).decode()

@@ -19,7 +19,7 @@ from django_tasks_db.models import DBTaskResult
 from PIL import Image
 from wagtail.models import Revision, get_page_models
 
-from newsletter import rendering
+from newsletter.editions import rendering
 from tests.core.test_desk import form_of
 from tests.people import person
 

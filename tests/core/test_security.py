@@ -45,9 +45,11 @@ from wagtail.search import index
 from wagtail.test.utils.form_data import nested_form_data, streamfield
 
 from home.models import ContactMessage
-from newsletter import bounces, campaigns, sending
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import worker
+from newsletter.feedback import bounce_mailbox
 from newsletter.models import SignUpRequest, Subscriber, Suppression
-from newsletter.subscriptions import manage_url
+from newsletter.subscribers.subscriptions import manage_url
 from tests import starts
 from tests.people import person
 
@@ -235,8 +237,8 @@ def test_templates_and_formats_in_an_edition_stay_text(issue, subscribe, run_tas
     issue.subject = issue.preheader = words
     issue.save_revision().publish()
     subscribe("a@example.org", name=words)
-    campaign = campaigns.begin(issue, None, campaigns.start_key(issue))
-    sending.work_on(campaign, 20)
+    campaign = lifecycle.begin(issue, None, lifecycle.start_key(issue))
+    worker.work_on(campaign, 20)
     (sent,) = mail.outbox
     assert sent.subject == words
     assert words in sent.body
@@ -471,7 +473,7 @@ def test_every_client_of_ours_checks_certificates(untrusted, settings, monkeypat
         with pytest.raises(Exception, match="certificate verify failed"):
             mail.get_connection(name, timeout=5).send_messages([message])
     with pytest.raises(ssl.SSLCertVerificationError):
-        bounces.poll()
+        bounce_mailbox.poll()
     with pytest.raises(OSError, match="certificate verify failed"):
         frontend_cache.urlopen(address, timeout=5)
     assert [line for line in untrusted.asked if line] == []
@@ -749,7 +751,7 @@ def test_a_link_opens_its_own_subscription_and_only_what_it_is_for(client, subsc
     raw = bytearray(base64.b32decode(manage.upper() + "=" * (-len(manage) % 8)))
     payload, signature = bytes(raw[:-16]), bytes(raw[-16:])
     forged = [payload, payload + b"\0" * 16, payload + hashlib.sha256(payload).digest()[:16]]
-    forged += [payload + hmac.new(key, payload, kind).digest()[:16] for key in (b"", b"newsletter.tokens:", live.SECRET_KEY.encode()) for kind in ("md5", "sha1", "sha256")]  # fmt: skip
+    forged += [payload + hmac.new(key, payload, kind).digest()[:16] for key in (b"", b"newsletter.subscribers.tokens:", live.SECRET_KEY.encode()) for kind in ("md5", "sha1", "sha256")]  # fmt: skip
     forged += [
         payload[:place] + bytes([payload[place] ^ 1]) + payload[place + 1 :] + signature
         for place in range(len(payload))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from newsletter.providers import PROVIDERS
+from newsletter.delivery.providers import PROVIDERS
 from tests import starts
 from tests.services import in_services
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from wagtail.documents import get_document_model
 from wagtail.images.tests.utils import get_test_image_file
 
-from newsletter import imports, tables
+from newsletter.imports import readers, runner
 from newsletter.models import SubscriberImport
 
 pytestmark = pytest.mark.django_db
@@ -122,11 +122,11 @@ def import_list(client, content):
     """Upload a list of addresses; returns what was read of it, or None if it was refused."""
     file = SimpleUploadedFile("list.xlsx", content)
     client.post(reverse("newsletter_imports"), {"file": file, "language": "es", "provenance": "Asked at the fair"})
-    imports.work_on_next(20)
+    runner.work_on_next(20)
     job = SubscriberImport.objects.latest("pk")
     if job.state == SubscriberImport.State.FAILED:
         return None
-    with job.file.open() as stored, tables.rows(stored, job.encoding, job.delimiter) as lines:
+    with job.file.open() as stored, readers.rows(stored, job.encoding, job.delimiter) as lines:
         return list(lines)
 
 

@@ -8,8 +8,8 @@ import pytest
 from core.forms import make_stamp
 from django.core import mail
 
-from newsletter import addresses
 from newsletter.models import SignUpRequest, Subscriber
+from newsletter.subscribers import email_addresses
 
 pytestmark = pytest.mark.django_db
 State = Subscriber.State
@@ -98,7 +98,7 @@ def test_a_typing_slip_is_asked_about_and_not_refused(post, stamp):
     "email", ["a@mail.com", "a@gmx.com", "a@hotmail.fr", "a@clac-comerciojusto.org", "a@ymail.com"]
 )
 def test_domains_that_only_look_like_slips_are_let_pass(email):
-    assert addresses.suggestion(email) is None
+    assert email_addresses.suggestion(email) is None
 
 
 def test_throw_away_addresses_are_marked_and_on_wish_refused(post, run_tasks, settings):
@@ -116,7 +116,7 @@ STRANGE_NAMES = ["Rosa\nBcc: x@y.org", "Rosa\r", "\u202easoR", "Ro\u200bsa", "Vi
 
 @pytest.mark.parametrize("name", STRANGE_NAMES)
 def test_strange_names_are_refused_at_every_way_in(post, client, subscribe, name):
-    from newsletter.subscriptions import manage_url
+    from newsletter.subscribers.subscriptions import manage_url
 
     response = post("rosa@example.org", language="en", fields={"name": name})
     assert response.status_code == 422
@@ -176,7 +176,7 @@ def test_coming_back_takes_a_new_confirmation(post, subscribe, run_tasks):
 
 
 def test_a_mailbox_limit_holds_for_address_changes_too(client, subscribe, run_tasks):
-    from newsletter.subscriptions import manage_url
+    from newsletter.subscribers.subscriptions import manage_url
 
     for number in range(3):
         path = manage_url(subscribe(f"a{number}@example.org"), "preferences").removeprefix("http://testserver")

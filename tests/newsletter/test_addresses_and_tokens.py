@@ -6,8 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from home.forms import ContactForm
-from newsletter import addresses, forms, tokens
+from newsletter import forms
 from newsletter.models import Subscriber
+from newsletter.subscribers import email_addresses, tokens
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from newsletter.models import Subscriber
     ],
 )
 def test_one_mailbox_has_one_form(typed, kept):
-    assert addresses.normalise(typed) == kept
+    assert email_addresses.normalise(typed) == kept
 
 
 @pytest.mark.parametrize(
@@ -39,12 +40,12 @@ def test_one_mailbox_has_one_form(typed, kept):
 )
 def test_malformed_addresses_are_refused(typed):
     with pytest.raises(ValidationError):
-        addresses.normalise(typed)
+        email_addresses.normalise(typed)
 
 
 def test_local_parts_outside_ascii_get_a_sentence_of_their_own():
     with pytest.raises(ValidationError, match="ñ"):
-        addresses.normalise("muñoz@example.org")
+        email_addresses.normalise("muñoz@example.org")
 
 
 LABEL = st.text("abcz09-_.+ñ", min_size=1, max_size=66)
@@ -59,7 +60,7 @@ LABEL = st.text("abcz09-_.+ñ", min_size=1, max_size=66)
 @example("me@iana.c")
 def test_what_a_form_takes_the_model_takes(text):
     try:
-        address = addresses.normalise(text)
+        address = email_addresses.normalise(text)
     except ValidationError:
         return
     Subscriber(email=address).clean_fields(exclude=["name"])
@@ -79,10 +80,10 @@ def test_every_public_form_refuses_what_no_mail_reaches(email):
 @given(st.text(max_size=80))
 def test_any_text_is_either_normalised_or_refused(text):
     try:
-        once = addresses.normalise(text)
+        once = email_addresses.normalise(text)
     except ValidationError:
         return
-    assert addresses.normalise(once) == once
+    assert email_addresses.normalise(once) == once
     assert once.isascii()
     assert "\n" not in once
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 from wagtail.models import PageViewRestriction
 
-from newsletter import campaigns
+from newsletter.campaigns import lifecycle
 from newsletter.models import Campaign
 from newsletter.tasks import send_campaign
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 def sent(issue, subscribe):
     subscribe("ana@example.org", name="Ana Secreta")
     campaign = Campaign.objects.create(issue=issue)
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     send_campaign.func(campaign.pk)
     return issue
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from newsletter.bounce_policy import Subject, classify
+from newsletter.feedback.bounce_policy import Subject, classify
 
 A, M, S, P, U = Subject
 

@@ -22,8 +22,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from newsletter import bounces, campaigns, events, sending, subscriptions, tokens
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import worker
+from newsletter.feedback import bounce_mailbox, events
 from newsletter.models import Campaign, Delivery, IncomingReport, ProviderEvent, Subscriber
+from newsletter.subscribers import subscriptions, tokens
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
@@ -47,7 +50,7 @@ def report(delivery, status="5.1.1", words="550 no such user"):
     return (
         dedent(f"""\
         From: MAILER-DAEMON@mx.example.net
-        To: {bounces.return_path(delivery.pk)}
+        To: {bounce_mailbox.return_path(delivery.pk)}
         Subject: Undelivered Mail Returned to Sender
         Date: Tue, 24 Nov 2026 10:00:00 +0000
         Auto-Submitted: auto-replied
@@ -77,29 +80,33 @@ def report(delivery, status="5.1.1", words="550 no such user"):
 
 def test_each_mail_has_a_return_path_of_its_own(issue, subscribe, delivery):
     campaign = Campaign.objects.create(issue=issue)
-    campaigns.start(campaign)
-    sending.work_on(campaign, 20)
+    lifecycle.start(campaign)
+    worker.work_on(campaign, 20)
     message = mail.outbox[0]
     number = campaign.deliveries.get().pk
-    assert message.from_email == bounces.return_path(number)
+    assert message.from_email == bounce_mailbox.return_path(number)
     assert message.extra_headers["From"] == "CLAC <boletin@example.org>"
     assert "From: CLAC <boletin@example.org>" in message.message().as_string()
 
 
 def test_a_return_path_counts_after_the_secret_key_was_rotated(delivery, settings):
-    path = bounces.return_path(delivery.pk)
+    path = bounce_mailbox.return_path(delivery.pk)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new one", [settings.SECRET_KEY]
-    assert bounces.delivery_of(path) == bounces.delivery_of(bounces.return_path(delivery.pk)) == delivery.pk
-    assert bounces.return_path(delivery.pk) != path
+    assert (
+        bounce_mailbox.delivery_of(path)
+        == bounce_mailbox.delivery_of(bounce_mailbox.return_path(delivery.pk))
+        == delivery.pk
+    )
+    assert bounce_mailbox.return_path(delivery.pk) != path
 
 
 def test_only_our_own_return_paths_count(delivery):
-    path = bounces.return_path(delivery.pk)
-    assert bounces.delivery_of(path.upper()) == delivery.pk
+    path = bounce_mailbox.return_path(delivery.pk)
+    assert bounce_mailbox.delivery_of(path.upper()) == delivery.pk
     forged = path.replace(f"+{delivery.pk}-", f"+{delivery.pk + 1}-")
-    assert bounces.delivery_of(forged) is None
+    assert bounce_mailbox.delivery_of(forged) is None
     for address in ("bounces@example.org", "bounces+x@example.org", "", "bounces+1-@example.org"):
-        assert bounces.delivery_of(address) is None
+        assert bounce_mailbox.delivery_of(address) is None
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_only_our_own_return_paths_count(delivery):
     ],
 )
 def test_the_report_tells_for_good_from_for_now(delivery, status, state, person):
-    events.keep(bounces.PROVIDER, bounces.event_of(report(delivery, status)))
+    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(report(delivery, status)))
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == state
@@ -123,9 +130,9 @@ def test_the_report_tells_for_good_from_for_now(delivery, status, state, person)
 
 def test_an_automatic_answer_is_no_bounce(delivery):
     message = EmailMessage()
-    message["To"], message["Subject"], message["Auto-Submitted"] = bounces.return_path(delivery.pk), "On leave", "auto-replied"  # fmt: skip
+    message["To"], message["Subject"], message["Auto-Submitted"] = bounce_mailbox.return_path(delivery.pk), "On leave", "auto-replied"  # fmt: skip
     message.set_content("I am away.")
-    events.keep(bounces.PROVIDER, bounces.event_of(message.as_bytes()))
+    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(message.as_bytes()))
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == State.SENT
@@ -133,7 +140,7 @@ def test_an_automatic_answer_is_no_bounce(delivery):
 
 def returned(delivery, body, headers="From: MAILER-DAEMON@mx.example.net"):
     """A message that came back to a delivery's return path."""
-    top = f"{dedent(headers)}\nTo: {bounces.return_path(delivery.pk)}\nSubject: Mail\nDate: Tue, 24 Nov 2026 10:00:00 +0000\n"
+    top = f"{dedent(headers)}\nTo: {bounce_mailbox.return_path(delivery.pk)}\nSubject: Mail\nDate: Tue, 24 Nov 2026 10:00:00 +0000\n"
     return (top + dedent(body)).replace("\n", "\r\n").encode()
 
 
@@ -241,12 +248,12 @@ SAMPLES = {
 
 @pytest.mark.parametrize(("body", "kind"), SAMPLES.values(), ids=SAMPLES)
 def test_bounces_are_judged_as_they_are(delivery, body, kind):
-    assert bounces.event_of(returned(delivery, body)).event_type == kind
+    assert bounce_mailbox.event_of(returned(delivery, body)).event_type == kind
 
 
 def test_a_reader_who_writes_of_unknown_users_is_no_bounce(delivery):
     raw = returned(delivery, "\nThe user is unknown to me. 550 5.1.1\n", "From: Rosa <rosa@example.org>")
-    assert bounces.event_of(raw).event_type == "unknown"
+    assert bounce_mailbox.event_of(raw).event_type == "unknown"
 
 
 AWAY = "Estoy de vacaciones hasta el 4 de enero; no abro archivos adjuntos de remitentes desconocidos."
@@ -266,7 +273,7 @@ REPLIES = {
 
 @pytest.mark.parametrize(("headers", "words"), REPLIES.values(), ids=REPLIES)
 def test_an_automatic_reply_ends_and_counts_nothing(delivery, headers, words):
-    event = bounces.event_of(returned(delivery, f"\n{words}\n", headers))
+    event = bounce_mailbox.event_of(returned(delivery, f"\n{words}\n", headers))
     assert event.event_type in {EventType.AUTORESPONDED, "unknown"}
 
 
@@ -275,30 +282,32 @@ def test_a_report_of_a_server_may_call_itself_a_reply(delivery, sender):
     raw = returned(
         delivery, "\nThe user is unknown.\n", f"Return-Path: <>\nFrom: {sender}\nAuto-Submitted: auto-replied"
     )
-    assert bounces.event_of(raw).event_type == "bounced"
+    assert bounce_mailbox.event_of(raw).event_type == "bounced"
 
 
 def test_a_report_from_anybody_counts_if_it_is_marked_as_one(delivery):
     body = failed("5.0.0", text="no such user here").replace("report;", "report; report-type=delivery-status;")
-    assert bounces.event_of(returned(delivery, body, "From: Servidor <x@example.net>")).event_type == "bounced"
+    assert bounce_mailbox.event_of(returned(delivery, body, "From: Servidor <x@example.net>")).event_type == "bounced"
     marked = 'Content-Type: multipart/report; report-type="delivery-status"; boundary=b\n\n--b\n\nThe user is unknown.\n--b--\n'
-    assert bounces.event_of(returned(delivery, marked, "From: Servidor <x@example.net>")).event_type == "bounced"
+    assert bounce_mailbox.event_of(returned(delivery, marked, "From: Servidor <x@example.net>")).event_type == "bounced"
 
 
 def test_a_report_inside_the_returned_mail_is_about_another_mail(delivery):
     inner = failed("5.1.1", "550 unknown user").replace('"b"', '"c"').replace("--b", "--c")
     assert (
-        bounces.event_of(returned(delivery, failed("5.2.2", "mailbox full", original=inner))).event_type
+        bounce_mailbox.event_of(returned(delivery, failed("5.2.2", "mailbox full", original=inner))).event_type
         == "soft bounce"
     )
     forwarded = f"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee below.\n--b\nContent-Type: message/rfc822\n\n{inner}\n--b--\n"
-    assert bounces.event_of(returned(delivery, forwarded, PERSON)).event_type == "unknown"
+    assert bounce_mailbox.event_of(returned(delivery, forwarded, PERSON)).event_type == "unknown"
 
 
 def test_a_complaint_names_the_mail_by_its_return_path(delivery):
-    body = parts(ARF, "Feedback-Type: abuse\n", original=f"Return-Path: <{bounces.return_path(delivery.pk)}>\n\nHola")
+    body = parts(
+        ARF, "Feedback-Type: abuse\n", original=f"Return-Path: <{bounce_mailbox.return_path(delivery.pk)}>\n\nHola"
+    )
     raw = b"From: fbl@example.net\r\nTo: abuse@example.org\r\n" + body.encode()
-    events.keep(bounces.PROVIDER, bounces.event_of(raw))
+    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
     events.process()
     assert Subscriber.objects.get().state == "complained"
 
@@ -310,7 +319,7 @@ def test_a_complaint_names_the_mail_by_its_return_path(delivery):
 def test_a_strange_date_stops_nothing(delivery, date):
     raw = report(delivery).replace(b"Tue, 24 Nov 2026 10:00:00 +0000", date.encode())
     before = timezone.now()
-    events.keep(bounces.PROVIDER, bounces.event_of(raw))
+    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
     events.process()
     person = Subscriber.objects.get()
     assert person.state == "bounced"
@@ -329,12 +338,12 @@ def test_a_bounce_of_the_old_address_leaves_the_subscription_at_the_new_one(deli
     Delivery.objects.update(sent_at=timezone.now() - timedelta(seconds=60))
     raw = report(delivery)
     move(delivery.subscriber, "rosa.new@example.org")
-    events.keep(bounces.PROVIDER, bounces.event_of(raw))
+    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
     events.process()
     person = Subscriber.objects.get()
     assert (person.email, person.state) == ("rosa.new@example.org", "active")
     Delivery.objects.update(sent_at=timezone.now())
-    events.keep(bounces.PROVIDER, bounces.event_of(raw + b"again"))
+    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw + b"again"))
     events.process()
     assert Subscriber.objects.get().state == "bounced"
 
@@ -371,21 +380,21 @@ def mailbox(settings, monkeypatch):
 
     def fill(*messages):
         found = Mailbox(messages)
-        monkeypatch.setattr(bounces, "_opened", lambda: found)
+        monkeypatch.setattr(bounce_mailbox, "_opened", lambda: found)
         return found
 
     return fill
 
 
 def test_each_message_stands_alone(delivery, mailbox, monkeypatch, staff_client):
-    judge = bounces._status
+    judge = bounce_mailbox._status
 
     def fail_once(message):
         if message["X-Broken"]:
             raise UnicodeError("rosa@example.org cannot be decoded")
         return judge(message)
 
-    monkeypatch.setattr(bounces, "_status", fail_once)
+    monkeypatch.setattr(bounce_mailbox, "_status", fail_once)
     question = returned(delivery, "\nIs this about coffee?\n", "From: Rosa <rosa@example.org>")
     found = mailbox(
         b"X-Broken: yes\r\n" + report(delivery),
@@ -394,7 +403,7 @@ def test_each_message_stands_alone(delivery, mailbox, monkeypatch, staff_client)
         report(delivery).replace(b"+0000", b"-0000"),
         b"To: bounces@example.org\r\n\r\nHello?",
     )
-    assert bounces.poll() == "1 kept, 1 left in the mailbox, 2 set aside"
+    assert bounce_mailbox.poll() == "1 kept, 1 left in the mailbox, 2 set aside"
     assert found.flags == {1: "Deleted", 3: "Deleted", 4: "Deleted", 5: "Flagged"}
     events.process()
     assert Subscriber.objects.get().state == "bounced"
@@ -417,7 +426,7 @@ def test_a_database_that_is_away_is_not_the_messages_fault(delivery, mailbox, mo
     found = mailbox(report(delivery))
     monkeypatch.setattr(events, "keep", away)
     with pytest.raises(OperationalError):
-        bounces.poll()
+        bounce_mailbox.poll()
     assert not found.flags
 
 
@@ -427,15 +436,15 @@ NOISY = st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.en
 @hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(NOISY, NOISY)
 def test_whatever_comes_is_judged_and_ends_nobody_without_a_reason(delivery, head, body):
-    raw = f"To: {bounces.return_path(delivery.pk)}\r\n".encode() + head + b"\r\n\r\n" + body
-    assert bounces.event_of(raw).event_type != "bounced"
+    raw = f"To: {bounce_mailbox.return_path(delivery.pk)}\r\n".encode() + head + b"\r\n\r\n" + body
+    assert bounce_mailbox.event_of(raw).event_type != "bounced"
 
 
 @pytest.mark.parametrize(
     "raw", [b"", b"\xff\xfe\x00", b"To: someone@example.org\r\n\r\nHi", b"Content-Type: multipart/report\r\n\r\n"]
 )
 def test_other_mail_is_nobodys_bounce(raw):
-    assert bounces.event_of(raw) is None
+    assert bounce_mailbox.event_of(raw) is None
 
 
 @pytest.fixture
@@ -504,8 +513,8 @@ def imap(settings):
 def test_a_mailbox_is_read_and_what_is_not_ours_is_left_in_it(imap, delivery):
     (imap / "new" / "1.a").write_bytes(report(delivery))
     (imap / "new" / "2.b").write_bytes(b"To: bounces@example.org\r\nSubject: A question\r\n\r\nHello?\r\n")
-    assert bounces.poll() == "1 kept, 1 left in the mailbox"
-    assert bounces.poll() == "0 kept, 0 left in the mailbox"
+    assert bounce_mailbox.poll() == "1 kept, 1 left in the mailbox"
+    assert bounce_mailbox.poll() == "0 kept, 0 left in the mailbox"
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == State.BOUNCED
@@ -524,7 +533,7 @@ def test_an_erasure_reaches_the_mails_that_were_left_in_the_mailbox(imap, delive
     }
     for name, raw in mails.items():
         (imap / "new" / name).write_bytes(raw)
-    bounces.poll()
+    bounce_mailbox.poll()
     assert len(privacy.data_of("rosa@example.org")["bounce_mailbox"]) == 2
     with django_capture_on_commit_callbacks(execute=True):
         privacy.erase("rosa@example.org")
@@ -533,4 +542,4 @@ def test_an_erasure_reaches_the_mails_that_were_left_in_the_mailbox(imap, delive
 
 
 def test_without_a_mailbox_nothing_is_asked():
-    assert bounces.poll() is None
+    assert bounce_mailbox.poll() is None

@@ -10,10 +10,10 @@ from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 
-from newsletter import campaigns, reports
+from newsletter.campaigns import lifecycle, reports
 from newsletter.forms import SendForm
 from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent, Segment
-from newsletter.subscriptions import leave
+from newsletter.subscribers.subscriptions import leave
 from newsletter.tasks import send_campaign
 from tests.people import confirmation, send
 
@@ -100,8 +100,8 @@ def test_a_time_that_cannot_be_is_explained(staff_client, issue, subscribe, at):
 @pytest.mark.parametrize(("late", "starts"), [(timedelta(minutes=59), True), (timedelta(minutes=61), False)])
 def test_more_than_an_hour_late_it_asks_instead(campaign, subscribe, staff_client, late, starts):
     subscribe("ana@example.org")
-    campaigns.schedule(campaign, timezone.now() - late)
-    assert bool(campaigns.start_due()) == starts
+    lifecycle.schedule(campaign, timezone.now() - late)
+    assert bool(lifecycle.start_due()) == starts
     campaign.refresh_from_db()
     assert campaign.state == (State.SENDING if starts else State.DRAFT)
     html = staff_client.get(reverse("newsletter_issue_send", args=[campaign.issue_id])).text
@@ -195,7 +195,7 @@ def test_those_who_joined_since_get_it_once_by_whichever_campaign(staff_client, 
     url, fields = confirmation(staff_client, issue, "_again")
     staff_client.post(url, fields | {"title": issue.title})
     run_tasks()
-    assert not campaigns.newcomers(first).exists()
+    assert not lifecycle.newcomers(first).exists()
     assert sorted(message.to[0] for message in mail.outbox) == ["ana@example.org", "ana@example.org", "eva@example.org"]
 
 
@@ -211,9 +211,9 @@ def test_it_can_go_to_a_segment(staff_client, issue, subscribe, run_tasks):
 def test_in_the_morning_of_each_country(campaign, subscribe):
     for code in ("BR", "MX", ""):
         subscribe(f"{code.lower() or 'x'}@example.org", country=code)
-    campaigns.decide(campaign, None, local_morning=True)
+    lifecycle.decide(campaign, None, local_morning=True)
     with time_machine.travel(datetime(2027, 5, 3, 11, 0, tzinfo=UTC), tick=False):  # 8:00 in São Paulo
-        assert campaigns.start(Campaign.objects.get())
+        assert lifecycle.start(Campaign.objects.get())
         work(campaign)
         assert not mail.outbox
     with time_machine.travel(datetime(2027, 5, 3, 12, 1, tzinfo=UTC), tick=False):
@@ -228,7 +228,7 @@ def test_in_the_morning_of_each_country(campaign, subscribe):
 
 def test_the_next_morning_is_right_across_a_change_of_clocks():
     start = datetime(2027, 3, 27, 12, tzinfo=UTC)
-    assert campaigns.next_morning("Europe/Madrid", start) == datetime(2027, 3, 28, 7, tzinfo=UTC)
+    assert lifecycle.next_morning("Europe/Madrid", start) == datetime(2027, 3, 28, 7, tzinfo=UTC)
 
 
 # On the way
@@ -238,12 +238,12 @@ def test_correcting_after_a_reader_of_a_new_language_left(campaign, subscribe, p
     page_of("issue-welcome", "en").unpublish()
     subscribe("ana@example.org")
     bob = subscribe("bob@example.org", language="en")
-    campaigns.start(campaign)
-    campaigns.change_state(campaign, "pause")
+    lifecycle.start(campaign)
+    lifecycle.change_state(campaign, "pause")
     leave(bob, ConsentEvent.Way.MAIL)
     page_of("issue-welcome", "en").get_latest_revision().publish()
     assert "as it is published now" in post(staff_client, "correct", campaign)
-    campaigns.change_state(campaign, "resume")
+    lifecycle.change_state(campaign, "resume")
     work(campaign)
     assert campaign.state == State.SENT
     assert [message.to for message in mail.outbox] == [["ana@example.org"]]
@@ -251,7 +251,7 @@ def test_correcting_after_a_reader_of_a_new_language_left(campaign, subscribe, p
 
 def test_correcting_while_paused_goes_to_those_who_have_not_got_it(campaign, subscribe, issue, staff_client):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     issue.subject = "Sin errores"
     issue.save_revision().publish()
     assert "not possible now" in post(staff_client, "correct", campaign)
@@ -264,7 +264,7 @@ def test_correcting_while_paused_goes_to_those_who_have_not_got_it(campaign, sub
 
 def test_the_rest_can_be_cancelled_and_is_not_sent(campaign, subscribe, staff_client):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     post(staff_client, "cancel", campaign)
     work(campaign)
     assert campaign.state == State.CANCELLED
@@ -274,7 +274,7 @@ def test_the_rest_can_be_cancelled_and_is_not_sent(campaign, subscribe, staff_cl
 def test_what_failed_is_tried_again(campaign, subscribe, staff_client):
     for number in range(3):
         subscribe(f"{number}@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     work(campaign)
     keys = list(campaign.deliveries.values_list("pk", flat=True))
     Delivery.objects.filter(pk=keys[0]).update(state=Mail.FAILED, error="550 no")
@@ -287,7 +287,7 @@ def test_what_failed_is_tried_again(campaign, subscribe, staff_client):
 
 def test_what_may_have_gone_is_the_editor_s_decision(campaign, subscribe, staff_client):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     work(campaign)
     Delivery.objects.update(state=Mail.UNKNOWN)
     html = staff_client.get(reverse("newsletter_campaign", args=[campaign.pk])).text
@@ -298,7 +298,7 @@ def test_what_may_have_gone_is_the_editor_s_decision(campaign, subscribe, staff_
 
 def test_those_who_joined_since_can_be_sent_it_too(campaign, subscribe, staff_client):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     work(campaign)
     subscribe("eva@example.org", confirmed_at=timezone.now())
     html = staff_client.get(reverse("newsletter_campaign", args=[campaign.pk])).text
@@ -331,7 +331,7 @@ def test_the_mail_is_seen_as_a_certain_subscriber_gets_it(staff_client, issue, s
 def sent(campaign, subscribe):
     """A campaign that went to five people, and what came back."""
     people = [subscribe(f"{number}@example.org", language="es" if number else "en") for number in range(5)]
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     work(campaign)
     rows = {row.subscriber_id: row for row in campaign.deliveries.all()}
     fates = {1: Mail.BOUNCED, 2: Mail.COMPLAINED, 3: Mail.DELIVERED, 4: Mail.DELIVERED}
@@ -347,7 +347,7 @@ def sent(campaign, subscribe):
 def test_while_it_runs_the_page_says_how_far_and_how_long(campaign, subscribe, staff_client):
     for number in range(4):
         subscribe(f"{number}@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     campaign.deliveries.filter(pk=campaign.deliveries.first().pk).update(state=Mail.SENT, sent_at=timezone.now())
     progress = reports.progress(campaign)
     assert (progress.done, progress.total, progress.percent) == (1, 4, 25)
@@ -380,7 +380,7 @@ def test_afterwards_the_report_adds_up(sent, staff_client):
 
 def test_editions_are_compared(sent, page_of, issue):
     other = Campaign.objects.create(issue=issue)
-    campaigns.start(other)
+    lifecycle.start(other)
     work(other)
     assert [summary.campaign for summary in reports.earlier(other)] == [other, sent]
     assert [summary.campaign for summary in reports.earlier(sent)] == [sent]
@@ -391,7 +391,7 @@ def test_two_subjects_are_told_apart(campaign, subscribe, issue, staff_client):
     issue.save_revision().publish()
     for number in range(4):
         subscribe(f"{number}@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     work(campaign)
     subjects = [message.subject for message in mail.outbox]
     assert subjects.count("¿Nos conoce?") == subjects.count(issue.subject) == 2

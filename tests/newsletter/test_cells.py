@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import cells
+from newsletter.imports import cells
 
 DAY = datetime(2023, 12, 31, tzinfo=UTC)
 MAY = datetime(2021, 5, 5, tzinfo=UTC)

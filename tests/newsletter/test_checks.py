@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
 
-from newsletter import checks
+from newsletter.editions import checks
 from newsletter.models import Campaign, Segment
 from tests.nameserver import NameServer
 from tests.people import confirmation
@@ -164,7 +164,7 @@ def test_what_was_sent_before_or_only_just_is_warned_of(issue, reader, page_of):
 
 
 def test_a_provider_that_cannot_be_reached_is_warned_of(issue, reader, settings):
-    settings.EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
+    settings.EMAIL_BACKEND = "newsletter.delivery.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     assert "The provider cannot be reached now" in texts(issue, checks.WARNS)[0]
 

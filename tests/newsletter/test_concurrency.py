@@ -9,7 +9,10 @@ from core import limits
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from newsletter import campaigns, events, imports, quota, sending, subscriptions
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import rate_limit, worker
+from newsletter.feedback import events
+from newsletter.imports import runner
 from newsletter.models import (
     Campaign,
     ConsentEvent,
@@ -20,6 +23,7 @@ from newsletter.models import (
     Subscriber,
     SubscriberImport,
 )
+from newsletter.subscribers import subscriptions
 from tests.committed import _django_db_helper, race  # noqa: F401
 from tests.lists import ALL_ACTIVE
 from tests.newsletter.test_stronger_state import ask, link_in
@@ -54,9 +58,9 @@ def test_someone_who_leaves_while_a_campaign_starts_gets_it_only_before_having_l
             subscriptions.leave(person, Way.MAIL)
         return "left"
 
-    race(lambda: campaigns.start(campaign), leave_all)
+    race(lambda: lifecycle.start(campaign), leave_all)
     campaign.refresh_from_db()
-    sending.work_on(campaign, 20)
+    worker.work_on(campaign, 20)
     assert not Delivery.objects.filter(state=Delivery.State.SENT).exists()
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.SENT
@@ -65,7 +69,7 @@ def test_someone_who_leaves_while_a_campaign_starts_gets_it_only_before_having_l
 def test_a_campaign_that_many_start_at_once_starts_once():
     Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    assert sorted(race(*[lambda: campaigns.start(campaign)] * 4)) == [False, False, False, True]
+    assert sorted(race(*[lambda: lifecycle.start(campaign)] * 4)) == [False, False, False, True]
     assert Delivery.objects.count() == 1
 
 
@@ -73,7 +77,7 @@ def test_an_import_and_a_sign_up_of_the_same_address_make_one_subscriber():
     lines = "".join(f"{number}@example.org\n" for number in range(50))
     job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email"], mapping={"email": 0}, meanings=ALL_ACTIVE, encoding="utf-8", delimiter=",", state="checked")  # fmt: skip
     job.file.save("a.csv", ContentFile(f"email\n{lines}".encode()))
-    imports.begin(job, SubscriberImport.State.IMPORTING)
+    runner.begin(job, SubscriberImport.State.IMPORTING)
     for number in range(50):
         SignUpRequest.objects.create(email=f"{number}@example.org", language="es", wording="w", wording_version="1")
 
@@ -82,7 +86,7 @@ def test_an_import_and_a_sign_up_of_the_same_address_make_one_subscriber():
             pass
         return "answered"
 
-    race(lambda: imports.work_on_next(30), answer)
+    race(lambda: runner.work_on_next(30), answer)
     job.refresh_from_db()
     assert job.state == SubscriberImport.State.DONE, job.problem
     assert Subscriber.objects.count() == 50
@@ -107,8 +111,8 @@ def test_two_web_processes_and_an_impatient_editor_make_one_campaign_and_start_i
     Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
     issue = IssuePage.objects.get(locale__language_code="es")
 
-    key = campaigns.start_key(issue)
-    pressed = race(*[lambda: campaigns.begin(issue, None, key).state] * 4)
+    key = lifecycle.start_key(issue)
+    pressed = race(*[lambda: lifecycle.begin(issue, None, key).state] * 4)
     assert sorted(pressed) == ["Outdated", "Outdated", "Outdated", "sending"]
     assert Campaign.objects.count() == Delivery.objects.count() == 1
 
@@ -118,13 +122,13 @@ def test_two_workers_share_a_campaign_and_mail_nobody_twice():
         Subscriber(email=f"{number}@example.org", state=State.ACTIVE) for number in range(300)
     )
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
 
     def work():
         from django.core import mail
 
         mail.outbox = []
-        sending.work_on(campaign, 20)
+        worker.work_on(campaign, 20)
         return [message.to[0] for message in mail.outbox]
 
     first, second = race(work, work)
@@ -138,7 +142,7 @@ def test_three_processes_keep_the_limit_per_second_together(settings):
     def take():
         moments, until = [], time.time() + 3
         while time.time() < until:
-            number, pause = quota.take(4)
+            number, pause = rate_limit.take(4)
             moments += [time.time()] * number
             time.sleep(min(pause, 0.05))
         return moments
@@ -153,7 +157,7 @@ def campaign():
     """A campaign on its way to forty people."""
     Subscriber.objects.bulk_create(Subscriber(email=f"{n}@example.org", state=State.ACTIVE) for n in range(40))
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     return campaign
 
 
@@ -162,7 +166,7 @@ def slowly(function):
 
     def run():
         now = timezone.now
-        campaigns.timezone = SimpleNamespace(now=lambda: (time.sleep(0.5), now())[1])  # in this process only
+        lifecycle.timezone = SimpleNamespace(now=lambda: (time.sleep(0.5), now())[1])  # in this process only
         return function()
 
     return run
@@ -175,8 +179,8 @@ def after(seconds, function):
 def test_newcomers_who_join_while_it_is_being_finished_get_it(campaign):
     campaign.deliveries.update(state=Delivery.State.SENT)
     Subscriber.objects.create(email="eva@example.org", state=State.ACTIVE, confirmed_at=timezone.now())
-    finish = slowly(lambda: campaigns.finish_if_done(campaign))
-    assert race(finish, after(0.2, lambda: campaigns.send_to_newcomers(campaign)))[1] == 1
+    finish = slowly(lambda: lifecycle.finish_if_done(campaign))
+    assert race(finish, after(0.2, lambda: lifecycle.send_to_newcomers(campaign)))[1] == 1
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.SENDING
     assert campaign.counts()[Delivery.State.QUEUED] == 1
@@ -184,15 +188,15 @@ def test_newcomers_who_join_while_it_is_being_finished_get_it(campaign):
 
 def test_what_is_tried_again_while_it_is_being_finished_is_sent(campaign):
     campaign.deliveries.update(state=Delivery.State.FAILED)
-    finish = slowly(lambda: campaigns.finish_if_done(campaign))
-    assert race(finish, after(0.2, lambda: campaigns.retry_failed(campaign)))[1] == 40
+    finish = slowly(lambda: lifecycle.finish_if_done(campaign))
+    assert race(finish, after(0.2, lambda: lifecycle.retry_failed(campaign)))[1] == 40
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.SENDING
 
 
 def test_cancelling_while_something_is_tried_again_leaves_nobody_waiting(campaign):
     campaign.deliveries.update(state=Delivery.State.FAILED)
-    race(lambda: campaigns.retry_failed(campaign), lambda: campaigns.change_state(campaign, "cancel"))
+    race(lambda: lifecycle.retry_failed(campaign), lambda: lifecycle.change_state(campaign, "cancel"))
     counts = campaign.counts()
     assert counts[Delivery.State.QUEUED] == 0
     assert counts[Delivery.State.FAILED] in {0, 40}
@@ -203,11 +207,11 @@ def test_cancelling_in_the_middle_leaves_everybody_sent_or_left_out(campaign):
         from django.core import mail
 
         mail.outbox = []
-        sending.work_on(campaign, 20)
+        worker.work_on(campaign, 20)
         return len(mail.outbox)
 
-    number = race(work, after(0.02, lambda: campaigns.change_state(campaign, "cancel")))[0]
-    campaigns.settle_cancelled()
+    number = race(work, after(0.02, lambda: lifecycle.change_state(campaign, "cancel")))[0]
+    lifecycle.settle_cancelled()
     counts = campaign.counts()
     assert counts[Delivery.State.SENT] == number
     assert counts[Delivery.State.SENT] + counts[Delivery.State.SKIPPED] == 40
@@ -215,16 +219,16 @@ def test_cancelling_in_the_middle_leaves_everybody_sent_or_left_out(campaign):
 
 def test_each_step_is_taken_once_however_many_press_at_once(campaign):
     for action in ("pause", "resume", "pause", "cancel"):
-        assert sum(race(*[lambda action=action: campaigns.change_state(campaign, action)] * 4)) == 1
-    assert race(*[lambda: campaigns.change_state(campaign, "resume")] * 2) == [False, False]
+        assert sum(race(*[lambda action=action: lifecycle.change_state(campaign, action)] * 4)) == 1
+    assert race(*[lambda: lifecycle.change_state(campaign, "resume")] * 2) == [False, False]
 
 
 def test_a_campaign_that_an_editor_puts_off_while_it_starts_goes_out_now_or_later_never_both():
     Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    campaigns.schedule(campaign, timezone.now() - timedelta(seconds=1))
+    lifecycle.schedule(campaign, timezone.now() - timedelta(seconds=1))
     tomorrow = timezone.now() + timedelta(days=1)
-    started, is_put_off = race(lambda: len(campaigns.start_due()), lambda: campaigns.schedule(campaign, tomorrow))
+    started, is_put_off = race(lambda: len(lifecycle.start_due()), lambda: lifecycle.schedule(campaign, tomorrow))
     assert started + is_put_off == 1
     campaign.refresh_from_db()
     assert campaign.state == (Campaign.State.SENDING if started else Campaign.State.SCHEDULED)

@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from newsletter.models import ConsentEvent, Subscriber, SubscriberTally
-from newsletter.privacy import remove
+from newsletter.subscribers.privacy import remove
 
 pytestmark = pytest.mark.django_db
 VALUES = """(id, subscriber_id, kind, at, way, language, wording, wording_version, origin, detail, form_data)

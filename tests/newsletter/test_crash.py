@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
-from newsletter import campaigns, in_hand
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import in_hand
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
 from tests.committed import _django_db_helper  # noqa: F401
@@ -41,7 +42,7 @@ def campaign():
         Subscriber(email=f"{number}@example.org", state=Subscriber.State.ACTIVE) for number in range(PEOPLE)
     )
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     send_campaign.enqueue(campaign.pk)
     return campaign
 
@@ -89,7 +90,7 @@ def test_the_next_worker_takes_back_at_once_what_a_killed_one_held(server, campa
 def test_it_stops_within_two_seconds_and_goes_on_where_it_stood(server, workers, campaign, action):
     workers.start()
     assert wait_until(lambda: len(server.mails) >= 20, 30)
-    campaigns.change_state(campaign, action)
+    lifecycle.change_state(campaign, action)
     time.sleep(2)
     number = len(server.mails)
     assert number < PEOPLE
@@ -97,7 +98,7 @@ def test_it_stops_within_two_seconds_and_goes_on_where_it_stood(server, workers,
     assert len(server.mails) == number
     assert not Delivery.objects.filter(state=Delivery.State.SENDING).exists()
     if action == "pause":
-        campaigns.change_state(campaign, "resume")
+        lifecycle.change_state(campaign, "resume")
         send_campaign.enqueue(campaign.pk)
         assert wait_until(lambda: is_sent(campaign), 30)
         assert len(server.mails) == PEOPLE

@@ -17,8 +17,9 @@ from wagtail.rich_text import RichText
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
 from news.models import ArticlePage
-from newsletter import campaigns, rendering
-from newsletter.blocks import GreetingBlock, IssueBlock
+from newsletter.campaigns import lifecycle
+from newsletter.editions import rendering
+from newsletter.editions.blocks import GreetingBlock, IssueBlock
 from newsletter.models import Campaign
 from tests.newsletter.golden_edition import golden_edition
 from tests.people import send
@@ -251,8 +252,8 @@ def test_a_planned_edition_that_cannot_be_made_into_a_mail_waits_and_the_others_
     first, second = (
         Campaign.objects.create(issue=page, state="scheduled", scheduled_at=now) for page in (unrenderable, other)
     )
-    assert campaigns.start_due() == [second]
-    assert campaigns.start_due() == []
+    assert lifecycle.start_due() == [second]
+    assert lifecycle.start_due() == []
     first.refresh_from_db()
     assert (first.state, first.problem) == ("draft", "broken")
     assert "block 2, “Quotation”" in staff_client.get(reverse("newsletter_issue_send", args=[unrenderable.pk])).text

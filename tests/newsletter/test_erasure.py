@@ -41,10 +41,14 @@ from wagtail.admin.models import FormState
 from wagtail.models import Comment, ModelLogEntry, Page
 
 from home.models import ContactMessage
-from newsletter import bounces, campaigns, database, events, exporters, imports, sending, tokens
-from newsletter.addresses import normalise
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import worker
+from newsletter.feedback import bounce_mailbox, events
+from newsletter.imports import exporters, runner
 from newsletter.models import Campaign, Delivery, ImportLine, ProviderEvent, Subscriber, SubscriberImport, Suppression
-from newsletter.subscriptions import manage_url
+from newsletter.subscribers import tokens, triggers
+from newsletter.subscribers.email_addresses import normalise
+from newsletter.subscribers.subscriptions import manage_url
 from tests.lists import ALL_ACTIVE, WHOLE_FILE
 from tests.newsletter.test_bounces import report
 from tests.newsletter.test_events import CALLS, NOT_SAID, _secrets, call  # noqa: F401
@@ -221,7 +225,7 @@ def person(site, settled, staff_client, run_tasks, issue, subscribe, call, setti
     earlier = Delivery.objects.create(
         campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent"
     )
-    events.keep("mailbox", bounces.event_of(report(earlier, words=f"550 <{ADDRESS}> {NAME}? no such user")))
+    events.keep("mailbox", bounce_mailbox.event_of(report(earlier, words=f"550 <{ADDRESS}> {NAME}? no such user")))
     work()
     assert NAME in Delivery.objects.get(pk=earlier.pk).error
     assert ProviderEvent.objects.filter(delivery=delivery).count() > 30
@@ -275,8 +279,8 @@ def _send(issue, person, staff, settled, settings):
         settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = False, "", ""
         settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 5, 1
         with settled():
-            campaigns.start(campaign)
-            sending.work_on(campaign, 20)
+            lifecycle.start(campaign)
+            worker.work_on(campaign, 20)
         settings.EMAIL_PROVIDER, settings.EMAIL_BACKEND = "local", before
     assert "no" in Delivery.objects.get(subscriber=person).error
     # A provider that refuses a whole batch names one address in the error of all.
@@ -407,7 +411,7 @@ def test_what_a_provider_says_later_of_an_erased_address_is_kept_without_it(subs
     person = subscribe(ADDRESS)
     delivery = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent")  # fmt: skip
     privacy.erase(ADDRESS)
-    events.keep("mailbox", bounces.event_of(report(delivery, words=f"550 <{ADDRESS}> no such user")))
+    events.keep("mailbox", bounce_mailbox.event_of(report(delivery, words=f"550 <{ADDRESS}> no such user")))
     for spelling in (ADDRESS.upper(), f"Rosa <{ADDRESS}>", f"  {ADDRESS} "):
         event = AnymailTrackingEvent(event_type="delivered", recipient=spelling, event_id=spelling, metadata={"delivery": str(delivery.pk)})  # fmt: skip
         assert events.keep("test", event)
@@ -441,15 +445,15 @@ def test_an_erased_address_that_comes_with_a_list_again_is_not_kept(settled, sta
 
 
 def test_a_person_can_be_erased_while_an_import_reads_its_list(settled, monkeypatch):
-    monkeypatch.setattr(imports, "BATCH", 2)
+    monkeypatch.setattr(runner, "BATCH", 2)
     lines = ["email,name", *(f"{number}@example.org,N{number}" for number in range(3)), f'{ADDRESS},"{NAME}\nand more"', "4@example.org,Four", "bad,Bad"]  # fmt: skip
     job = SubscriberImport(file_name="a.csv", provenance="x", headings=["email", "name"], mapping={"email": 0, "name": 1}, meanings=ALL_ACTIVE, state="importing", encoding="utf-8", delimiter=",")  # fmt: skip
     job.file.save("a.csv", ContentFile("\n".join(lines).encode()))
-    assert imports.work_on_next(0)
+    assert runner.work_on_next(0)
     assert SubscriberImport.objects.get().lines == 2
     with settled():
         privacy.erase(ADDRESS)
-        assert imports.work_on_next(20)
+        assert runner.work_on_next(20)
     assert set(Subscriber.objects.values_list("name", flat=True)) == {"N0", "N1", "N2", "Four"}
     assert [(line.number, line.cells) for line in ImportLine.objects.all()] == [(7, ["bad", "Bad"])]
     assert Subscriber.objects.get(name="Four").consent_events.get().detail == "a.csv, 6"
@@ -505,12 +509,12 @@ def test_the_name_of_a_list_still_says_what_it_is(settled, staff_client, run_tas
 def test_files_of_no_import_go_after_a_day(time_machine):
     storage = storages["private"]
     shutil.rmtree(storage.location, ignore_errors=True)
-    assert imports.delete_orphans() == 0
+    assert runner.delete_orphans() == 0
     storage.save("imports/orphan.csv", ContentFile(b"x"))
     job = SubscriberImport.objects.create(file=ContentFile(b"email\nx\n", "a.csv"), file_name="a.csv", provenance="x")
-    assert imports.delete_orphans() == 0
+    assert runner.delete_orphans() == 0
     time_machine.move_to(timezone.now() + timedelta(days=2))
-    assert imports.delete_orphans() == 1
+    assert runner.delete_orphans() == 1
     assert storage.exists(job.file.name)
     assert not storage.exists("imports/orphan.csv")
 
@@ -529,12 +533,12 @@ def test_the_count_of_read_pages_keeps_no_key_of_a_link(subscribe):
 def test_sqlite_overwrites_in_its_file_what_is_deleted(tmp_path, settings):
     file = tmp_path / "db.sqlite3"
     for script in (f"CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('{ADDRESS}');", "DELETE FROM t;"):
-        database = sqlite3.connect(file)
+        triggers = sqlite3.connect(file)
         pragmas = [line for line in Path("site/config/settings/base.py").read_text().splitlines() if "PRAGMA" in line]
-        database.executescript(" ".join(re.findall(r"PRAGMA [\w =]+;", " ".join(pragmas))) + script)
-        database.commit()
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        database.close()
+        triggers.executescript(" ".join(re.findall(r"PRAGMA [\w =]+;", " ".join(pragmas))) + script)
+        triggers.commit()
+        triggers.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        triggers.close()
         if "INSERT" in script:
             assert ADDRESS.encode() in file.read_bytes()
     assert ADDRESS.encode() not in file.read_bytes()
@@ -548,7 +552,7 @@ def test_the_index_of_trigrams_holds_no_pieces_of_the_erased(subscribe):
             return sorted(block for (block,) in cursor.fetchall())
 
     subscribe("other@example.org", name="Otra")
-    database.forget_deleted_words()
+    triggers.forget_deleted_words()
     before = blocks()
     subscribe(ADDRESS, name=NAME)
     assert blocks() != before

@@ -11,7 +11,9 @@ from core.models import Use
 from django.core import mail
 from django.core.files.base import ContentFile
 
-from newsletter import campaigns, events, imports, subscriptions
+from newsletter.campaigns import lifecycle
+from newsletter.feedback import events
+from newsletter.imports import runner
 from newsletter.models import (
     Campaign,
     Delivery,
@@ -22,6 +24,7 @@ from newsletter.models import (
     Subscriber,
     SubscriberImport,
 )
+from newsletter.subscribers import subscriptions
 from tests.committed import _django_db_helper, overlap, race  # noqa: F401
 from tests.lists import ALL_ACTIVE
 
@@ -58,7 +61,7 @@ def dry_run():
     job = claim(SubscriberImport.objects.all(), 1, 60)[0]
 
     def check():
-        imports.work(job, 20)
+        runner.work(job, 20)
 
     return check
 
@@ -68,7 +71,7 @@ def an_import():
     job = claim(SubscriberImport.objects.all(), 1, 60)[0]
 
     def take():
-        imports.work(job, 20)
+        runner.work(job, 20)
 
     return take
 
@@ -76,7 +79,7 @@ def an_import():
 def a_campaign():
     issue = IssuePage.objects.filter(locale__language_code="es").first()
     campaign = Campaign.objects.create(issue=issue)
-    return lambda: campaigns.start(campaign)
+    return lambda: lifecycle.start(campaign)
 
 
 def a_webhook():

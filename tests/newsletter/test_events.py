@@ -24,9 +24,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from svix.webhooks import Webhook
 
-from newsletter import events, incoming, retention
+from newsletter.delivery.providers import PROVIDERS
+from newsletter.feedback import events, incoming
 from newsletter.models import Campaign, ConsentEvent, Delivery, IncomingReport, ProviderEvent, Subscriber, Suppression
-from newsletter.providers import PROVIDERS
+from newsletter.subscribers import retention
 
 pytestmark = pytest.mark.django_db
 State, Person = Delivery.State, Subscriber.State
@@ -429,14 +430,14 @@ def test_an_event_about_an_unknown_mail_is_kept_and_shown_and_its_address_looked
 
 
 def test_a_weaker_word_of_the_worker_does_not_undo_what_the_provider_said(delivery):
-    from newsletter import sending
-    from newsletter.carriers.base import Result
+    from newsletter.delivery import worker
+    from newsletter.delivery.transports.base import Result
 
     Delivery.objects.update(state=State.SENDING)
     say(EventType.BOUNCED, delivery)
     events.process()
     mail = SimpleNamespace(number=delivery.pk)
-    sending.record([Result(mail, provider_id="m-9")])
+    worker.record([Result(mail, provider_id="m-9")])
     assert (fresh(delivery).state, delivery.provider_id) == (State.BOUNCED, "m-9")
 
 

@@ -11,8 +11,11 @@ from core.work import send_tick
 from django.conf import settings as django_settings
 from django.utils import timezone
 
-from newsletter import campaigns, events, quota, sending, subscriptions, tokens
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import rate_limit, worker
+from newsletter.feedback import events
 from newsletter.models import Campaign, Delivery, Subscriber
+from newsletter.subscribers import subscriptions, tokens
 from newsletter.tasks import look_for_unmoved_campaigns, send_campaign
 from tests.standins import ProviderAPI, SMTPServer
 
@@ -27,7 +30,7 @@ def server(settings):
     """An SMTP server, and the site set to send by it."""
     with SMTPServer() as server:
         settings.EMAIL_PROVIDER = "smtp"
-        settings.EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
+        settings.EMAIL_BACKEND = "newsletter.delivery.smtp_backend.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         settings.EMAIL_USE_TLS, settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = False, "", ""
         settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 1, 4
@@ -55,7 +58,7 @@ def start(issue, subscribe):
         for each in range(number):
             subscribe(f"{each}@example.org", name="María %recipient.email%" if each % 2 else "")
         campaign = Campaign.objects.create(issue=issue)
-        campaigns.start(campaign)
+        lifecycle.start(campaign)
         return campaign
 
     return go
@@ -118,7 +121,7 @@ def test_who_does_not_exist_is_off_the_list_and_asked_for_no_more(server, start,
     assert set(Subscriber.objects.filter(state="bounced").values_list("email", flat=True)) == {"1@example.org"}
     assert delivery(campaign, "1@example.org").state == State.FAILED
     again = Campaign.objects.create(issue=issue)
-    campaigns.start(again)
+    lifecycle.start(again)
     work(again)
     assert copies(server) == {"0@example.org": 2, "2@example.org": 2}
 
@@ -228,7 +231,7 @@ def test_ten_lost_answers_in_a_row_pause_it_and_nobody_gets_more_than_two(server
     assert 10 <= len(server.mails) < 10 + 2 * 4  # what its four connections had begun meanwhile
     assert "campaign paused" in caplog.text
     for hours in range(0, 99, 3):
-        campaigns.change_state(campaign, "resume")
+        lifecycle.change_state(campaign, "resume")
         work(campaign, after=timedelta(hours=hours))
     assert campaign.state == Campaign.State.SENT
     assert campaign.counts()[State.UNKNOWN] == 40
@@ -252,13 +255,13 @@ def test_a_server_that_takes_its_time_at_the_end_is_waited_for_and_the_leases_ou
     server.seconds, settings.EMAIL_TIMEOUT, settings.NEWSLETTER_LEASE_SECONDS = 4, 1, 3
     settings.SMTP_REPLY_SECONDS["end"] = 30
     campaign, free_meanwhile = start(4), []
-    waiting = sending._waiting
+    waiting = worker._waiting
 
     def look(results):
         free_meanwhile.append(free(campaign.deliveries.filter(state=State.SENDING)).count())
         return waiting(results)
 
-    monkeypatch.setattr(sending, "_waiting", look)
+    monkeypatch.setattr(worker, "_waiting", look)
     work(campaign)
     assert campaign.state == Campaign.State.SENT
     assert set(copies(server).values()) == {1}
@@ -292,7 +295,7 @@ def test_a_rejected_sender_or_key_pauses_at_once_and_says_why(server, start, set
     assert campaign.counts()[State.QUEUED] == 30
     assert "campaign paused" in caplog.text
     setattr(server, part, "250 fine" if part == "sender" else {"greeting": "220 hi", "auth": "235 hi"}[part])
-    campaigns.change_state(campaign, "resume")
+    lifecycle.change_state(campaign, "resume")
     work(campaign)
     assert len(server.mails) == 30
 
@@ -305,9 +308,9 @@ def test_a_run_of_refusals_pauses_it(server, start):
     assert campaign.problem == Campaign.Problem.REFUSALS
     assert "blocked by policy" in campaign.problem_words
     assert campaign.counts()[State.FAILED] < 120
-    campaigns.retry_failed(campaign)
+    lifecycle.retry_failed(campaign)
     server.orders["RCPT"].clear()
-    campaigns.change_state(campaign, "resume")
+    lifecycle.change_state(campaign, "resume")
     work(campaign)
     assert len(server.mails) == 120
 
@@ -349,16 +352,16 @@ def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_
 
 def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_client, run_tasks, caplog):
     campaign = start(2)
-    assert not list(campaigns.unmoved())
+    assert not list(lifecycle.unmoved())
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        assert list(campaigns.unmoved()) == [campaign]
+        assert list(lifecycle.unmoved()) == [campaign]
         assert "no mail has gone out for 15 minutes" in staff_client.get("/admin/newsletter/campaigns/").text
         look_for_unmoved_campaigns()
         assert "campaign stands still" in caplog.text
         Campaign.objects.update(resume_at=timezone.now() + timedelta(hours=9))  # tomorrow's allowance
-        assert not list(campaigns.unmoved())
+        assert not list(lifecycle.unmoved())
         Campaign.objects.update(outages=9)  # the provider is away
-        assert list(campaigns.unmoved()) == [campaign]
+        assert list(lifecycle.unmoved()) == [campaign]
 
 
 # Limits
@@ -366,7 +369,7 @@ def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_clie
 
 def test_a_limit_per_day_is_kept_and_the_rest_goes_the_next_day(server, start, settings):
     settings.SEND_PER_DAY = 7
-    quota.Allowance.objects.all().delete()  # what tests with commits of their own have used
+    rate_limit.Allowance.objects.all().delete()  # what tests with commits of their own have used
     campaign = start(10)
     work(campaign)
     assert len(server.mails) == 7
@@ -385,7 +388,7 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
     with time_machine.travel(timezone.now(), tick=False) as clock:
         taken = []
         for _twentieth in range(100):
-            taken.append(quota.take(7)[0] + quota.take(100)[0])
+            taken.append(rate_limit.take(7)[0] + rate_limit.take(100)[0])
             clock.shift(0.05)
     assert max(sum(taken[start : start + 20]) for start in range(80)) == 10
     assert sum(taken) >= 40
@@ -393,24 +396,24 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
 
 def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
     settings.SEND_PER_DAY = 10
-    quota.Allowance.objects.all().delete()  # what tests with commits of their own have used
-    assert quota.take(8)[0] == 8
-    quota.give_back(3)
-    assert quota.take(9)[0] == 5
+    rate_limit.Allowance.objects.all().delete()  # what tests with commits of their own have used
+    assert rate_limit.take(8)[0] == 8
+    rate_limit.give_back(3)
+    assert rate_limit.take(9)[0] == 5
     with time_machine.travel(timezone.now() + timedelta(days=1)):
-        quota.give_back(5)
-        assert quota.take(20)[0] == 10
-        quota.give_back(99)
-        assert quota.take(20)[0] == 10
+        rate_limit.give_back(5)
+        assert rate_limit.take(20)[0] == 10
+        rate_limit.give_back(99)
+        assert rate_limit.take(20)[0] == 10
 
 
 def test_a_new_sender_warms_up(settings):
     settings.WARM_UP_FROM, settings.WARM_UP_START = "2027-01-01", 500
-    limits = [quota.daily_limit(date(2027, 1, 1) + timedelta(days=day)) for day in range(4)]
+    limits = [rate_limit.daily_limit(date(2027, 1, 1) + timedelta(days=day)) for day in range(4)]
     assert limits == [500, 750, 1125, 1687]
     settings.SEND_PER_DAY = 1000
-    assert quota.daily_limit(date(2027, 1, 3)) == 1000
-    assert quota.daily_limit(date(2026, 12, 31)) == 1000
+    assert rate_limit.daily_limit(date(2027, 1, 3)) == 1000
+    assert rate_limit.daily_limit(date(2026, 12, 31)) == 1000
 
 
 # A provider's API
@@ -480,7 +483,7 @@ def test_where_nothing_tells_a_second_try_from_the_first_a_dead_worker_s_mails_a
     settings.EMAIL_PROVIDER = "postmark"
     campaign = start(2)
     campaign.deliveries.update(state=State.SENDING, lease_until=timezone.now() - timedelta(seconds=1))
-    sending.work_on(campaign, 1)
+    worker.work_on(campaign, 1)
     assert campaign.counts()[State.UNKNOWN] == 2
 
 
@@ -501,7 +504,7 @@ def test_an_error_that_comes_back_pauses_it_and_alarms_once(server, start, caplo
     assert caplog.text.count("Alarm (") == 1
     assert campaign.counts()[State.QUEUED] == 3
     campaign.contents.bulk_create(frozen)
-    campaigns.change_state(campaign, "resume")
+    lifecycle.change_state(campaign, "resume")
     campaign.refresh_from_db()
     assert (campaign.faults, campaign.problem) == (0, "")
     work(campaign, after=timedelta(hours=3))
@@ -511,6 +514,6 @@ def test_an_error_that_comes_back_pauses_it_and_alarms_once(server, start, caplo
 
 def test_errors_that_go_away_again_are_forgotten_with_the_next_mail(server, start, monkeypatch):
     campaign = start(3)
-    Campaign.objects.filter(pk=campaign.pk).update(faults=sending.FAULTS_IN_A_ROW - 1)
+    Campaign.objects.filter(pk=campaign.pk).update(faults=worker.FAULTS_IN_A_ROW - 1)
     work(campaign)
     assert (campaign.state, campaign.faults) == (Campaign.State.SENT, 0)

@@ -17,9 +17,10 @@ from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from newsletter import campaigns, personal, sending, smtp_backend
-from newsletter.carriers import api, merge, smtp, threads
-from newsletter.content import Content
+from newsletter.campaigns import lifecycle
+from newsletter.campaigns.snapshots import Content
+from newsletter.delivery import personalisation, smtp_backend, worker
+from newsletter.delivery.transports import api, merge, smtp, threads
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
 from tests.committed import _django_db_helper  # noqa: F401
@@ -36,7 +37,7 @@ PLACES = {
     "encoder": [
         (Content, "headers_of"),
         (Content, "as_bytes"),
-        (personal.Mail, "greeting"),
+        (personalisation.Mail, "greeting"),
         (EmailMultiAlternatives, "message"),
     ],
 }
@@ -89,13 +90,13 @@ class Faults:
 def campaign(settings, monkeypatch):
     """A campaign to a few people, and pauses that take no time."""
     settings.NEWSLETTER_LEASE_SECONDS = 60
-    monkeypatch.setattr(sending, "DATABASE_PAUSE", 0.01)
+    monkeypatch.setattr(worker, "DATABASE_PAUSE", 0.01)
     Subscriber.objects.bulk_create(
         Subscriber(email=f"{number}@example.org", name="Ñusta" * (number % 2), state=Subscriber.State.ACTIVE)
         for number in range(PEOPLE)
     )
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     return campaign
 
 
@@ -115,7 +116,7 @@ def server(request, settings):
         return
     settings.EMAIL_PROVIDER = "smtp"
     settings.EMAIL_BACKEND = {
-        "smtp": "newsletter.smtp_backend.EmailBackend",
+        "smtp": "newsletter.delivery.smtp_backend.EmailBackend",
         "single": "tests.newsletter.test_faults.DjangoSMTP",
     }[request.param]
     settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "127.0.0.1", False

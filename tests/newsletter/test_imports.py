@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl.chart import BarChart
 
-from newsletter import addresses, exporters, imports, tables
 from newsletter.forms import MappingForm, field_of_meaning
+from newsletter.imports import exporters, readers, runner
 from newsletter.models import ConsentEvent, Subscriber, SubscriberExport, SubscriberImport, Suppression
+from newsletter.subscribers import email_addresses
 from tests.lists import WHOLE_FILE
 
 pytestmark = pytest.mark.django_db
@@ -200,13 +201,13 @@ def test_a_list_without_headings_loses_nobody(upload, take, staff_client):
 
 
 def test_a_quotation_mark_that_is_never_closed_swallows_nobody(upload, take, monkeypatch):
-    lengths, cells = set(), tables._cells
-    monkeypatch.setattr(tables, "_cells", lambda record, mark: lengths.add(len(record)) or cells(record, mark))
+    lengths, cells = set(), readers._cells
+    monkeypatch.setattr(readers, "_cells", lambda record, mark: lengths.add(len(record)) or cells(record, mark))
     people = "".join(f"{number}@example.org,Ana\n" for number in range(200))
     job = take(upload("lista.csv", f'email,name\nrosa@example.org,"Rosa\n{people}'))
     assert job.counts == {"new": 201}
     assert Subscriber.objects.get(email="rosa@example.org").name == '"Rosa'
-    assert max(lengths) == tables.MOST_LINES_IN_CELLS  # and a long list is not read to its end for it
+    assert max(lengths) == readers.MOST_LINES_IN_CELLS  # and a long list is not read to its end for it
 
 
 def test_lines_in_two_encodings(upload, take):
@@ -312,7 +313,7 @@ def test_a_damaged_workbook_is_refused_in_words(member, damage, upload):
 
 
 def test_a_workbook_with_too_much_text_is_refused_before_it_fills_the_memory(upload, monkeypatch):
-    monkeypatch.setattr(tables, "MOST_TEXT_BYTES", 100)
+    monkeypatch.setattr(readers, "MOST_TEXT_BYTES", 100)
     file = io.BytesIO(workbook(bool))
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("xl/sharedStrings.xml", "<sst/>" * 20)
@@ -331,7 +332,7 @@ def test_what_is_no_table_is_refused_in_words(content, upload):
 
 
 def test_a_file_is_never_looked_into_while_the_editor_waits(staff_client, monkeypatch, run_tasks):
-    monkeypatch.setattr(tables, "inspect", lambda file: pytest.fail("inside the request"))
+    monkeypatch.setattr(readers, "inspect", lambda file: pytest.fail("inside the request"))
     data = {"file": SimpleUploadedFile("a.csv", b"email\na@example.org\n"), "language": "es", "provenance": "x"}
     response = staff_client.post("/admin/newsletter/imports/", data, follow=True)
     assert "being looked into" in response.text
@@ -351,7 +352,7 @@ def test_without_provenance_nothing_is_uploaded(upload):
 def test_columns_are_not_changed_under_an_import_that_another_editor_started(upload, check, staff_client, monkeypatch):
     job = check(upload("list.csv", "email,name\na@example.org,b@example.org\n"))
     is_valid = MappingForm.is_valid
-    monkeypatch.setattr(MappingForm, "is_valid", lambda form: imports.begin(job, State.IMPORTING) and is_valid(form))
+    monkeypatch.setattr(MappingForm, "is_valid", lambda form: runner.begin(job, State.IMPORTING) and is_valid(form))
     data = {"column0": "name", "column1": "email"}
     answer = staff_client.post(f"/admin/newsletter/imports/{job.pk}/", data, follow=True)
     assert "That is not possible now" in answer.content.decode()
@@ -433,10 +434,10 @@ def test_columns_are_assigned_by_hand_where_their_headings_are_not_known(upload,
 
 
 def test_an_import_survives_the_death_of_its_worker(upload, check, monkeypatch):
-    monkeypatch.setattr(imports, "BATCH", 3)
+    monkeypatch.setattr(runner, "BATCH", 3)
     job = check(upload("list.csv", "email\n" + "".join(f"a{number}@example.org\n" for number in range(10))))
-    imports.begin(job, State.IMPORTING)
-    original, batches = imports._write, []
+    runner.begin(job, State.IMPORTING)
+    original, batches = runner._write, []
 
     def die_on_the_third(current, lines):
         original(current, lines)
@@ -444,30 +445,30 @@ def test_an_import_survives_the_death_of_its_worker(upload, check, monkeypatch):
         if len(batches) == 3:
             raise SystemExit
 
-    monkeypatch.setattr(imports, "_write", die_on_the_third)
+    monkeypatch.setattr(runner, "_write", die_on_the_third)
     with pytest.raises(SystemExit):
-        imports.work_on_next(60)
+        runner.work_on_next(60)
     assert Subscriber.objects.count() == 6  # the third batch was rolled back whole
-    assert not imports.work_on_next(60)  # still held by the dead worker
+    assert not runner.work_on_next(60)  # still held by the dead worker
     SubscriberImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert imports.work_on_next(60)
+    assert runner.work_on_next(60)
     job.refresh_from_db()
     assert (job.state, job.counts, Subscriber.objects.count()) == (State.DONE, {"new": 10}, 10)
     assert ConsentEvent.objects.count() == 10
 
 
 def test_a_worker_that_was_overtaken_writes_nothing_more(upload, check, monkeypatch):
-    monkeypatch.setattr(imports, "BATCH", 2)
+    monkeypatch.setattr(runner, "BATCH", 2)
     job = check(upload("list.csv", "email\n" + "".join(f"a{number}@example.org\n" for number in range(4))))
-    imports.begin(job, State.IMPORTING)
-    original = imports._advance
+    runner.begin(job, State.IMPORTING)
+    original = runner._advance
 
     def overtake(current, *arguments):
         SubscriberImport.objects.update(attempts=current.attempts + 1)
         original(current, *arguments)
 
-    monkeypatch.setattr(imports, "_advance", overtake)
-    imports.work_on_next(60)
+    monkeypatch.setattr(runner, "_advance", overtake)
+    runner.work_on_next(60)
     assert not Subscriber.objects.exists()
 
 
@@ -483,8 +484,8 @@ def test_an_import_can_be_cancelled(upload, check, staff_client, run_tasks):
 
 def test_somebody_who_joins_meanwhile_is_not_doubled(upload, check, monkeypatch):
     job = check(upload("list.csv", "email\na@example.org\nb@example.org\n"))
-    imports.begin(job, State.IMPORTING)
-    original, joined = imports._write, []
+    runner.begin(job, State.IMPORTING)
+    original, joined = runner._write, []
 
     def join_first(current, lines):
         if not joined:
@@ -492,8 +493,8 @@ def test_somebody_who_joins_meanwhile_is_not_doubled(upload, check, monkeypatch)
             original(current, lines)
         original(current, lines)
 
-    monkeypatch.setattr(imports, "_write", join_first)
-    imports.work_on_next(60)
+    monkeypatch.setattr(runner, "_write", join_first)
+    runner.work_on_next(60)
     job.refresh_from_db()
     assert job.state == State.DONE
     assert Subscriber.objects.count() == 2
@@ -537,11 +538,11 @@ TOP = st.sampled_from(["org", "com", "info", "test", "local", "onion", "travel",
 @given(st.builds("{}@{}.{}".format, LOCAL, DOMAIN, TOP))
 def test_plain_addresses_are_what_the_library_would_make_of_them(address):
     try:
-        wanted = addresses.normalise_any(address)
+        wanted = email_addresses.normalise_any(address)
     except ValidationError:
         wanted = None
-    assert wanted or not addresses.PLAIN.fullmatch(address.lower())
-    assert wanted is None or addresses.normalise(address) == wanted
+    assert wanted or not email_addresses.PLAIN.fullmatch(address.lower())
+    assert wanted is None or email_addresses.normalise(address) == wanted
 
 
 @given(st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=4), min_size=1, max_size=5))
@@ -549,7 +550,7 @@ def test_any_table_comes_back_as_it_was(lines):
     text = io.StringIO()
     csv.writer(text).writerows([["email", "b", "c", "d"], *lines])
     file = ContentFile(text.getvalue().encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
-    with tables.rows(file, "utf-8", ",") as rows:
+    with readers.rows(file, "utf-8", ",") as rows:
         assert len(list(rows)) == len(lines) + 1
 
 
@@ -685,8 +686,8 @@ def test_only_the_dry_run_that_was_seen_is_imported(upload, check, staff_client,
     "cell", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x", " =1", "\x01=1", "\u200b=1"]
 )
 def test_no_cell_becomes_a_formula(cell):
-    assert imports.inert(cell) == f"'{cell}"
-    assert imports.inert("Rosa") == "Rosa"
+    assert runner.inert(cell) == f"'{cell}"
+    assert runner.inert("Rosa") == "Rosa"
 
 
 def test_a_database_writes_that_there_is_no_date_of_leaving(upload, check):
@@ -760,7 +761,7 @@ def test_a_column_of_few_values_that_nothing_explains_is_proposed(heading, cells
 
 
 def test_a_state_that_shows_in_the_last_line_only_is_found(upload, monkeypatch):
-    monkeypatch.setattr(imports, "BATCH", 10)
+    monkeypatch.setattr(runner, "BATCH", 10)
     lines = "".join(f"a{number}@example.org,Persona {number}\n" for number in range(100))
     job = upload("lista.csv", f"email,Apodo\n{lines}z@example.org,Desuscrita\n")
     assert job.mapping["status"] == [1]

@@ -9,10 +9,11 @@ from core.forms import make_stamp
 from core.models import Topic
 from django.core import mail
 
-from newsletter import imports, retention, subscriptions
 from newsletter.forms import PreferencesForm
+from newsletter.imports import runner
 from newsletter.models import ConsentEvent, SignUpRequest, Subscriber, Suppression
-from newsletter.subscriptions import manage_url
+from newsletter.subscribers import retention, subscriptions
+from newsletter.subscribers.subscriptions import manage_url
 from tests.newsletter.test_stronger_state import import_of
 
 pytestmark = pytest.mark.django_db
@@ -212,16 +213,16 @@ def test_changing_language_and_topics(client, subscribe):
 
 
 def test_a_suppressed_address_gets_no_mail(join):
-    from newsletter import addresses
+    from newsletter.subscribers import email_addresses
 
-    Suppression.objects.create(address_hash=addresses.hashes("rosa@example.org")[0], reason="erased")
+    Suppression.objects.create(address_hash=email_addresses.hashes("rosa@example.org")[0], reason="erased")
     join("rosa@example.org")
     assert not mail.outbox
     assert not Subscriber.objects.exists()
 
 
 def test_a_sign_up_survives_a_mail_server_that_is_down(join, settings, run_tasks, time_machine):
-    settings.EMAIL_BACKEND = "newsletter.smtp_backend.EmailBackend"
+    settings.EMAIL_BACKEND = "newsletter.delivery.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     join("rosa@example.org")
     assert SignUpRequest.objects.count() == 1
@@ -397,7 +398,7 @@ def test_a_wish_for_another_address_ends_with_the_subscription(client, subscribe
 def take(lines):
     """Import a list and return the counts by outcome."""
     job = import_of(lines)
-    imports.work_on_next(30)
+    runner.work_on_next(30)
     job.refresh_from_db()
     assert job.state == "done", job.problem
     return job.counts
@@ -479,11 +480,11 @@ def test_a_sign_up_that_nobody_confirmed_leaves_nothing(join, time_machine):
 )
 @pytest.mark.parametrize("batch", [1, 2000])
 def test_in_a_list_that_contradicts_itself_the_refusal_counts(lines, counts, batch, monkeypatch):
-    monkeypatch.setattr(imports, "BATCH", batch)
+    monkeypatch.setattr(runner, "BATCH", batch)
     job = import_of(lines)
     job.state = "checking"
     job.save()
-    imports.work_on_next(30)
+    runner.work_on_next(30)
     job.refresh_from_db()
     assert job.counts == counts
     assert take(lines) == counts

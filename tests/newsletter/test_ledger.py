@@ -7,13 +7,14 @@ import pytest
 from core.work import send_tick
 from django.utils import timezone
 
-from newsletter import campaigns, sending, tracking
-from newsletter.carriers.base import Carrier, Outgoing, Result
-from newsletter.errors import Meaning, Verdict
-from newsletter.in_hand import InHand, take_back
+from newsletter.campaigns import lifecycle, tracking
+from newsletter.delivery import worker
+from newsletter.delivery.errors import Meaning, Verdict
+from newsletter.delivery.in_hand import InHand, take_back
+from newsletter.delivery.personalisation import Recipient
+from newsletter.delivery.transports.base import Carrier, Outgoing, Result
+from newsletter.delivery.worker import Lease
 from newsletter.models import Campaign, CampaignLink, Click, Delivery
-from newsletter.personal import Recipient
-from newsletter.sending import Lease
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
@@ -25,7 +26,7 @@ def campaign(issue, subscribe):
     for number in range(3):
         subscribe(f"{number}@example.org")
     campaign = Campaign.objects.create(issue=issue)
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     return campaign
 
 
@@ -51,7 +52,7 @@ def claim_again(row):
 
 
 def test_whoever_waits_when_it_is_cancelled_is_left_out(campaign):
-    assert campaigns.change_state(campaign, "cancel")
+    assert lifecycle.change_state(campaign, "cancel")
     assert campaign.counts()[State.SKIPPED] == 3
     assert campaign.counts()[State.QUEUED] == 0
 
@@ -59,8 +60,8 @@ def test_whoever_waits_when_it_is_cancelled_is_left_out(campaign):
 @pytest.mark.parametrize("meaning", [Meaning.LATER, Meaning.AWAY, Meaning.RELEASED])
 def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, meaning):
     row, mail = in_hand(campaign)
-    campaigns.change_state(campaign, "cancel")
-    sending.record([Result(mail, Verdict(meaning, "not now"))])
+    lifecycle.change_state(campaign, "cancel")
+    worker.record([Result(mail, Verdict(meaning, "not now"))])
     send_tick()
     row.refresh_from_db()
     assert row.state == State.SKIPPED
@@ -68,11 +69,11 @@ def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, mea
 
 def test_what_was_on_its_way_when_it_was_cancelled_counts_as_what_became_of_it(campaign):
     row, mail = in_hand(campaign)
-    campaigns.change_state(campaign, "cancel")
+    lifecycle.change_state(campaign, "cancel")
     send_tick()
     row.refresh_from_db()
     assert row.state == State.SENDING
-    sending.record([Result(mail)])
+    worker.record([Result(mail)])
     row.refresh_from_db()
     assert row.state == State.SENT
     assert row.sent_at
@@ -81,7 +82,7 @@ def test_what_was_on_its_way_when_it_was_cancelled_counts_as_what_became_of_it(c
 def test_what_a_dead_worker_held_when_it_was_cancelled_is_shown_as_in_doubt(campaign):
     row, _mail = in_hand(campaign)
     Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())
-    campaigns.change_state(campaign, "cancel")
+    lifecycle.change_state(campaign, "cancel")
     send_tick()
     assert campaign.counts()[State.UNKNOWN] == 1
     assert campaign.counts()[State.SENDING] == 0
@@ -89,8 +90,8 @@ def test_what_a_dead_worker_held_when_it_was_cancelled_is_shown_as_in_doubt(camp
 
 def test_nothing_of_a_cancelled_campaign_is_tried_again(campaign):
     campaign.deliveries.update(state=State.FAILED)
-    campaigns.change_state(campaign, "cancel")
-    assert campaigns.retry_failed(campaign) == 0
+    lifecycle.change_state(campaign, "cancel")
+    assert lifecycle.retry_failed(campaign) == 0
     assert campaign.counts()[State.FAILED] == 3
 
 
@@ -102,7 +103,7 @@ def test_a_late_sent_is_a_fact_whatever_was_thought_of_it(campaign, state):
     row, mail = in_hand(campaign)
     claim_again(row)
     Delivery.objects.filter(pk=row.pk).update(state=state, error="may have gone")
-    sending.record([Result(mail, provider_id="m-1")])
+    worker.record([Result(mail, provider_id="m-1")])
     row.refresh_from_db()
     assert (row.state, row.error, row.provider_id) == (State.SENT, "", "m-1")
     assert row.sent_at
@@ -111,7 +112,7 @@ def test_a_late_sent_is_a_fact_whatever_was_thought_of_it(campaign, state):
 def test_a_late_sent_leaves_what_the_provider_said_since(campaign):
     row, mail = in_hand(campaign)
     Delivery.objects.filter(pk=row.pk).update(state=State.BOUNCED, error="gone")
-    sending.record([Result(mail)])
+    worker.record([Result(mail)])
     row.refresh_from_db()
     assert (row.state, row.error) == (State.BOUNCED, "gone")
     assert row.sent_at
@@ -121,13 +122,13 @@ def test_a_late_sent_leaves_what_the_provider_said_since(campaign):
 def test_a_failure_under_a_lost_lease_changes_nothing(campaign, meaning):
     row, mail = in_hand(campaign)
     lease = claim_again(row)
-    sending.record([Result(mail, Verdict(meaning, "no"))])
+    worker.record([Result(mail, Verdict(meaning, "no"))])
     row.refresh_from_db()
     assert (row.state, row.lease_token, row.attempts) == (State.SENDING, lease.token, 1)
 
 
 def test_a_renewal_drops_what_another_worker_holds_and_nothing_else(campaign):
-    shift = sending.Shift(campaign, 60)
+    shift = worker.Shift(campaign, 60)
     rows = [in_hand(campaign)]
     for row in campaign.deliveries.exclude(pk=rows[0][0].pk):
         Delivery.objects.filter(pk=row.pk).update(state=State.SENDING, lease_token=rows[0][1].lease.token)
@@ -149,7 +150,7 @@ def test_what_is_in_its_own_hands_is_not_taken_for_a_dead_worker_s(campaign, set
     row, mail = in_hand(campaign)
     campaign.deliveries.exclude(pk=row.pk).update(state=State.SENT)
     Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())  # the database was away for so long
-    shift = sending.Shift(campaign, 60)
+    shift = worker.Shift(campaign, 60)
     shift.in_hand = {row.pk: mail}
     shift._fill(Carrier())
     row.refresh_from_db()
@@ -158,27 +159,27 @@ def test_what_is_in_its_own_hands_is_not_taken_for_a_dead_worker_s(campaign, set
 
 def test_a_result_that_the_database_refuses_is_set_aside_alone(campaign, monkeypatch):
     rows = [in_hand(campaign)]
-    original = sending.record
+    original = worker.record
 
     def record(results):
         if len(results) > 1 or results[0].provider_id == "bad":
-            raise sending.DatabaseError("value out of range")
+            raise worker.DatabaseError("value out of range")
         original(results)
 
-    monkeypatch.setattr(sending, "record", record)
+    monkeypatch.setattr(worker, "record", record)
     others = campaign.deliveries.exclude(pk=rows[0][0].pk)
     others.update(state=State.SENDING)
     mails = [rows[0][1]] + [
         Outgoing(Recipient(row.pk, None, "", "", "es", campaign.pk), None, Lease()) for row in others
     ]
-    sending._record_each([Result(mails[0], provider_id="bad"), *[Result(mail) for mail in mails[1:]]])
+    worker._record_each([Result(mails[0], provider_id="bad"), *[Result(mail) for mail in mails[1:]]])
     assert campaign.counts()[State.SENT] == 2
     assert campaign.counts()[State.UNKNOWN] == 1
 
 
 def test_words_of_a_provider_with_a_nul_are_kept(campaign):
     row, mail = in_hand(campaign)
-    sending.record([Result(mail, Verdict(Meaning.NEVER, "550 no\0 such user"), "n\0")])
+    worker.record([Result(mail, Verdict(Meaning.NEVER, "550 no\0 such user"), "n\0")])
     row.refresh_from_db()
     assert (row.state, row.error, row.provider_id) == (State.FAILED, "550 no such user", "n")
 
@@ -191,39 +192,39 @@ def test_an_error_that_nobody_expected_is_tried_again_after_a_pause(campaign, mo
         raise KeyError("a fault")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sending, "Content", fail)
-        assert not sending.work_on(campaign, 5)
+        patched.setattr(worker, "Content", fail)
+        assert not worker.work_on(campaign, 5)
     assert "An error stopped the sending" in caplog.text
     assert campaign.counts()[State.QUEUED] == 3
     campaign.refresh_from_db()
     assert campaign.is_waiting
     Campaign.objects.update(resume_at=None)
     campaign.refresh_from_db()
-    sending.work_on(campaign, 5)
+    worker.work_on(campaign, 5)
     assert campaign.counts()[State.SENT] == 3
 
 
 def test_a_campaign_that_was_put_off_meanwhile_is_not_started(issue, subscribe, monkeypatch):
     subscribe("ana@example.org")
     campaign = Campaign.objects.create(issue=issue)
-    campaigns.schedule(campaign, timezone.now() - timedelta(seconds=1))
+    lifecycle.schedule(campaign, timezone.now() - timedelta(seconds=1))
     seen = list(Campaign.objects.filter(state=Campaign.State.SCHEDULED))
     tomorrow = timezone.now() + timedelta(days=1)
-    campaigns.schedule(campaign, tomorrow)  # after the tick has read it, before it starts it
-    assert not campaigns.start(seen[0], is_due=True)
-    assert not campaigns._put_back(seen[0], Campaign.Problem.LATE)
+    lifecycle.schedule(campaign, tomorrow)  # after the tick has read it, before it starts it
+    assert not lifecycle.start(seen[0], is_due=True)
+    assert not lifecycle._put_back(seen[0], Campaign.Problem.LATE)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.scheduled_at) == (Campaign.State.SCHEDULED, tomorrow)
 
 
 def test_a_correction_reaches_a_worker_that_is_at_work(campaign):
-    shift = sending.Shift(campaign, 60)
+    shift = worker.Shift(campaign, 60)
     (before,) = shift._outgoing([campaign.deliveries.first().pk], Lease())
-    campaigns.change_state(campaign, "pause")
+    lifecycle.change_state(campaign, "pause")
     issue = campaign.issue
     issue.subject = "Sin errores"
     issue.save_revision().publish()
-    assert campaigns.correct(campaign)
+    assert lifecycle.correct(campaign)
     (after,) = shift._outgoing([campaign.deliveries.first().pk], Lease())
     assert (before.content.mail.subject, after.content.mail.subject) == (
         "Conozca a CLAC en cinco minutos",
@@ -309,5 +310,5 @@ def test_a_shift_goes_on_where_nothing_can_be_noted(campaign, settings, tmp_path
     settings.IN_HAND_DIR = tmp_path / "no folder"
     settings.IN_HAND_DIR.write_text("")
     assert take_back() == []
-    assert not sending.work_on(campaign, 20)
+    assert not worker.work_on(campaign, 20)
     assert campaign.counts()[State.SENT] == 3

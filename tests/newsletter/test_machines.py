@@ -9,7 +9,7 @@ import redis
 from core.pagecache import Generation
 from django.db import connection
 
-from newsletter import campaigns
+from newsletter.campaigns import lifecycle
 from newsletter.models import Campaign, IssuePage, Subscriber
 from tests import services
 from tests.committed import _django_db_helper  # noqa: F401
@@ -44,7 +44,7 @@ def test_two_workers_share_a_campaign_and_nothing_else(server, redis_url, tmp_pa
         Subscriber(email=f"{number}@example.org", state=Subscriber.State.ACTIVE) for number in range(PEOPLE)
     )
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     env = by_smtp(server.port, SMTP_CONNECTIONS="5", REDIS_URL=redis_url)
     with (
         Workers(env | {"TEST_MEDIA_ROOT": str(tmp_path / "1")}) as here,

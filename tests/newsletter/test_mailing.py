@@ -9,9 +9,9 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.utils import timezone
 
-from newsletter import mailing
+from newsletter.delivery import outgoing
 from newsletter.models import SignUpRequest
-from newsletter.subscriptions import process_requests
+from newsletter.subscribers.subscriptions import process_requests
 from tests.hostile import HostileServer, drop, say
 
 SENDERS = [
@@ -34,7 +34,7 @@ def received(request, settings, tmp_path):
 
 
 def use(server, settings):
-    settings.EMAIL_PROVIDER, settings.EMAIL_BACKEND = "smtp", "newsletter.smtp_backend.EmailBackend"
+    settings.EMAIL_PROVIDER, settings.EMAIL_BACKEND = "smtp", "newsletter.delivery.smtp_backend.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
     settings.EMAIL_USE_TLS, settings.EMAIL_TIMEOUT = False, 2
 
@@ -50,7 +50,7 @@ def server(settings):
 @pytest.mark.parametrize(("sender", "name", "address"), SENDERS)
 def test_any_sender_and_subject(db, settings, received, sender, name, address):
     settings.DEFAULT_FROM_EMAIL = sender
-    mailing.send(mailing.message(SUBJECT, "ñ", "<p>ñ</p>", "ana@example.org"))
+    outgoing.send(outgoing.message(SUBJECT, "ñ", "<p>ñ</p>", "ana@example.org"))
     (message,) = received()
     assert message["From"].addresses[0].display_name == name
     assert message["From"].addresses[0].addr_spec == address
@@ -107,14 +107,14 @@ def test_the_answer_to_a_mail_is_waited_for_longer_than_others(server, answer, s
 
 def test_nobody_takes_a_sign_up_while_its_mail_server_thinks(server, answer, monkeypatch):
     SignUpRequest.objects.create(email="ana@example.org", language="es")
-    send, left = mailing.send, []
+    send, left = outgoing.send, []
 
     def look(message):
         rows = SignUpRequest.objects.values_list("email", "lease_until")
         left.append({email for email, until in rows if until and until > timezone.now() + timedelta(minutes=10)})
         send(message)
 
-    monkeypatch.setattr(mailing, "send", look)
+    monkeypatch.setattr(outgoing, "send", look)
     answer()
     assert left == [{"rosa@example.org"}, {"ana@example.org"}]
 

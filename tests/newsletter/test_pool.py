@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from newsletter.carriers import pool as module
-from newsletter.carriers.pool import Pool
+from newsletter.delivery.transports import pool as module
+from newsletter.delivery.transports.pool import Pool
 
 
 class Clock:

@@ -13,11 +13,20 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from newsletter import mailing
-from newsletter.carriers.base import Outgoing, build_message
-from newsletter.content import Content
+from newsletter.campaigns.snapshots import Content
+from newsletter.delivery import outgoing
+from newsletter.delivery.personalisation import (
+    END,
+    LEAVE_URL,
+    NAME,
+    NAMED,
+    PREFERENCES_URL,
+    TRACK_URL,
+    UNNAMED,
+    Recipient,
+)
+from newsletter.delivery.transports.base import Outgoing, build_message
 from newsletter.models import Campaign, CampaignContent
-from newsletter.personal import END, LEAVE_URL, NAME, NAMED, PREFERENCES_URL, TRACK_URL, UNNAMED, Recipient
 
 CAMPAIGN = Campaign(pk=7)
 GREETING = f"{NAMED}Querida {NAME}:{UNNAMED}Hola:{END}"
@@ -74,7 +83,7 @@ def parsed(raw):
 @hypothesis_settings(max_examples=100, deadline=None)
 @given(SUBJECTS, BODIES, BODIES, NAMES, SENDERS)
 def test_both_ways_make_the_same_message(subject, html, text, name, sender):
-    assume(mailing.header_text(subject))  # a title is mandatory, and a subject without letters is none
+    assume(outgoing.header_text(subject))  # a title is mandatory, and a subject without letters is none
     with override_settings(DEFAULT_FROM_EMAIL="{} <boletin@{}>".format(*sender)):
         mail = mail_of(subject, html, text, name)
         reference = build_message(mail).message().as_bytes()

@@ -16,7 +16,6 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from home.models import ContactMessage
-from newsletter import addresses, retention, subscriptions
 from newsletter.models import (
     Campaign,
     ConsentEvent,
@@ -29,8 +28,9 @@ from newsletter.models import (
     SubscriberImport,
     Suppression,
 )
-from newsletter.privacy import remove
-from newsletter.subscriptions import manage_url
+from newsletter.subscribers import email_addresses, retention, subscriptions
+from newsletter.subscribers.privacy import remove
+from newsletter.subscribers.subscriptions import manage_url
 
 pytestmark = pytest.mark.django_db
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
@@ -189,7 +189,7 @@ def test_a_fingerprint_made_under_an_older_key_still_counts(settings):
     Suppression.add("rosa@example.org", "erased")
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]
     assert Suppression.covers(["rosa@example.org"])
-    assert addresses.hashes("rosa@example.org")[0] != Suppression.objects.get().address_hash
+    assert email_addresses.hashes("rosa@example.org")[0] != Suppression.objects.get().address_hash
 
 
 URL = "/admin/newsletter/suppressions/"
@@ -228,9 +228,9 @@ def test_one_address_is_suppressed_once_whatever_the_key(rotate):
 
 
 def test_where_two_keys_left_two_rows_the_stronger_counts_and_both_are_lifted(rotate):
-    Suppression.objects.create(address_hash=addresses.hashes("rosa@example.org")[0], reason="erased")
+    Suppression.objects.create(address_hash=email_addresses.hashes("rosa@example.org")[0], reason="erased")
     rotate()
-    Suppression.objects.create(address_hash=addresses.hashes("rosa@example.org")[0], reason="ended")
+    Suppression.objects.create(address_hash=email_addresses.hashes("rosa@example.org")[0], reason="ended")
     assert Suppression.covers(["rosa@example.org"])
     assert Suppression.add("rosa@example.org", "staff")
     assert Suppression.lift("rosa@example.org")
@@ -386,7 +386,7 @@ def test_retention_runs_by_itself_once_a_day(subscribe, run_tasks, time_machine)
 def test_a_new_address_counts_once_it_is_confirmed_and_ends_older_links(client, rosa, run_tasks):
     from django.core import mail
 
-    from newsletter import tokens
+    from newsletter.subscribers import tokens
 
     old_link = tokens.make(tokens.CONFIRM, rosa)
     response = client.post(path_to(rosa, "preferences"), {"email": "Rosa.Nueva@Example.org"})

@@ -1,4 +1,4 @@
-"""Every provider of newsletter/providers.py, sending to a stand-in of its API: a new class is tested by being there."""
+"""Every provider of newsletter/delivery/providers.py, sending to a stand-in of its API: a new class is tested by being there."""
 
 import base64
 import re
@@ -13,11 +13,12 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.html import conditional_escape
 
-from newsletter import campaigns, sending
-from newsletter.carriers import threads
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import worker
+from newsletter.delivery.providers import PROVIDERS
+from newsletter.delivery.transports import threads
 from newsletter.models import Campaign, Delivery, IncomingReport, SignUpRequest
-from newsletter.providers import PROVIDERS
-from newsletter.subscriptions import process_requests
+from newsletter.subscribers.subscriptions import process_requests
 from newsletter.tasks import send_campaign
 from tests.standins import ProviderAPI
 
@@ -66,7 +67,7 @@ def start(issue, subscribe):
         for each in range(number):
             subscribe(f"{each}@example.org", name=person)
         campaign = Campaign.objects.create(issue=issue)
-        campaigns.start(campaign)
+        lifecycle.start(campaign)
         return campaign
 
     return go
@@ -144,7 +145,7 @@ def test_an_answer_lost_twice_is_asked_for_while_the_key_lives_and_never_later(a
         assert counts(campaign) == {State.UNKNOWN: 1}
     else:
         assert counts(campaign) == {State.QUEUED: 1}
-        work(campaign, after=timedelta(seconds=provider.key_seconds - sending.providers.KEY_MARGIN - 5))
+        work(campaign, after=timedelta(seconds=provider.key_seconds - worker.providers.KEY_MARGIN - 5))
         assert counts(campaign) == {State.SENT: 1}
         assert len(set(api.keys)) == 1
     assert api.sent == ["0@example.org"]
@@ -195,8 +196,8 @@ def test_a_campaign_that_was_paused_meanwhile_does_not_use_a_key_beyond_its_life
     api.orders.extend(["vanish", "vanish"])
     campaign = start(1)
     work(campaign)
-    campaigns.change_state(campaign, "pause")
-    campaigns.change_state(campaign, "resume")
+    lifecycle.change_state(campaign, "pause")
+    lifecycle.change_state(campaign, "resume")
     work(campaign, after=timedelta(seconds=PROVIDERS[name].key_seconds))
     assert counts(campaign) == {State.UNKNOWN: 1}
     assert "RemoteDisconnected" in campaign.deliveries.get().error

@@ -8,9 +8,9 @@ from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 
-from newsletter import campaigns
-from newsletter.audiences import audience, size
+from newsletter.campaigns import lifecycle
 from newsletter.models import Campaign, Segment, Subscriber
+from newsletter.subscribers.audiences import audience, size
 from newsletter.tasks import send_campaign
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +71,7 @@ def test_conditions_combined_with_and_or_not_and_groups(people):
 def test_what_is_counted_is_what_is_sent(people, issue):
     chosen = segment("any", ("country", ["PE", "BR"]))
     campaign = Campaign.objects.create(issue=issue, segment=chosen)
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     send_campaign.func(campaign.pk)
     assert {message.to[0] for message in mail.outbox} == {"rosa@example.org", "caio@example.org"}
     assert audience(chosen).count() == size(chosen) == campaign.deliveries.count() == 2
@@ -107,8 +107,8 @@ def test_segments_are_made_in_the_admin(staff_client, people):
 
 
 def test_growth_is_counted_by_language_and_month(staff_client, subscribe, time_machine):
-    from newsletter import growth, subscriptions
     from newsletter.models import ConsentEvent
+    from newsletter.subscribers import growth_report, subscriptions
 
     def joined(email, at, language):
         person = subscribe(email, language=language, created_at=at, confirmed_at=at)
@@ -121,7 +121,7 @@ def test_growth_is_counted_by_language_and_month(staff_client, subscribe, time_m
     joined("b@example.org", october, "en")
     leaver = joined("c@example.org", september, "es")
     subscriptions.leave(leaver, "mail")
-    months = {month.first: month for month in growth.months(4)}
+    months = {month.first: month for month in growth_report.months(4)}
     assert months[date(2026, 8, 1)].total == 0
     assert (months[date(2026, 9, 1)].gained, months[date(2026, 9, 1)].active["es"]) == (2, 2)
     assert months[date(2026, 10, 1)].active == {"es": 2, "en": 1, "pt-br": 0}

@@ -9,9 +9,11 @@ from core.work import send_tick
 from django.core import mail
 from django.utils import timezone
 
-from newsletter import campaigns, mailing, rendering, sending
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import outgoing, worker
+from newsletter.editions import rendering
 from newsletter.models import Campaign, ConsentEvent, Delivery, Subscriber, Suppression
-from newsletter.subscriptions import end, leave, manage_url
+from newsletter.subscribers.subscriptions import end, leave, manage_url
 from newsletter.tasks import send_campaign
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +27,7 @@ def campaign(issue):
 
 def send(campaign):
     """Start a campaign and work on it to the end, as a worker does."""
-    assert campaigns.start(campaign)
+    assert lifecycle.start(campaign)
     send_campaign.func(campaign.pk)
     campaign.refresh_from_db()
 
@@ -91,14 +93,14 @@ def test_the_text_part_is_readable(issue):
 
 def test_pressing_send_twice_starts_it_once(campaign, subscribe):
     subscribe("ana@example.org")
-    assert campaigns.start(campaign)
-    assert not campaigns.start(Campaign.objects.get(pk=campaign.pk))
+    assert lifecycle.start(campaign)
+    assert not lifecycle.start(Campaign.objects.get(pk=campaign.pk))
     assert campaign.deliveries.count() == 1
 
 
 def test_the_content_is_frozen_at_the_start(campaign, subscribe, issue):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     issue.subject = "Otra cosa"
     issue.save_revision().publish()
     send_campaign.func(campaign.pk)
@@ -117,7 +119,7 @@ def test_the_content_is_frozen_at_the_start(campaign, subscribe, issue):
 )
 def test_someone_who_goes_before_their_turn_gets_nothing(campaign, subscribe, go):
     ana, _bob = subscribe("ana@example.org"), subscribe("bob@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     go(ana)
     send_campaign.func(campaign.pk)
     assert [message.to for message in mail.outbox] == [["bob@example.org"]]
@@ -126,7 +128,7 @@ def test_someone_who_goes_before_their_turn_gets_nothing(campaign, subscribe, go
 
 def test_a_page_of_people_who_may_not_be_mailed_does_not_end_it(campaign, subscribe):
     people = [subscribe(f"{number}@example.org") for number in range(110)]
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     gone = [subscriber.pk for subscriber in people[:105]]  # more than two batches
     Subscriber.objects.filter(pk__in=gone).update(state=Subscriber.State.UNSUBSCRIBED)
     send_campaign.func(campaign.pk)
@@ -136,14 +138,14 @@ def test_a_page_of_people_who_may_not_be_mailed_does_not_end_it(campaign, subscr
 
 
 def test_a_suppressed_address_is_left_out(campaign, subscribe):
-    from newsletter import addresses
+    from newsletter.subscribers import email_addresses
 
     subscribe("ana@example.org")
-    Suppression.objects.create(address_hash=addresses.hashes("ana@example.org")[0], reason="erased")
+    Suppression.objects.create(address_hash=email_addresses.hashes("ana@example.org")[0], reason="erased")
     send(campaign)
     assert not mail.outbox
-    with pytest.raises(mailing.Suppressed):
-        sending.send_test(campaign.issue, "ana@example.org")
+    with pytest.raises(outgoing.Suppressed):
+        worker.send_test(campaign.issue, "ana@example.org")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_permanent_refusals_are_recorded_and_temporary_ones_tried_again(campaign
 
 def test_a_second_try_bears_the_same_message_id(campaign, subscribe):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     send_campaign.func(campaign.pk)
     Delivery.objects.update(state=State.SENDING, lease_until=timezone.now())
     Campaign.objects.update(state=Campaign.State.SENDING)
@@ -181,7 +183,7 @@ def test_a_second_try_bears_the_same_message_id(campaign, subscribe):
 
 def test_the_tick_wakes_a_campaign_that_the_queue_forgot(campaign, subscribe, run_tasks):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     Campaign.objects.update(worked_at=timezone.now() - timedelta(minutes=5))
     send_tick()
     run_tasks()
@@ -191,12 +193,12 @@ def test_the_tick_wakes_a_campaign_that_the_queue_forgot(campaign, subscribe, ru
 
 def test_pause_resume_cancel(campaign, subscribe):
     subscribe("ana@example.org")
-    campaigns.start(campaign)
-    assert campaigns.change_state(campaign, "pause")
+    lifecycle.start(campaign)
+    assert lifecycle.change_state(campaign, "pause")
     send_campaign.func(campaign.pk)
     assert not mail.outbox
-    assert campaigns.change_state(campaign, "resume")
-    assert campaigns.change_state(campaign, "cancel")
+    assert lifecycle.change_state(campaign, "resume")
+    assert lifecycle.change_state(campaign, "cancel")
     send_campaign.func(campaign.pk)
     assert not mail.outbox
-    assert not campaigns.change_state(campaign, "resume")
+    assert not lifecycle.change_state(campaign, "resume")

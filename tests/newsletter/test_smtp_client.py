@@ -8,15 +8,15 @@ from collections import Counter
 
 import pytest
 
-from newsletter.carriers import smtp
-from newsletter.carriers.base import EXIT_SECONDS, Outgoing
-from newsletter.carriers.smtp import Channel, SMTPCarrier
-from newsletter.carriers.smtp_client import Connection
-from newsletter.content import Content
-from newsletter.errors import Meaning
+from newsletter.campaigns.snapshots import Content
+from newsletter.delivery.errors import Meaning
+from newsletter.delivery.personalisation import Recipient
+from newsletter.delivery.transports import smtp
+from newsletter.delivery.transports.base import EXIT_SECONDS, Outgoing
+from newsletter.delivery.transports.smtp import Channel, SMTPCarrier
+from newsletter.delivery.transports.smtp_client import Connection
+from newsletter.delivery.worker import Lease
 from newsletter.models import Campaign, CampaignContent
-from newsletter.personal import Recipient
-from newsletter.sending import Lease
 from tests.hostile import POLITE, STEPS, HostileServer, drop, say, stall, trickle
 
 CAMPAIGN = Campaign(pk=7)

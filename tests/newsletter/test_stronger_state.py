@@ -19,8 +19,11 @@ from django.core.mail.backends import locmem
 from django.test import override_settings
 from django.utils import timezone
 
-from newsletter import campaigns, events, imports, sending, subscriptions
+from newsletter.campaigns import lifecycle
+from newsletter.delivery import worker
+from newsletter.feedback import events
 from newsletter.forms import PreferencesForm
+from newsletter.imports import runner
 from newsletter.models import (
     Campaign,
     ConsentEvent,
@@ -32,6 +35,7 @@ from newsletter.models import (
     SubscriberImport,
     Suppression,
 )
+from newsletter.subscribers import subscriptions
 from tests import committed
 from tests.committed import _django_db_helper, overlap, race  # noqa: F401
 
@@ -68,7 +72,7 @@ def import_of(lines):
         state=SubscriberImport.State.CHECKED,
     )
     job.file.save("a.csv", ContentFile(f"email,status\n{lines}".encode()))
-    imports.begin(job, SubscriberImport.State.IMPORTING)
+    runner.begin(job, SubscriberImport.State.IMPORTING)
     return job
 
 
@@ -78,7 +82,7 @@ def new_campaign():
 
 def addresses_mailed(campaign):
     mail.outbox = []
-    sending.work_on(campaign, 20)
+    worker.work_on(campaign, 20)
     return sorted({message.to[0] for message in mail.outbox})
 
 
@@ -105,7 +109,7 @@ def run_import(lines):
     def go():
         while not (claimed := claim(SubscriberImport.objects.filter(pk=job.pk), 1, 120)):
             time.sleep(0.05)  # an erasure holds it: the tick looks again
-        return imports.work(claimed[0], 30)
+        return runner.work(claimed[0], 30)
 
     return go
 
@@ -171,7 +175,7 @@ def import_as_active(person):
 
 def send(person):
     campaign = new_campaign()
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
 
     def go():
         with override_settings(EMAIL_BACKEND=f"{__name__}.PausingBackend"):
@@ -234,7 +238,7 @@ def test_the_stronger_state_wins(strong, weak, order):
     if strong in {complaint, erase} and answer != "Refusal":
         assert Suppression.covers([ROSA, NEW])
     campaign = new_campaign()
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     assert set(addresses_mailed(campaign)) == active
 
 
@@ -301,7 +305,7 @@ def test_an_erasure_and_a_complaint_at_once_do_not_wait_for_each_other(order):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_nobody_is_deleted_who_confirms_at_the_last_moment(order, settings, time_machine):
-    from newsletter import retention
+    from newsletter.subscribers import retention
 
     person = Subscriber.objects.create(email=ROSA)
     confirms = confirm(person)

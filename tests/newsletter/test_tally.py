@@ -5,9 +5,9 @@ from django.db.models import Count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newsletter.audiences import audience, size, size_by_language
-from newsletter.database import sum_up_tally
 from newsletter.models import Segment, Subscriber
+from newsletter.subscribers.audiences import audience, size, size_by_language
+from newsletter.subscribers.triggers import sum_up_tally
 
 pytestmark = pytest.mark.django_db
 FIELDS = {

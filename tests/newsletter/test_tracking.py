@@ -8,10 +8,10 @@ from bs4 import BeautifulSoup
 from django.core import mail
 from django.utils import timezone
 
-from newsletter import campaigns, tracking
+from newsletter.campaigns import lifecycle, tracking
 from newsletter.models import Campaign, Click
+from newsletter.subscribers.tokens import make_tracking
 from newsletter.tasks import send_campaign
-from newsletter.tokens import make_tracking
 
 pytestmark = pytest.mark.django_db
 PERSON = {"User-Agent": "Mozilla/5.0 (Android 14; Mobile) Firefox/140.0"}
@@ -20,7 +20,7 @@ PERSON = {"User-Agent": "Mozilla/5.0 (Android 14; Mobile) Firefox/140.0"}
 def send(issue, subscribe):
     subscribe("ana@example.org")
     campaign = Campaign.objects.create(issue=issue)
-    campaigns.start(campaign)
+    lifecycle.start(campaign)
     send_campaign.func(campaign.pk)
     return campaign
 
@@ -106,7 +106,7 @@ def test_there_is_no_open_redirect(client, counted, issue, change):
     path = next(path for path in links() if path.startswith("/t/"))
     _empty, _t, token, number, _end = path.split("/")
     other = Campaign.objects.create(issue=issue)
-    campaigns.start(other)
+    lifecycle.start(other)
     other.links.all().delete()
     wrong = {
         "number": f"/t/{token}/9999/",

@@ -11,7 +11,7 @@ from core import logs, mailboxes
 from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
 
-from newsletter.providers import PROVIDERS
+from newsletter.delivery.providers import PROVIDERS
 
 BASE_DIR = Path(__file__).resolve().parents[3]
 
@@ -330,7 +330,7 @@ if REDIS_URL:
 else:
     TASKS = {"default": DATABASE_QUEUE}
 
-# Mail. What each provider needs and takes stands in newsletter/providers.py.
+# Mail. What each provider needs and takes stands in newsletter/delivery/providers.py.
 EMAIL_PROVIDER = setting("str", "EMAIL_PROVIDER", default="local")
 LOCAL_MAIL_DIR = VAR_DIR / "mail"
 if EMAIL_PROVIDER not in PROVIDERS:

@@ -1,0 +1,214 @@
+"""What becomes of a campaign, in numbers: while it runs, and afterwards."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from anymail.signals import EventType
+from core.charts import line_chart
+from django.db.models import Count, Q
+from django.db.models.functions import Trunc
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timesince import timeuntil
+from django.utils.translation import gettext as _
+
+from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent
+
+State = Delivery.State
+RATE_SECONDS = 60  # the rate is that of the last minute
+COMPARED = 6  # editions before this one
+
+
+@dataclass
+class Progress:
+    """How far a campaign is: deliveries by state, (done, total) by language, mails a second, time left (None: unknown)."""
+
+    states: Counter = field(default_factory=Counter)
+    languages: dict = field(default_factory=dict)
+    rate: float = 0
+    left: timedelta | None = None
+
+    @property
+    def total(self):
+        return sum(self.states.values())
+
+    @property
+    def done(self):
+        return self.total - sum(self.states[state] for state in Delivery.OPEN)
+
+    @property
+    def percent(self):
+        return 100 * self.done // self.total if self.total else 100
+
+    @property
+    def time_left(self):
+        """How long it will take at this rate, in words."""
+        now = timezone.now()
+        return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
+
+
+def progress(campaign):
+    """The Progress of a campaign, from one query."""
+    now = timezone.now()
+    recently = Q(sent_at__gte=now - timedelta(seconds=RATE_SECONDS))
+    rows = campaign.deliveries.values_list("language", "state").annotate(
+        n=Count("pk"), recent=Count("pk", filter=recently)
+    )
+    found, sent = Progress(), 0
+    for language, state, number, recent in rows.order_by("language"):
+        done, total = found.languages.get(language, (0, 0))
+        found.languages[language] = (done + (state not in Delivery.OPEN) * number, total + number)
+        found.states[state] += number
+        sent += recent
+    if campaign.state == Campaign.State.SENDING and campaign.started_at:
+        passed = min(RATE_SECONDS, max(1, (now - campaign.started_at).total_seconds()))
+        found.rate = sent / passed
+        if found.rate:
+            found.left = timedelta(seconds=(found.total - found.done) / found.rate)
+    return found
+
+    @property
+    def time_left(self):
+        """How long it will take at this rate, in words."""
+        now = timezone.now()
+        return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
+
+
+@dataclass
+class Summary:
+    """What became of a campaign's mails, in numbers of people. `heard` says whether the provider reports on deliveries."""
+
+    campaign: Campaign
+    total: int = 0
+    sent: int = 0
+    delivered: int = 0
+    bounced: int = 0
+    complained: int = 0
+    left: int = 0
+    opened: int = 0
+    clicked: int = 0
+    heard: bool = False
+
+    @property
+    def shares(self):
+        """(name, number, percent of those sent) of everything after “sent”; None where it is not known."""
+        known = {
+            "delivered": self.heard,
+            "bounced": True,
+            "complained": True,
+            "left": True,
+            "opened": self.opened > 0,
+            "clicked": self.clicked > 0,
+        }
+        return [
+            (name, getattr(self, name), 100 * getattr(self, name) / self.sent if self.sent else None)
+            if is_known
+            else (name, None, None)
+            for name, is_known in known.items()
+        ]
+
+
+COUNTS = {
+    "total": Q(),
+    "sent": Q(sent_at__isnull=False),
+    "delivered": Q(state__in=[State.DELIVERED, State.COMPLAINED]),
+    "bounced": Q(state=State.BOUNCED),
+    "complained": Q(state=State.COMPLAINED),
+    "opened": Q(opened_at__isnull=False),
+    "clicked": Q(clicked_at__isnull=False),
+}
+
+
+def _counted(deliveries, *by):
+    """The rows of deliveries grouped `by`, with the numbers of COUNTS."""
+    return deliveries.values(*by).annotate(**{name: Count("pk", filter=query) for name, query in COUNTS.items()})
+
+
+def summaries(campaigns):
+    """The Summary of each campaign, in their order."""
+    campaigns = list(campaigns)
+    found = {campaign.pk: Summary(campaign) for campaign in campaigns}
+    for row in _counted(Delivery.objects.filter(campaign__in=found), "campaign").order_by():
+        summary = found[row.pop("campaign")]
+        for name, number in row.items():
+            setattr(summary, name, number)
+        summary.heard = summary.delivered > 0
+    left = ConsentEvent.objects.filter(campaign__in=found, kind=ConsentEvent.Kind.LEFT).values_list("campaign")
+    for number, people in left.annotate(n=Count("pk")).order_by():
+        found[number].left = people
+    return [found[campaign.pk] for campaign in campaigns]
+
+
+def earlier(campaign):
+    """The Summaries of this campaign and of those before it, newest first."""
+    if not campaign.started_at:
+        return []
+    before = Campaign.objects.filter(started_at__lt=campaign.started_at).select_related("issue").order_by("-started_at")
+    return summaries([campaign, *before[:COMPARED]])
+
+
+def variants(campaign):
+    """The numbers of each subject where there are two: rows of language, subject, sent, opened, clicked."""
+    contents = {(row.language, row.variant): row.subject for row in campaign.contents.all()}
+    if not any(variant for _language, variant in contents):
+        return []
+    rows = _counted(campaign.deliveries, "language", "variant").order_by("language", "variant")
+    return [row | {"subject": contents.get((row["language"], row["variant"]), "")} for row in rows]
+
+
+@dataclass
+class Course:
+    """A campaign over time: its chart, the names of its lines, and its table of (moment, numbers)."""
+
+    chart: object
+    names: list
+    rows: list
+
+
+def course(campaign):
+    """The Course of a campaign from its start on, or None as long as there is none."""
+    last = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
+    if not campaign.started_at or not last:
+        return None
+    kind, step, format_name = _step(max(last[0], campaign.finished_at or last[0]) - campaign.started_at)
+    events = ProviderEvent.objects.filter(delivery__campaign=campaign)
+    lines = {
+        _("sent"): _by_time(campaign.deliveries.filter(sent_at__isnull=False), "sent_at", kind),
+        _("delivered"): _by_time(events.filter(kind=EventType.DELIVERED), "at", kind),
+        _("bounced"): _by_time(events.filter(kind=EventType.BOUNCED), "at", kind),
+    }
+    lines = {name: line for name, line in lines.items() if line}
+    moments = _moments(lines, step)
+    if len(moments) < 2:
+        return None
+    labels = [date_format(timezone.localtime(moment), format_name) for moment in moments]
+    series = [[line.get(moment, 0) for moment in moments] for line in lines.values()]
+    return Course(
+        line_chart(list(lines), series, labels), list(lines), list(zip(labels, zip(*series, strict=True), strict=True))
+    )
+
+
+def _step(duration):
+    """How finely a time is cut: (kind of Trunc, timedelta, how a moment is written)."""
+    if duration <= timedelta(minutes=1):
+        return "second", timedelta(seconds=1), "H:i:s"
+    if duration <= timedelta(hours=1):
+        return "minute", timedelta(minutes=1), "TIME_FORMAT"
+    if duration <= timedelta(days=3):
+        return "hour", timedelta(hours=1), "SHORT_DATETIME_FORMAT"
+    return "day", timedelta(days=1), "SHORT_DATE_FORMAT"
+
+
+def _by_time(rows, name, kind):
+    """{moment: number} of rows by the time in their field `name`."""
+    return dict(rows.annotate(moment=Trunc(name, kind)).values_list("moment").annotate(n=Count("pk")).order_by())
+
+
+def _moments(lines, step):
+    """Every moment from the first to the last, sixty at most; what the provider says much later does not flatten the rest."""
+    seen = sorted({moment for line in lines.values() for moment in line})
+    found = [seen[0]]
+    while found[-1] < seen[-1] and len(found) < 60:
+        found.append(found[-1] + step)
+    return found

@@ -1,0 +1,63 @@
+"""What a campaign sends in one language: frozen in the database, and ready to be filled in for any number of recipients."""
+
+from functools import cached_property
+
+from core.i18n import language_tag
+from django.conf import settings
+
+from newsletter.delivery import outgoing, personalisation
+from newsletter.delivery.message_template import EMAIL, MESSAGE_ID, Prepared
+from newsletter.feedback import bounce_mailbox
+from newsletter.models import message_id
+
+
+class Content:
+    """A CampaignContent, with the headers that mail programs ask for: one-click leaving (RFC 8058), List-Id (RFC 2919),
+    a Message-ID that is always the same, and Feedback-ID, which names the campaign and nobody. All of it is ASCII."""
+
+    def __init__(self, row, campaign):
+        self.row, self.campaign = row, campaign
+        self.mail = personalisation.Mail(row.subject, row.preheader, row.html, row.text)
+        self.domain, self.sender = outgoing.sender_domain(), outgoing.sender_address()
+
+    def headers_of(self, number, leave_url):
+        """The headers of a mail with a certain Message-ID and address to leave: {name: value}."""
+        return {
+            "Message-ID": number,
+            "List-Id": outgoing.list_id(f"newsletter-{self.row.language}"),
+            "List-Unsubscribe": f"<{leave_url}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "Content-Language": language_tag(self.row.language),
+            "Feedback-ID": f"{self.campaign.pk}:{self.row.language}:newsletter:{self.domain}",
+        }
+
+    def headers(self, mail, values):
+        """The headers of one recipient's mail: {name: value}."""
+        return self.headers_of(self.message_id(mail), values[personalisation.LEAVE_URL])
+
+    def message_id(self, mail):
+        """The Message-ID of one recipient's mail."""
+        return message_id(self.campaign, mail.number, self.domain)
+
+    def return_path(self, mail):
+        """The envelope sender of one recipient's mail, or an empty string where bounces come in another way."""
+        return bounce_mailbox.return_path(mail.number) if settings.BOUNCE_ADDRESS else ""
+
+    def envelope_sender(self, mail):
+        """The same, or the sender's own address."""
+        return self.return_path(mail) or self.sender
+
+    @cached_property
+    def _prepared(self):
+        headers = [
+            ("From", outgoing.sender_header()),
+            ("To", EMAIL),
+            *self.headers_of(MESSAGE_ID, personalisation.LEAVE_URL).items(),
+        ]
+        return {with_name: Prepared(self.mail, headers, with_name) for with_name in (True, False)}
+
+    def as_bytes(self, mail):
+        """One recipient's mail, ready for SMTP's DATA."""
+        values = personalisation.Values(mail.recipient)
+        values |= {EMAIL: mail.recipient.email, MESSAGE_ID: self.message_id(mail)}
+        return self._prepared[bool(mail.recipient.name)].fill(values)

@@ -1,0 +1,270 @@
+"""What is looked at before an edition is sent: what would be wrong blocks it, what may be meant is a warning."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from urllib.parse import unquote, urlsplit
+
+import dns.exception
+import dns.resolver
+from bs4 import BeautifulSoup
+from core import links
+from core.alt_text import looks_like_file_name
+from core.checks import BLOCKS, TELLS, WARNS, Finding
+from core.markup import absolute
+from core.models import SiteTexts
+from django.conf import settings
+from django.core.files.storage import storages
+from django.core.mail import get_connection
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from wagtail_localize.models import Translation
+
+from newsletter.campaigns.lifecycle import published_languages
+from newsletter.delivery import outgoing
+from newsletter.editions import rendering
+from newsletter.models import Campaign
+from newsletter.subscribers.audiences import size_by_mail_language
+
+MOST_BYTES, MANY_BYTES = 102_000, 80_000  # Gmail cuts a mail off after the first; the second comes close
+HEAVY_PICTURE = 300_000  # bytes
+LONG_SUBJECT = 70  # letters
+RECENTLY = timedelta(days=2)
+AT_ONCE, MOST_LINKS = 10, 40  # links to other sites that are looked at
+A_TOKEN = "x" * 140  # about as long as the links to leave are
+
+
+def look_at(issue, segment=None, is_quick=False):
+    """The Findings about an IssuePage that is to be sent to a Segment (or to all), the worst first.
+
+    `is_quick` leaves out what asks other machines: DNS, the provider, other sites. That takes some seconds at most.
+    """
+    pages = published_languages(issue)
+    found = _languages(issue, pages, segment) + _postal_address() + _history(issue)
+    others = set()
+    for page in pages.values():
+        try:
+            mail = rendering.preview(page, "x" * 20, f"https://{A_TOKEN}")
+        except rendering.Unrenderable as error:
+            found.append(Finding(BLOCKS, str(error), _edit(page)))
+            continue
+        found += _mail(page, mail) + _pictures(page, mail)
+        own, foreign = _links(page, mail)
+        found += own
+        others |= foreign
+    if not is_quick:
+        found += _elsewhere(others)
+    return sorted(found, key=lambda finding: [BLOCKS, WARNS, TELLS].index(finding.level))
+
+
+# The edition
+
+
+def _edit(page):
+    return reverse("wagtailadmin_pages:edit", args=[page.pk])
+
+
+def _languages(issue, pages, segment):
+    """Which languages are missing, not published, or behind; and whether anybody reads it."""
+    if not pages:
+        return [Finding(BLOCKS, _("The edition is not published in any language."), _edit(issue))]
+    people = size_by_mail_language(pages, segment)
+    found = [] if sum(people.values()) else [Finding(BLOCKS, _("Nobody would get it: the audience is empty."))]
+    all_pages = {page.locale.language_code: page for page in issue.get_translations(inclusive=True)}
+    for code, name in settings.LANGUAGES:
+        page = all_pages.get(code)
+        if page is None:
+            text = _("%(language)s: not translated. Its readers get another language.")
+        elif not page.live:
+            text = _("%(language)s: not published. Its readers get another language.")
+        elif page.has_unpublished_changes:
+            text = _("%(language)s: there are changes that are not published. They will not be sent.")
+        elif _is_behind(page):
+            text = _("%(language)s: not translated completely, or the original was changed since.")
+        else:
+            continue
+        found.append(Finding(WARNS, text % {"language": _(name)}, _edit(page or issue)))
+    return found
+
+
+def _is_behind(page):
+    """Whether a page is a translation with something left to translate."""
+    found = Translation.objects.filter(
+        source__object_id=page.translation_key, target_locale=page.locale_id, enabled=True
+    ).select_related("source")
+    for each in found:
+        total, done = each.get_progress()
+        original = each.source.get_source_instance()
+        changed = original.last_published_at and original.last_published_at > each.source.last_updated_at
+        if done < total or (changed and original.last_published_at > page.last_published_at):
+            return True
+    return False
+
+
+def _mail(page, mail):
+    """The line beside the subject, the subject's length, the size."""
+    found, name = [], {"language": page.locale.get_display_name()}
+    if not page.preheader:
+        found.append(Finding(WARNS, _("%(language)s: the preheader is empty.") % name, _edit(page)))
+    if any(len(subject) > LONG_SUBJECT for subject in (page.mail_subject, page.subject_b)):
+        text = _("%(language)s: the subject is long; many mail programs will cut it off.")
+        found.append(Finding(WARNS, text % name, _edit(page)))
+    size = len(mail.html.encode())
+    name["size"] = round(size / 1000)
+    if size > MOST_BYTES:
+        text = _("%(language)s: the mail has %(size)s KB. Gmail cuts it off after 102, the link to leave included.")
+        found.append(Finding(BLOCKS, text % name, _edit(page)))
+    elif size > MANY_BYTES:
+        text = _("%(language)s: the mail has %(size)s KB, close to the 102 after which Gmail cuts it off.")
+        found.append(Finding(WARNS, text % name, _edit(page)))
+    return found
+
+
+def _pictures(page, mail):
+    """Pictures whose words are missing, and those that are too heavy."""
+    found, name = [], {"language": page.locale.get_display_name()}
+    for image in _images_of(page):
+        if image.is_private:
+            name["title"] = image.title
+            text = _("%(language)s: the picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")  # fmt: skip
+            found.append(Finding(BLOCKS, text % name, _edit(page)))
+        if not image.decorative and not image.contextual_alt_text:
+            name["title"] = image.title
+            text = _("%(language)s: the picture “%(title)s” has no alternative text.")
+            found.append(Finding(BLOCKS, text % name, _edit(page)))
+        elif not image.decorative and looks_like_file_name(image.contextual_alt_text, image.filename):
+            name |= {"title": image.title, "text": image.contextual_alt_text}
+            text = _("%(language)s: the alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")  # fmt: skip
+            found.append(Finding(BLOCKS, text % name, _edit(page)))
+    media, files = absolute(settings.MEDIA_URL), storages["renditions"]
+    for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):
+        path = unquote(picture["src"].removeprefix(media))
+        if files.exists(path) and files.size(path) > HEAVY_PICTURE:
+            name |= {"title": picture["alt"] or path, "size": round(files.size(path) / 1000)}
+            text = _("%(language)s: the picture “%(title)s” has %(size)s KB, too much for a slow connection.")
+            found.append(Finding(WARNS, text % name, _edit(page)))
+    return found
+
+
+def _images_of(page):
+    """The images of an edition, each with the words it has there."""
+    for block in page.body:
+        rows = [block.value] if block.block_type == "picture" else []
+        rows = block.value["rows"] if block.block_type == "columns" else rows
+        yield from (row["image"] for row in rows if row["image"])
+
+
+def _links(page, mail):
+    """(Findings about links that lead nowhere, addresses on other sites)."""
+    found, others = [], set()
+    texts = {link.get("href", ""): link.get_text() for link in BeautifulSoup(mail.html, "html.parser").find_all("a")}
+    for url, text in texts.items():
+        if A_TOKEN in url or url.startswith(("mailto:", "tel:")):
+            continue
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            problem = _("it does not begin with https://")
+        elif links.is_own(url):
+            problem = links.problem_of_own(url)
+        else:
+            others.add(url)
+            continue
+        if problem:
+            words = {"language": page.locale.get_display_name(), "text": text, "url": url or "–", "problem": problem}
+            message = _("%(language)s: the link “%(text)s” (%(url)s) is broken: %(problem)s.")
+            found.append(Finding(BLOCKS, message % words, _edit(page)))
+    return found, others
+
+
+def _postal_address():
+    texts = SiteTexts.current(settings.LANGUAGE_CODE)
+    if texts.postal_address.strip():
+        return []
+    url = reverse("wagtailsnippets_core_sitetexts:edit", args=[texts.pk]) if texts.pk else ""
+    return [Finding(BLOCKS, _("The postal address is missing, which the law asks for. Add it to the site's settings."), url)]  # fmt: skip
+
+
+def _history(issue):
+    """Whether it was sent before, and whether the last edition was only just sent."""
+    started = Campaign.objects.filter(started_at__isnull=False).order_by("-started_at").select_related("issue")
+    found = []
+    own = started.filter(issue__translation_key=issue.translation_key).first()
+    if own:
+        text = _("This edition was sent before, %(time)s ago. Everybody would get it again.")
+        found.append(Finding(WARNS, text % {"time": timesince(own.started_at)}, reverse("newsletter_campaign", args=[own.pk])))  # fmt: skip
+    other = started.exclude(issue__translation_key=issue.translation_key).first()
+    if other and timezone.now() - other.started_at < RECENTLY:
+        text = _("The last edition, “%(title)s”, was sent only %(time)s ago.")
+        words = {"title": other.issue.title, "time": timesince(other.started_at)}
+        found.append(Finding(WARNS, text % words, reverse("newsletter_campaign", args=[other.pk])))
+    return found
+
+
+# Elsewhere
+
+
+def _elsewhere(urls):
+    """What other machines say: the provider, DNS about the sender, the sites that are linked to; all asked at once."""
+    if not links.is_online():
+        return [Finding(TELLS, _("This machine cannot ask the DNS: the sender's domain and links to other sites were not looked at.")), *_provider()]  # fmt: skip
+    language = translation.get_language()
+
+    def speaking(look):
+        with translation.override(language):
+            return look()
+
+    looks = [_provider, sender_records, *(partial(_other_link, url) for url in sorted(urls)[:MOST_LINKS])]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [finding for findings in pool.map(speaking, looks) for finding in findings]
+
+
+def _other_link(url):
+    problem = links.problem_of_other(url)
+    text = _("The link to %(url)s seems to be broken: %(problem)s.")
+    return [Finding(WARNS, text % {"url": url, "problem": problem})] if problem else []
+
+
+def _provider():
+    """Whether the provider can be reached."""
+    connection = get_connection()
+    try:
+        if hasattr(connection, "api_url"):  # one of Anymail's
+            links.reach(connection.api_url)
+        else:
+            connection.timeout = links.SECONDS
+            connection.open()
+            connection.close()
+    except Exception as error:  # whatever its library raises
+        text = _("The provider cannot be reached now: %(error)s. Sending would begin as soon as it answers.")
+        return [Finding(WARNS, text % {"error": error})]
+    return []
+
+
+def sender_records():
+    """What is missing in the DNS for receivers to believe the sender: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489)."""
+    if settings.EMAIL_PROVIDER == "local":
+        return []
+    domain = outgoing.sender_domain()
+    wanted = [("SPF", domain, "v=spf1"), ("DMARC", f"_dmarc.{domain}", "v=DMARC1")]
+    if settings.DKIM_SELECTOR:
+        wanted.append(("DKIM", f"{settings.DKIM_SELECTOR}._domainkey.{domain}", "p="))
+    try:
+        missing = [(kind, name) for kind, name, mark in wanted if not any(mark in text for text in _texts(name))]
+    except dns.exception.DNSException as error:
+        return [Finding(TELLS, _("The DNS did not answer about the sender's domain: %(error)s") % {"error": error})]
+    text = _("The sender's domain has no %(kind)s record (%(name)s): many receivers will refuse the mail.")
+    found = [Finding(WARNS, text % {"kind": kind, "name": name}) for kind, name in missing]
+    if not settings.DKIM_SELECTOR:
+        found.append(Finding(TELLS, _("DKIM was not looked at: the setting DKIM_SELECTOR is missing.")))
+    return found
+
+
+def _texts(name):
+    """The TXT records of a name, none if there is no such name. Raises DNSException if nobody answers."""
+    try:
+        answer = links.resolver().resolve(name, "TXT")
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    return [b"".join(row.strings).decode(errors="replace") for row in answer]

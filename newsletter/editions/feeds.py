@@ -1,0 +1,37 @@
+"""The editions of the newsletter as an Atom feed (RFC 4287), one for each language, with their full content."""
+
+from core.furniture import public
+from django.conf import settings
+from django.utils.translation import gettext as _
+from wagtail.models import Locale
+
+from news.feeds import NewsFeed
+from newsletter.models import IssuePage
+
+
+class EditionFeed(NewsFeed):
+    """The twenty latest editions of the active language that everybody may read."""
+
+    def title(self):
+        return _("CLAC's newsletter")
+
+    def subtitle(self):
+        return _("Every edition, as it was sent")
+
+    def items(self):
+        return public(IssuePage.objects.filter(locale=Locale.get_active())).order_by("-first_published_at")[:20]
+
+    def item_description(self, item):
+        return item.description
+
+    def item_pubdate(self, item):
+        return item.first_published_at
+
+    def item_author_name(self, item):
+        return settings.WAGTAIL_SITE_NAME
+
+    def item_categories(self, item):
+        return []
+
+    def item_body(self, item):
+        return item.body.render_as_block({"page": item})

@@ -1,0 +1,39 @@
+"""How a mail is shown to its editors: by day and by night, as text, as source, as a certain subscriber gets it."""
+
+from core.localmail import MAIL_POLICY
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from newsletter.editions import rendering
+
+MODES = [
+    ("mail", _("Mail")),
+    ("dark", _("Mail at night")),
+    ("text", _("Mail as text")),
+    ("source", _("Mail's source")),
+]
+NIGHT = "@media (prefers-color-scheme: dark)"
+
+
+def show(issue, mode, name=""):
+    """An IssuePage as one of MODES, as a subscriber of this name gets it, in a page that can do nothing but show it."""
+    try:
+        html = _html(rendering.preview(issue, name), mode, issue.locale.language_code)
+    except rendering.Unrenderable as error:
+        html = _text("", str(error), get_language())
+    response = HttpResponse(html)
+    response["Content-Security-Policy"] = MAIL_POLICY
+    return response
+
+
+def _html(mail, mode, language):
+    if mode in {"text", "source"}:
+        return _text(mail.subject, mail.text if mode == "text" else mail.html, language)
+    return mail.html.replace(NIGHT, "@media all") if mode == "dark" else mail.html
+
+
+def _text(title, shown, language):
+    context = {"title": title, "shown": shown, "language": language}
+    return render_to_string("newsletter/admin/text_preview.html", context)

@@ -1,0 +1,143 @@
+"""From an edition to the mail: MJML blocks through mrml to HTML, and a text part from the same blocks.
+
+Content is rendered once for each language; what differs per recipient are tokens (personal.py).
+"""
+
+import copy
+import re
+from html import unescape
+
+import mrml
+from bs4 import BeautifulSoup
+from core.i18n import language_tag
+from core.markup import absolute, absolute_html, without_control_characters
+from core.models import SiteTexts
+from django.conf import settings
+from django.db import DatabaseError
+from django.template.loader import render_to_string
+from django.utils.translation import gettext, override
+from inscriptis import get_text
+from wagtail.blocks import StreamValue
+from wagtail.rich_text import expand_db_html
+
+from newsletter.delivery.personalisation import LEAVE_URL, NAME, PREFERENCES_URL, TRACK_URL, Mail
+
+HREF = re.compile(r'href="(https?://[^"@]+)"')
+
+
+class Unrenderable(Exception):
+    """An edition that cannot be made into a mail in one language. Its text says in which one, and where, to an editor."""
+
+    def __init__(self, page, block, error):
+        super().__init__(page, block, error)
+        self.page, self.block, self.error = page, block, error
+
+    def __str__(self):
+        words = {"language": self.page.locale.get_display_name(), "error": f"{type(self.error).__name__}: {self.error}"}
+        if self.block is None:
+            return gettext("%(language)s: the edition cannot be made into a mail (%(error)s).") % words
+        words["number"], words["block"] = self.block
+        return gettext("%(language)s: block %(number)s, “%(block)s”, cannot be made into a mail (%(error)s). Change it or remove it.") % words  # fmt: skip
+
+
+def mail_html(rich_text):
+    """Wagtail's rich text as the simple HTML that mail programs take: absolute, underlined links."""
+    soup = BeautifulSoup(absolute_html(expand_db_html(rich_text.source)), "html.parser")
+    for link in soup.find_all("a"):
+        link["class"] = "link"
+    return str(soup)
+
+
+def plain_text(html: str) -> str:
+    """HTML as readable text, with each link's address in brackets after its words; lines are left unwrapped."""
+    soup = BeautifulSoup(html, "html.parser")
+    for link in soup.find_all("a", href=True):
+        words, address = link.get_text(), link["href"].removeprefix("mailto:")
+        link.replace_with(address if address in words else f"{words} ({address})")
+    return get_text(str(soup)).strip("\n")
+
+
+def render_mjml(template, context):
+    """Render an MJML template to HTML. Raises OSError from mrml if the markup is broken."""
+    return mrml.to_html(without_control_characters(render_to_string(template, context))).content
+
+
+def render_mail(name, context, language):
+    """Render templates/newsletter/mail/<name>.mjml and .txt in `language` as (html, text)."""
+    with override(language):
+        context = {
+            **context,
+            "lang": language_tag(language),
+            "site_texts": SiteTexts.current(language),
+            "SITE_URL": settings.SITE_URL,
+        }
+        html = render_mjml(f"newsletter/mail/{name}.mjml", context)
+        text = render_to_string(f"newsletter/mail/{name}.txt", context)
+    return html, re.sub(r"\n{3,}", "\n\n", without_control_characters(text)).strip() + "\n"
+
+
+class Links:
+    """The links of a campaign's mails: numbered, so that a click can be counted without letting anyone redirect anywhere."""
+
+    def __init__(self, known):
+        self.numbers, self.new = dict(known), {}
+
+    def number(self, url):
+        """The number of an address."""
+        if url not in self.numbers:
+            self.numbers[url] = self.new[url] = len(self.numbers) + 1
+        return self.numbers[url]
+
+    def counted(self, html):
+        """HTML whose links to anywhere but our own personal pages go by way of the counter."""
+        return HREF.sub(lambda found: f'href="{TRACK_URL}/{self.number(unescape(found[1]))}/"', html)
+
+
+def render_issue(issue, links=None):
+    """The mails of an IssuePage, in the page's language, with tokens for what differs per recipient: {variant: Mail}.
+
+    `links` are the Links of a campaign; without them nothing is counted. Raises Unrenderable.
+    """
+    subjects = {"": issue.mail_subject} | ({"b": issue.subject_b} if issue.subject_b else {})
+    try:
+        return {variant: _render_variant(issue, subject, links) for variant, subject in subjects.items()}
+    except DatabaseError:
+        raise
+    except Exception as error:
+        raise Unrenderable(issue, _broken_block(issue), error) from error
+
+
+def _broken_block(issue):
+    """Which block alone cannot be made into a mail: (its number from 1, its label), or None."""
+    for number, block in enumerate(issue.body, 1):
+        alone = copy.copy(issue)
+        alone.body = StreamValue(issue.body.stream_block, [(block.block_type, block.value)])
+        try:
+            _render_variant(alone, "", None)
+        except Exception:
+            return number, block.block.label
+    return None
+
+
+def _render_variant(issue, subject, links):
+    subject, preheader = without_control_characters(subject), without_control_characters(issue.preheader)
+    context = {
+        "issue": issue,
+        "subject": subject,
+        "preheader": preheader,
+        "web_url": absolute(issue.url or ""),
+        "leave_url": LEAVE_URL,
+        "preferences_url": PREFERENCES_URL,
+        "track_url": TRACK_URL if links and settings.TRACK_OPENS else "",
+    }
+    html, text = render_mail("issue", context, issue.locale.language_code)
+    if links and settings.TRACK_CLICKS:
+        html = links.counted(html)
+    return Mail(subject, preheader, html, text)
+
+
+def preview(issue, name="", links="#"):
+    """The mail as an editor sees it, or a subscriber of a certain name would: links to leave lead nowhere."""
+    return render_issue(issue)[""].personalised(
+        {LEAVE_URL: links, PREFERENCES_URL: links, NAME: name, TRACK_URL: links}
+    )

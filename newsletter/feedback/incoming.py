@@ -1,0 +1,166 @@
+"""Reports as they came: a call of the provider is kept as one row and answered at once; a task takes it apart, item by item.
+
+An item that cannot be read is set aside with its words as they came, for a person to look at; the others go on. So does a mail
+in the mailbox for bounces that is not understood (bounces.py).
+"""
+
+import hashlib
+import json
+import logging
+from io import BytesIO
+from urllib.parse import parse_qs, urlencode
+
+from anymail.exceptions import AnymailConfigurationError
+from core.leases import claim
+from core.redaction import addresses_in
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import InterfaceError, OperationalError, transaction
+
+from newsletter.delivery import providers
+from newsletter.feedback import events
+from newsletter.models import IncomingReport, Subscriber, Suppression
+
+logger = logging.getLogger(__name__)
+State = IncomingReport.State
+LEASE_SECONDS = 120
+MOST_ATTEMPTS = 3  # a report that ends the worker each time is set aside
+FORM = "application/x-www-form-urlencoded"
+HEADERS = {"content-type": "CONTENT_TYPE", "svix-id": "HTTP_SVIX_ID"}  # what Anymail's parsers look at beside the body
+
+
+def keep(source, body, headers, identity=None):
+    """Keep a call as it came; a repetition changes nothing. `identity` (bytes) tells repetitions apart, by default the whole
+    call. Returns whether it was new."""
+    kept = {name: headers[name][:255] for name in HEADERS if name in headers}
+    _row, is_new = IncomingReport.objects.get_or_create(
+        fingerprint=_fingerprint(source, identity or body), defaults={"source": source, "body": body, "headers": kept}
+    )
+    return is_new
+
+
+def set_aside(source, body, problem):
+    """Keep what cannot be read, or is not understood, for a person."""
+    row, _is_new = IncomingReport.objects.get_or_create(
+        fingerprint=_fingerprint(f"{source}, set aside", body),
+        defaults={"source": source, "body": body, "state": State.UNREADABLE, "problem": _problem(problem)},
+    )
+    # Once it is written: an erasure that is not committed yet looks for what was, after its own commit.
+    named = addresses_in(row.text)
+    known = Subscriber.objects.filter(email__in=named).values_list("email", flat=True)
+    if Suppression.covers(named - set(known)):
+        row.delete()
+
+
+def _fingerprint(source, identity):
+    return hashlib.sha256(source.encode() + b" " + identity).hexdigest()
+
+
+def _problem(problem):
+    if isinstance(problem, Exception):
+        problem = f"{type(problem).__name__}: {problem}"
+    return problem.replace("\0", "").encode("utf-8", "replace").decode()[:200]
+
+
+def process(limit=20):
+    """Take reports that wait apart. Returns how many were in hand."""
+    batch = claim(IncomingReport.objects.filter(state=State.WAITING), limit, LEASE_SECONDS)
+    for row in batch:
+        try:
+            if row.attempts > MOST_ATTEMPTS:
+                raise RuntimeError("reading it ends the worker")
+            _take_apart(row)
+        except (OperationalError, InterfaceError):  # the database is away: it is tried again
+            raise
+        except Exception as error:  # what is no text, no JSON, or no list of items
+            logger.warning("A report of %s cannot be read: %s", row.source, type(error).__name__)
+            _close(row, state=State.UNREADABLE, problem=_problem(error))
+        else:
+            _close(row, state=State.READ, body=b"", headers={})
+    return len(batch)
+
+
+def _close(row, **changes):
+    IncomingReport.objects.filter(pk=row.pk).update(lease_until=None, **changes)
+
+
+def _take_apart(row):
+    is_form = row.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json"
+    for item in _items(row.source, bytes(row.body), is_form):
+        try:
+            with transaction.atomic():
+                _keep_item(row, item)
+        except (OperationalError, InterfaceError):
+            raise
+        except AnymailConfigurationError as error:
+            logger.error("Webhook of %s: not a kind of message for this address (%s)", row.source, type(error).__name__)
+        except Exception as error:  # whatever a malformed item makes of Anymail's parsers
+            logger.warning("An item of a report of %s cannot be read: %s", row.source, type(error).__name__)
+            set_aside(row.source, item, error)
+
+
+def _keep_item(row, item):
+    """Keep the events of one item, read by Anymail's view."""
+    values = {HEADERS[name]: value for name, value in row.headers.items()}
+    environment = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(item)), "wsgi.input": BytesIO(item), **values}
+    provider = providers.named(row.source)
+    for event in provider.view().parse_events(WSGIRequest(environment)):
+        # Inbound mail and the like has no recipient of ours; only what became of sent mail is kept.
+        if hasattr(event, "recipient"):
+            provider.amend(event)
+            events.keep(row.source, event)
+
+
+def _items(provider, body, is_form):
+    """The items of a call, each as the body of a call of its own. What is no UTF-8 in it is replaced."""
+    text = body.decode("utf-8", "replace")
+    if is_form and provider == "mandrill":
+        sent = json.loads(parse_qs(text, strict_parsing=True)["mandrill_events"][0])
+        return [urlencode({"mandrill_events": json.dumps([item])}).encode() for item in sent]
+    if is_form and provider == "mailgun":
+        return [body]
+    data = json.loads(text)
+    if isinstance(data, list):
+        parts = [[item] for item in data]
+    elif isinstance(data, dict) and isinstance(data.get("events"), list):
+        parts = [{**data, "events": [item]} for item in data["events"]]
+    elif isinstance(data, dict) and isinstance(data.get("events_by_user"), list):
+        users = data["events_by_user"]
+        parts = [{**data, "events_by_user": [{**user, "events": [item]}]} for user in users for item in user["events"]]
+    else:
+        parts = [data]
+    return [json.dumps(part).encode() for part in parts]
+
+
+def _naming(pattern):
+    """The rows that still have a content and name an AddressPattern."""
+    rows = IncomingReport.objects.exclude(state=State.READ).order_by("pk").iterator(50)
+    return (row for row in rows if pattern.mentioned_in(row.text) or pattern.mentioned_in_mail(bytes(row.body)))
+
+
+def mentions(pattern):
+    """What is held that names an AddressPattern."""
+    return [
+        {"source": row.source, "received": row.received_at.isoformat(timespec="seconds")} for row in _naming(pattern)
+    ]
+
+
+def forget(pattern):
+    """Take an AddressPattern out of what waits, so that other people's items are still read; delete what cannot be read.
+    Returns the number of rows."""
+    number = 0
+    for row in list(_naming(pattern)):
+        if row.state == State.WAITING:
+            text = bytes(row.body).decode("utf-8", "surrogateescape")
+            IncomingReport.objects.filter(pk=row.pk, state=State.WAITING).update(
+                body=pattern.removed_from(text).encode("utf-8", "surrogateescape")
+            )
+        else:
+            row.delete()
+        number += 1
+    return number
+
+
+def held():
+    """The addresses that are named by what cannot be read."""
+    for row in IncomingReport.objects.filter(state=State.UNREADABLE).iterator(50):
+        yield from addresses_in(row.text)

@@ -1,0 +1,72 @@
+"""Where a provider reports what became of mails: Anymail checks the call, incoming.keep() keeps it as it came, a task reads it."""
+
+import logging
+
+from anymail.exceptions import AnymailWebhookValidationFailure
+from core.leases import wake
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from newsletter.delivery import providers
+from newsletter.feedback import incoming
+from newsletter.models import IncomingReport
+from newsletter.tasks import process_incoming_reports
+
+logger = logging.getLogger(__name__)
+
+
+@csrf_exempt
+@require_http_methods(["POST", "HEAD"])
+def webhook(request, provider):
+    """Keep what a call of the chosen provider says, and answer at once; a task does the rest.
+
+    404 for other providers, and while nothing protects the address; 400 for calls that are forged or make no sense.
+    """
+    chosen = providers.current()
+    if provider != chosen.name or not chosen.webhook or not chosen.is_protected:
+        raise Http404
+    if settings.HTTPS and not request.is_secure():
+        return HttpResponseForbidden("https only\n", content_type="text/plain; charset=utf-8")
+    try:
+        view = chosen.view()
+    except Exception as error:  # whatever a key makes of it that is none; the check below says so at the start
+        logger.error("Webhook of %s: its key does not do (%s)", provider, type(error).__name__)
+        raise Http404 from None
+    if request.method == "HEAD":  # some providers look first whether anyone is there
+        return HttpResponse()
+    if settings.WEBHOOK_SECRET and "Authorization" not in request.headers:
+        # Amazon's SNS, for one, sends the secret only after having been asked for it.
+        return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="webhook"'})
+    try:
+        body = request.body  # before anybody reads it as a form
+        view.run_validators(request)
+        identity = chosen.identity(request)
+    except RequestDataTooBig:
+        return HttpResponse("too large\n", content_type="text/plain; charset=utf-8", status=413)
+    except AnymailWebhookValidationFailure:
+        logger.warning("Webhook of %s: not proven", provider)
+        return HttpResponseBadRequest("not proven\n", content_type="text/plain; charset=utf-8")
+    except Exception as error:  # whatever a malformed call makes of Anymail's checks
+        logger.warning("Webhook of %s: malformed call (%s)", provider, type(error).__name__)
+        return HttpResponseBadRequest("malformed\n", content_type="text/plain; charset=utf-8")
+    if incoming.keep(provider, body, request.headers, identity):
+        wake(process_incoming_reports, IncomingReport.objects.filter(state=IncomingReport.State.WAITING))
+    return HttpResponse()
+
+
+@checks.register()
+def check_webhook(**kwargs):
+    """Whether the chosen provider's webhook can work with the settings as they are."""
+    chosen = providers.current()
+    if not chosen.webhook or not chosen.is_protected:
+        return []
+    try:
+        chosen.view()
+    except Exception as error:
+        words = f"Setting {chosen.signature or 'WEBHOOK_SECRET'}: messages of {chosen.name} cannot be checked with it ({type(error).__name__})."
+        return [checks.Error(words, hint="See docs/operators.md.", id="newsletter.E001")]
+    return []

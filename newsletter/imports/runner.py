@@ -1,0 +1,742 @@
+"""Importing lists of subscribers: in batches, each one transaction together with the progress, so that nothing is taken
+twice or lost when a worker dies. The dry run goes the same way and writes nothing."""
+
+import csv
+import ipaddress
+import itertools
+import logging
+import os
+import re
+import sqlite3
+import tempfile
+import time
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from core.countries import COUNTRIES
+from core.leases import claim
+from core.models import Topic
+from core.redaction import BLANK, addresses_in
+from core.search import fold
+from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.db import IntegrityError, transaction
+from django.db.models import F, TextChoices
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+
+from newsletter.imports import exporters, readers
+from newsletter.imports.cells import EITHER, language, moment, order_in
+from newsletter.imports.exporters import Meaning
+from newsletter.imports.mapping import Column, key_of, mapping_of
+from newsletter.models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
+from newsletter.models.imports import IMPORTS, name_for_upload, private_storage
+from newsletter.subscribers import email_addresses, subscriptions
+
+logger = logging.getLogger(__name__)
+BATCH = 2000  # lines in one transaction
+LEASE_SECONDS = 120
+ORPHAN_AGE = timedelta(days=1)  # younger files may belong to an upload that is not committed yet
+RACES = 25  # how often a batch is judged anew because somebody joined meanwhile, each time after a longer pause
+State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+
+
+class Outcome(TextChoices):
+    """What becomes of a line."""
+
+    NEW = "new", _("imported as active")
+    LEFT = "left", _("kept as having left")
+    BOUNCED = "bounced", _("kept as an address that does not work")
+    KNOWN = "known", _("already on the list, unchanged")
+    ENDED = "ended", _("had left, bounced or complained here before: not revived")
+    SUPPRESSED = "suppressed", _("asked never to be mailed again: not taken")
+    UNCONFIRMED = "unsure", _("never confirmed: not taken")
+    UNDECIDED = "undecided", _("not taken: you have to say what its state means")
+    BAD = "bad", _("not taken: something is wrong with the line")
+
+
+STATES = {Outcome.NEW: State.ACTIVE, Outcome.LEFT: State.UNSUBSCRIBED, Outcome.BOUNCED: State.BOUNCED}
+ENDS = {Outcome.LEFT: Kind.LEFT, Outcome.BOUNCED: Kind.BOUNCED}
+ENDED_STATES = {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}
+INVISIBLE = re.compile(
+    "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe0f]"
+)  # what joins emoji, turns letters round, or shows nothing
+ENDS_IN_TAGS = {Meaning.LEFT, Meaning.BOUNCED, Meaning.UNCONFIRMED}
+TORN = _(
+    "This line goes over several lines of the file, and a later one names an address: perhaps a quotation mark is missing."
+)
+SLIPPED = _("This line has more or fewer cells than the headings, so its state cannot be told.")
+FILE = "file"  # stands for a status column: what the whole file says about its people
+# The strongest first: what is not understood stops the line, whatever the other columns say.
+BY_MEANING = [
+    (None, Outcome.UNDECIDED),
+    (Meaning.LEFT, Outcome.LEFT),
+    (Meaning.BOUNCED, Outcome.BOUNCED),
+    (Meaning.UNCONFIRMED, Outcome.UNCONFIRMED),
+    (Meaning.ACTIVE, Outcome.NEW),
+]
+
+
+@dataclass
+class Line:
+    """A line of the file, understood."""
+
+    number: int
+    cells: list
+    outcome: Outcome = None
+    is_end: bool = False  # the file says that somebody left or bounced who is on the list
+    reason: str = ""
+    email: str = ""
+    name: str = ""
+    language: str = ""
+    country: str = ""
+    topics: tuple = ()
+    asked_at: datetime = None
+    confirmed_at: datetime = None
+    origin: str = ""
+
+
+class Reader:
+    """Understands the lines of one import."""
+
+    def __init__(self, job):
+        self.job = job
+        self.mapping = job.mapping
+        self.topics = {}
+        for topic in Topic.objects.select_related("locale"):
+            source = topic.get_translation_or_none(_default_locale()) or topic
+            for word in (topic.name, topic.slug):
+                self.topics[fold(word)] = source.pk
+        self.countries = {}
+        for code in ("es", "en", "pt-br"):
+            with override(code):
+                self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
+        self.counts = {column: dict(values) for column, values in job.values.items()}
+        self.dates = Counter()
+        self.states = [(column, key_of(job.headings[column])) for column in self.mapping.get("status", [])]
+        self.file_meaning = job.file_meaning(self.mapping)
+        self.last_state = max((column for column, _key in self.states), default=-1)
+
+    def read(self, number, cells):
+        """The Line that `cells` say; its outcome is BAD, with a reason, if they make no sense."""
+        line = Line(number, cells)
+        try:
+            self._check_shape(cells)
+            line.email = email_addresses.normalise(self._cell(cells, "email"))
+            email_addresses.check_welcome(line.email)
+            dates = [self._moment(self._cell(cells, what)) for what in ("asked_at", "confirmed_at")]
+        except ValidationError as error:
+            line.outcome, line.reason = Outcome.BAD, str(error.messages[0])
+            return line
+        line.name = self._name(cells)
+        line.language = language(self._cell(cells, "language")) or self.job.language
+        line.country = self._country(self._cell(cells, "country"))
+        line.topics = tuple({self.topics[key] for tag in self._tags(cells) if (key := fold(tag)) in self.topics})
+        line.asked_at, line.confirmed_at = dates
+        line.origin = _network(self._cell(cells, "ip"))
+        line.outcome = self._outcome(cells)
+        return line
+
+    def _check_shape(self, cells):
+        """Refuse a line of a text file whose cells may have slipped into other columns: its state may be another one's."""
+        if isinstance(cells, readers.Torn):
+            raise ValidationError(TORN)
+        if (
+            self.job.encoding
+            and self.states
+            and (len(cells) <= self.last_state or any(cells[len(self.job.headings) :]))
+        ):
+            raise ValidationError(SLIPPED)
+
+    def _cell(self, cells, what):
+        column = self.mapping.get(what)
+        return cells[column].strip() if column is not None and column < len(cells) else ""
+
+    def _name(self, cells):
+        """The name; the surname stands in a column of its own in many lists, beside a column called “name”. Nobody is lost for a
+        name that is refused."""
+        first = self._cell(cells, "first_name") or self._cell(cells, "name")
+        last = self._cell(cells, "last_name")
+        name = " ".join([first] if fold(last) in fold(first) else [first, last])
+        try:
+            return email_addresses.clean_name(INVISIBLE.sub("", " ".join(name.split())))
+        except ValidationError:
+            return ""
+
+    def _moment(self, text):
+        """A date of the file, or None: there is none, or nobody knows yet whether its day or its month comes first."""
+        told = order_in(text)
+        if told:
+            self.dates[told] += 1
+        if told == EITHER and not self.job.order:
+            return None
+        try:
+            return moment(text, self.job.order)
+        except ValueError:
+            raise ValidationError(_("This date makes no sense: %(date)s") % {"date": text[:40]}) from None
+
+    def _country(self, text):
+        return text.upper() if re.fullmatch(r"[A-Za-z]{2}", text) else self.countries.get(fold(text), "")
+
+    def _tags(self, cells):
+        text = self._cell(cells, "topics")
+        return [word.strip() for word in re.split(r"[,;|]", text.replace('"', ""))] if text else []
+
+    def _outcome(self, cells):
+        meanings = {self._meaning(FILE, self.file_meaning, exporters.EMPTY)}
+        for column, key in self.states:
+            value = exporters.value_of(cells[column] if column < len(cells) else "")
+            meanings.add(self._meaning(str(column), exporters.meaning_of(key, value), value))
+        meanings |= {exporters.word_of(exporters.value_of(tag)) for tag in self._tags(cells)} & ENDS_IN_TAGS
+        return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
+
+    def _meaning(self, column, proposed, value):
+        """What a value means: what the editor said, else what is known. Counts it."""
+        value = exporters.count(self.counts.setdefault(column, {}), value)
+        if value == exporters.OTHERS:
+            proposed = None
+        said = self.job.meanings.get(column, {})
+        if value in said:  # empty where the editor took back what was proposed
+            return Meaning(said[value]) if said[value] else None
+        return proposed
+
+
+def _default_locale():
+    from newsletter.models import default_locale
+
+    return default_locale()
+
+
+def _network(text):
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
+class Seen:
+    """The addresses of a dry run so far and their states, on disk, so that a long list takes no memory."""
+
+    def __init__(self):
+        self.database = sqlite3.connect("")  # a temporary file that vanishes by itself
+        self.database.execute("CREATE TABLE seen (email TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
+
+    def states(self, emails):
+        """{address: state} of those of `emails` that were added before."""
+        marks = ",".join("?" * len(emails))
+        return dict(self.database.execute(f"SELECT email, state FROM seen WHERE email IN ({marks})", emails))  # noqa: S608
+
+    def add(self, states):
+        """Add {address: state}."""
+        self.database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", states.items())
+
+
+def judge(lines, seen=None):
+    """Decide the outcome of each of some Lines that make sense, by what the database (and a dry run so far) knows."""
+    fair = [line for line in lines if line.outcome != Outcome.BAD]
+    emails = list({line.email for line in fair})
+    reasons = Suppression.reasons(emails)
+    states = dict(Subscriber.objects.filter(email__in=emails).values_list("email", "state"))
+    confirmed = _confirmed_here(emails, fair)
+    if seen:
+        states |= seen.states(emails)
+    for line in fair:
+        state, reason = states.get(line.email), reasons.get(line.email)
+        if reason and reason != Suppression.Reason.ENDED:
+            line.outcome = Outcome.SUPPRESSED
+        elif line.outcome not in STATES:
+            continue
+        elif state in ENDED_STATES or (reason and not state):
+            line.outcome = Outcome.ENDED
+        elif state and (line.outcome == Outcome.NEW or line.email in confirmed):
+            line.outcome = Outcome.KNOWN
+        else:
+            line.is_end = bool(state)
+            states[line.email] = STATES[line.outcome]
+    if seen:
+        seen.add(states)
+
+
+def _confirmed_here(emails, lines):
+    """Those of `emails` who confirmed on this site, which outweighs what another program's file says of them."""
+    if all(line.outcome == Outcome.NEW for line in lines):
+        return set()
+    confirmed = ConsentEvent.objects.filter(kind=Kind.CONFIRMED, subscriber__email__in=emails)
+    return set(confirmed.values_list("subscriber__email", flat=True))
+
+
+class Overtaken(Exception):
+    """Somebody changed meanwhile what the outcome of a line was judged by."""
+
+
+def _write(job, lines):
+    """Write the subscribers, their proofs of consent and their topics: three statements, however many lines. Raises Overtaken.
+
+    By address, so that two imports at once never wait for each other.
+    """
+    now = timezone.now()
+    taken = sorted((line for line in lines if line.outcome in STATES), key=lambda line: line.email)
+    fair = [line for line in taken if not line.is_end]
+    people = Subscriber.objects.bulk_create(
+        Subscriber(
+            email=line.email,
+            name=line.name,
+            language=line.language,
+            country=line.country,
+            source=Subscriber.Source.IMPORT,
+            state=STATES[line.outcome],
+            is_disposable=email_addresses.is_disposable(line.email),
+            created_at=line.asked_at or line.confirmed_at or now,
+            confirmed_at=line.confirmed_at or line.asked_at or now if line.outcome == Outcome.NEW else None,
+            ended_at=None if line.outcome == Outcome.NEW else now,
+        )
+        for line in fair
+    )
+    ConsentEvent.objects.bulk_create(
+        ConsentEvent(
+            subscriber=person,
+            kind=Kind.IMPORTED,
+            way=Way.IMPORT,
+            at=now,
+            language=line.language,
+            wording=job.provenance,
+            origin=line.origin,
+            detail=_place(job, line)[:250],
+        )
+        for person, line in zip(people, fair, strict=True)
+    )
+    link = Subscriber.topics.through
+    link.objects.bulk_create(
+        link(subscriber=person, topic_id=topic)
+        for person, line in zip(people, fair, strict=True)
+        for topic in line.topics
+    )
+    for line in taken:
+        if line.is_end:
+            _end(job, line)
+
+
+def _end(job, line):
+    """End the subscription of somebody on the list of whom the file says that they left or bounced. Raises Overtaken."""
+    subscriber = Subscriber.objects.filter(email=line.email).first()
+    if subscriber is None:
+        raise Overtaken
+    subscriptions.end(subscriber, ENDS[line.outcome], Way.IMPORT, line.origin, detail=_place(job, line))
+
+
+def _place(job, line):
+    return f"{job.file_name}, {line.number}"
+
+
+class Lost(Exception):
+    """The import was cancelled, or another worker has taken it up."""
+
+
+def look(job):
+    """Find out what a claimed import's file holds. Raises Lost, or ValidationError in the editor's language."""
+    with override(job.editor_language), open_file(job) as file:
+        try:
+            table = readers.inspect(file)
+        except ValidationError as error:
+            raise ValidationError([str(message) for message in error.messages]) from error
+        found = _read_columns(job, file, table)
+        job.headings, job.origin = table.headings, table.program
+        job.mapping = mapping_of(table.headings, found, table.program)
+        job.file_name = " – ".join([job.file_name, *table.titles])[:200]
+        others = _("The workbook has other sheets, which are not imported: %(names)s.")
+        problem = others % {"names": ", ".join(table.other_sheets)} if table.other_sheets else ""
+        values = {str(column): found[column].counts for column in job.mapping.get("status", [])}
+        _hold(
+            job,
+            state=SubscriberImport.State.UPLOADED,
+            lease_until=None,
+            file_name=job.file_name,
+            headings=table.headings,
+            sample=table.sample,
+            first_line=table.first_line,
+            encoding=table.encoding,
+            delimiter=table.delimiter,
+            origin=table.program,
+            mapping=job.mapping,
+            values={FILE: {exporters.EMPTY: job.lines}} | values,
+            problem=problem,
+            lines=0,
+            done_bytes=0,
+        )
+
+
+def _read_columns(job, file, table):
+    """What the columns of the whole file hold: a state may show only in its last line. Raises Lost."""
+    found, job.lines = [Column() for _heading in table.headings], 0
+    with readers.rows(file, table.encoding, table.delimiter) as lines:
+        people = itertools.islice(lines, table.first_line, None)
+        while batch := list(itertools.islice(people, BATCH)):
+            for cells in filter(any, batch):
+                job.lines += 1
+                for column, cell in zip(found, cells, strict=False):
+                    column.add(cell)
+            lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+            _hold(job, lines=job.lines, done_bytes=file.tell(), lease_until=lease_until)
+    return found
+
+
+def work(job, seconds):
+    """Work on a claimed import for about `seconds`; return whether anything is left to do. Raises Lost.
+
+    `job.lines` lines were done before; a batch's subscribers and the progress are committed together. A dry run is done in
+    one go, and begins anew when its worker died.
+    """
+    is_trial = job.state == SubscriberImport.State.CHECKING
+    if is_trial:
+        _rewind(job)
+    until = time.monotonic() + seconds
+    seen = Seen() if is_trial else None
+    with override(job.editor_language), open_file(job) as file:
+        reader = Reader(job)
+        with readers.rows(file, job.encoding, job.delimiter) as cells:
+            numbered = itertools.islice(
+                enumerate(cells, 1), job.first_line + job.lines, None
+            )  # counted as a spreadsheet does
+            while batch := list(itertools.islice(numbered, BATCH)):
+                lines = [reader.read(number, row) for number, row in batch if any(row)]
+                job.values = reader.counts
+                job.dates = job.dates if job.state == SubscriberImport.State.IMPORTING else reader.dates
+                _commit(job, lines, len(batch), file.tell(), seen)
+                if not is_trial and time.monotonic() > until:
+                    return True
+    return False
+
+
+def open_file(job):
+    """The file of an import, open for reading. Raises Lost if the import has ended.
+
+    An erasure may put another file in its place between two lines of this function, so it looks again.
+    """
+    for attempt in range(RACES):
+        job.refresh_from_db(fields=["file", "encoding", "delimiter", "headings"])
+        if not job.file:
+            raise Lost
+        try:
+            return job.file.open("rb")
+        except FileNotFoundError:
+            if attempt == RACES - 1:
+                raise
+
+
+def _rewind(job):
+    job.bad_lines.all().delete()
+    job.lines, job.done_bytes, job.counts, job.values, job.dates = 0, 0, {}, {}, {}
+
+
+def _commit(job, lines, number, position, seen):
+    """Judge a batch, write it unless it is a trial, and record the progress: all or nothing."""
+    outcomes = [line.outcome for line in lines]
+    for attempt in range(RACES):
+        for line, outcome in zip(lines, outcomes, strict=True):
+            line.outcome, line.is_end = outcome, False
+        try:
+            with transaction.atomic():
+                judge(lines, seen)
+                if job.state == SubscriberImport.State.IMPORTING:
+                    _write(job, lines)
+                _keep_bad(job, lines)
+                _recheck(lines)
+                _advance(job, lines, number, position)
+            if seen:
+                seen.database.commit()
+            return
+        except (IntegrityError, Overtaken):
+            # Somebody joined, or was erased, with one of these addresses just now: judged again, that is known.
+            if seen:
+                seen.database.rollback()
+            if attempt == RACES - 1:
+                raise
+            time.sleep(attempt / 100)
+
+
+def _recheck(lines):
+    """Raise Overtaken if an address was suppressed, as by an erasure, since it was judged; none is until this commits."""
+    judged = [line.email for line in lines if line.email and line.outcome != Outcome.SUPPRESSED]
+    if Suppression.covers_until_commit(judged):
+        raise Overtaken
+
+
+def _keep_bad(job, lines):
+    """Keep the lines that are not taken, with the reason; of those who asked not to be mailed, only that there was one."""
+    ImportLine.objects.bulk_create(
+        ImportLine(
+            job=job,
+            number=line.number,
+            outcome=line.outcome,
+            reason=(line.reason or str(line.outcome.label))[:250],
+            cells=[] if line.outcome == Outcome.SUPPRESSED else line.cells,
+        )
+        for line in lines
+        if line.outcome not in STATES
+    )
+
+
+def _advance(job, lines, number, position):
+    """Record the progress. `attempts` is the fence: it grows with each claim."""
+    job.counts = dict(Counter(job.counts) + Counter(str(line.outcome) for line in lines))
+    job.lines += number
+    job.done_bytes = position
+    _hold(
+        job,
+        lines=job.lines,
+        done_bytes=job.done_bytes,
+        counts=job.counts,
+        values=job.values,
+        dates=job.dates,
+        lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
+    )
+
+
+def _hold(job, **fields):
+    """Write `fields` to a claimed import. Raises Lost if this worker does not hold it any more."""
+    if not SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state).update(**fields):
+        raise Lost
+
+
+def begin(job, state, mapping=None, meanings=None, date_order="", seen=None):
+    """Start the dry run (CHECKING), of other columns if `mapping` says so, or the import (IMPORTING), from the first line.
+
+    `seen` is the number of the dry run that the editor looked at: of another one nothing is imported, nor of one that left
+    something to decide. Returns whether its state allowed that.
+    """
+    sources = {
+        SubscriberImport.State.CHECKING: [SubscriberImport.State.UPLOADED, SubscriberImport.State.CHECKED],
+        SubscriberImport.State.IMPORTING: [SubscriberImport.State.CHECKED],
+    }[state]
+    with transaction.atomic():
+        row = SubscriberImport.objects.select_for_update().get(pk=job.pk)
+        if row.state not in sources:
+            return False
+        if state == SubscriberImport.State.IMPORTING and (
+            Outcome.UNDECIDED in row.counts or row.is_order_unclear or (seen is not None and seen != row.attempts)
+        ):
+            return False
+        row.date_order = date_order or (row.order or "" if state == SubscriberImport.State.IMPORTING else "")
+        _rewind(row)
+        row.state, row.lease_until, row.problem = state, None, ""
+        row.mapping = row.mapping if mapping is None else mapping
+        row.meanings = row.meanings if meanings is None else meanings
+        row.save()
+    return True
+
+
+def cancel(job):
+    """Stop an import; what was imported stays. Returns whether its state allowed that."""
+    ended = [SubscriberImport.State.DONE, SubscriberImport.State.CANCELLED]
+    running = SubscriberImport.objects.filter(pk=job.pk).exclude(state__in=ended)
+    return _close(running, state=SubscriberImport.State.CANCELLED, finished_at=timezone.now())
+
+
+@transaction.atomic
+def _close(imports, **fields):
+    """Write `fields` to the one import of a queryset, if it is in it, and delete its file: it is kept no longer than the
+    import needs it. Returns whether it was there."""
+    job = imports.select_for_update(of=("self",)).first()
+    if job is None:
+        return False
+    SubscriberImport.objects.filter(pk=job.pk).update(file="", sample=[], **fields)
+    if job.file:
+        transaction.on_commit(partial(job.file.storage.delete, job.file.name))
+    return True
+
+
+def work_on_next(seconds):
+    """Claim an import that waits for work and work on it for a while. Returns whether there was one."""
+    waiting = SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)
+    for job in claim(waiting, 1, LEASE_SECONDS):
+        try:
+            if job.state == SubscriberImport.State.LOOKING:
+                look(job)
+                return True
+            is_left = work(job, seconds)
+        except Lost:
+            return True
+        except ValidationError as error:
+            _finish(job, SubscriberImport.State.FAILED, problem=" ".join(error.messages))
+            return True
+        except Exception as error:
+            logger.exception("Import %s stopped", job.pk)
+            _finish(job, SubscriberImport.State.FAILED, problem=f"{type(error).__name__}: {error}")
+            return True
+        if is_left:
+            SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts).update(lease_until=None)
+        else:
+            is_trial = job.state == SubscriberImport.State.CHECKING
+            _finish(job, SubscriberImport.State.CHECKED if is_trial else SubscriberImport.State.DONE)
+        return True
+    return False
+
+
+def _finish(job, state, problem=""):
+    """End what a worker did with an import, if it still holds it."""
+    held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
+    fields = {
+        "state": state,
+        "finished_at": timezone.now(),
+        "lease_until": None,
+        "problem": problem,
+        "done_bytes": F("total_bytes"),
+    }
+    if state == SubscriberImport.State.CHECKED:
+        held.update(**fields)
+    else:
+        _close(held, **fields)
+
+
+def forecast(job):
+    """Line by line what an import would do, as lines of CSV, in constant memory: (number, address, outcome, reason)."""
+    writer = csv.writer(Echo())
+    yield "\ufeff" + writer.writerow([_("Line"), _("E-mail"), _("Outcome"), _("Reason")])
+    reader, seen = Reader(job), Seen()
+    with open_file(job) as file, readers.rows(file, job.encoding, job.delimiter) as cells:
+        numbered = itertools.islice(enumerate(cells, 1), job.first_line, None)
+        while batch := list(itertools.islice(numbered, BATCH)):
+            lines = [reader.read(number, row) for number, row in batch if any(row)]
+            judge(lines, seen)
+            for line in lines:
+                yield writer.writerow([line.number, inert(line.email), line.outcome.label, line.reason or _slip(line)])
+
+
+def _slip(line):
+    meant = email_addresses.suggestion(line.email)
+    return _("perhaps %(address)s was meant") % {"address": meant} if meant else ""
+
+
+class Echo:
+    """What csv.writer writes to, to get each line back."""
+
+    def write(self, text):
+        return text
+
+
+def bad_lines(job):
+    """The lines that were not taken, with the reason, as lines of CSV with the file's own columns."""
+    writer = csv.writer(Echo())
+    yield "\ufeff" + writer.writerow([_("Line"), _("Reason"), *job.headings])
+    for line in job.bad_lines.iterator(2000):
+        yield writer.writerow([line.number, line.reason, *(inert(cell) for cell in line.cells)])
+
+
+def inert(text):
+    """A cell that no spreadsheet takes for a formula (OWASP: CSV injection), full-width and after control characters too."""
+    start = unicodedata.normalize("NFKC", str(text)[:8]).lstrip()
+    is_formula = start.startswith(("=", "+", "-", "@")) or str(text).startswith(("\t", "\r", "\n"))
+    return f"'{text}" if is_formula or unicodedata.category((start or " ")[0]) in {"Cc", "Cf"} else text
+
+
+# Forgetting
+
+
+def mentions(pattern):
+    """What imports hold of an AddressPattern: a list of {"import": name of the file, "lines": their cells}."""
+    found = []
+    for job in SubscriberImport.objects.order_by("pk"):
+        kept = [line.cells for line in _kept_lines(job, pattern)]
+        rows = [row for row in _rows_of_file(job) if _names(pattern, row)]
+        first = [job.headings] if _names(pattern, job.headings) and not job.file else []
+        if kept or rows or first:
+            found.append({"import": job.file_name, "lines": kept + first + rows})
+    return found
+
+
+def forget(pattern):
+    """Take an AddressPattern out of all imports: the lines that were kept, and the files of those that have not ended.
+
+    In a file its rows become empty ones, so that the other people in it keep their rows and the numbers of these. Call it
+    inside a transaction; returns the number of lines and files.
+    """
+    number = 0
+    for job in SubscriberImport.objects.select_for_update(of=("self",)).order_by("pk"):
+        for line in _kept_lines(job, pattern):
+            ImportLine.objects.filter(pk=line.pk).update(cells=[])
+            number += 1
+        # The beginning of a name says what the list is, so no more is taken out than the address.
+        name = pattern.removed_from_name(job.file_name)
+        SubscriberImport.objects.filter(pk=job.pk).exclude(file_name=name).update(file_name=name)
+        if _names(pattern, job.headings):  # a list without headings: its first line is taken for them
+            SubscriberImport.objects.filter(pk=job.pk).update(headings=[BLANK] * len(job.headings))
+            number += 1
+        kept = [row for row in job.sample if not _names(pattern, row)]
+        SubscriberImport.objects.filter(pk=job.pk).exclude(sample=kept).update(sample=kept)
+        if any(_names(pattern, row) for row in _rows_of_file(job)):
+            _rewrite(job, pattern)
+            number += 1
+    return number
+
+
+def _kept_lines(job, pattern):
+    lines = job.bad_lines.filter(cells__icontains=pattern.clue)
+    return [line for line in lines if any(map(pattern.mentioned_in, line.cells))]
+
+
+def _rows_of_file(job):
+    """The rows of an import's file, in constant memory; none without a file."""
+    if not job.file:
+        return
+    try:
+        file = job.file.storage.open(job.file.name)
+    except FileNotFoundError:
+        return
+    with file:
+        if not job.encoding and not readers.is_xlsx(file):  # no table that is known: its lines, as they are
+            file.seek(0)
+            yield from ([line.decode("utf-8", "replace")] for line in file)
+            return
+        with readers.rows(file, job.encoding, job.delimiter) as rows:
+            yield from rows
+
+
+def _names(pattern, row):
+    return pattern.clue in "\n".join(row).lower() and any(map(pattern.mentioned_in, row))
+
+
+def _rewrite(job, pattern):
+    """Put a CSV file in the place of an import's file, with empty rows for those that name the address.
+
+    A worker that reads the old one goes on with it; it finds the address suppressed.
+    """
+    with tempfile.NamedTemporaryFile("w+", encoding="utf-8", newline="", suffix=".csv") as file:
+        writer = csv.writer(file)
+        for number, row in enumerate(_rows_of_file(job)):
+            if _names(pattern, row):
+                row = ["" if number else BLANK] * len(row)
+            writer.writerow(row)
+        file.flush()
+        size = os.path.getsize(file.name)
+        with open(file.name, "rb") as written:
+            name = job.file.storage.save(name_for_upload(job, file.name), File(written))
+    SubscriberImport.objects.filter(pk=job.pk).update(
+        file=name, encoding="utf-8", delimiter=",", total_bytes=size, done_bytes=0
+    )
+    transaction.on_commit(partial(job.file.storage.delete, job.file.name))
+
+
+def delete_orphans():
+    """Delete files of no import: what an upload, or a change of a file, left behind that failed half-way. Returns their number."""
+    storage, number = private_storage(), 0
+    known = set(SubscriberImport.objects.exclude(file="").values_list("file", flat=True))
+    _folders, names = storage.listdir(IMPORTS) if storage.exists(IMPORTS) else ([], [])
+    for name in (f"{IMPORTS}/{name}" for name in names):
+        if name not in known and timezone.now() - storage.get_modified_time(name) > ORPHAN_AGE:
+            storage.delete(name)
+            number += 1
+    return number
+
+
+def held():
+    """The addresses in all imports, in lower case."""
+    for cells in ImportLine.objects.filter(cells__icontains="@").values_list("cells", flat=True).iterator():
+        yield from addresses_in(" ".join(cells))
+    for job in SubscriberImport.objects.exclude(file=""):
+        for row in _rows_of_file(job):
+            yield from addresses_in(" ".join(row))

@@ -1,0 +1,82 @@
+"""How the list grows: from the consent events, which know when everyone came and went."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncMonth
+from django.utils import timezone
+
+from newsletter.models import ConsentEvent, Subscriber, SubscriberTally
+from newsletter.subscribers.audiences import size_by_language
+
+Kind = ConsentEvent.Kind
+ENDED = [Kind.LEFT, Kind.BOUNCED, Kind.COMPLAINED]
+MONTHS = 12
+
+
+@dataclass
+class Month:
+    """What happened in a month: gained and lost in all, and active subscribers by language at its end."""
+
+    first: date
+    gained: int
+    lost: int
+    active: dict
+
+    @property
+    def total(self):
+        """All active subscribers at the end of the month."""
+        return sum(self.active.values())
+
+
+def months(number=MONTHS):
+    """The last `number` months, oldest first; today's figures are the count of today, the others are counted back from it."""
+    gained, lost = _by_month([Kind.CONFIRMED], number), _by_month(ENDED, number)
+    for (month, language), count in _imported_by_month(number).items():
+        gained[month, language] += count
+    active = dict.fromkeys(dict(settings.LANGUAGES), 0)
+    active |= size_by_language()
+    found = []
+    for first in _firsts(number):
+        came = {language: gained[first, language] for language in active}
+        went = {language: lost[first, language] for language in active}
+        found.append(Month(first, sum(came.values()), sum(went.values()), dict(active)))
+        active = {language: max(0, active[language] - came[language] + went[language]) for language in active}
+    return found[::-1]
+
+
+def _firsts(number):
+    """The first days of the last months, newest first."""
+    day = timezone.localdate().replace(day=1)
+    for _month in range(number):
+        yield day
+        day = day.replace(year=day.year - (day.month == 1), month=(day.month - 2) % 12 + 1)
+
+
+def _counted(events, number):
+    since = list(_firsts(number))[-1]
+    rows = events.filter(at__date__gte=since).annotate(month=TruncMonth("at")).values_list("month", "language")
+    found = defaultdict(int)
+    for month, language, count in rows.annotate(n=Count("pk")).order_by():
+        found[timezone.localtime(month).date(), language] += count
+    return found
+
+
+def _by_month(kinds, number):
+    return _counted(ConsentEvent.objects.filter(kind__in=kinds), number)
+
+
+def _imported_by_month(number):
+    """Imported as active: those who were imported as having left never counted."""
+    events = ConsentEvent.objects.filter(kind=Kind.IMPORTED, subscriber__confirmed_at__isnull=False)
+    return _counted(events, number)
+
+
+def sources():
+    """(source, number of active subscribers), the largest first."""
+    rows = SubscriberTally.objects.filter(state=Subscriber.State.ACTIVE).values_list("source").annotate(n=Sum("number"))
+    labels = dict(Subscriber.Source.choices)
+    return [(labels.get(source, source), number) for source, number in rows.order_by("-n") if number]

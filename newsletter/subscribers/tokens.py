@@ -1,0 +1,97 @@
+"""Links in mails: signed tokens that need no session and bear being written in upper case.
+
+A token is base32 of: purpose (1 byte), subscriber (16 bytes), confirmation round (2), time in seconds (4), digest of the value
+that the link is about (8), signature (16). The signature is HMAC-SHA256 under SECRET_KEY; keys in SECRET_KEY_FALLBACKS are
+accepted too, so that links work for years.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import struct
+import time
+import uuid
+from dataclasses import dataclass
+
+from core import keyed
+from django.conf import settings
+
+CONFIRM, MANAGE, ADDRESS = b"c", b"m", b"a"
+LAYOUT = struct.Struct(">1s16sHI8s")
+DIGEST_BYTES, SIGNATURE_BYTES = 8, 16
+
+
+class BadToken(Exception):
+    """The token was altered, cut short, or made for something else."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a token says: whose it is, of which confirmation round, when it was made (seconds since 1970), and about what."""
+
+    subscriber: uuid.UUID
+    round: int
+    made_at: int
+    digest: bytes
+
+    def is_about(self, value):
+        """Whether the token was made for this value."""
+        return self.digest in _digests(value)
+
+
+def _digests(value):
+    """The digests of a value: under the current key first, then under each older one."""
+    return [bytes.fromhex(digest)[:DIGEST_BYTES] for digest in keyed.hashes("link", value)]
+
+
+def _signature(payload, key):
+    return hmac.new(f"newsletter.subscribers.tokens:{key}".encode(), payload, hashlib.sha256).digest()[:SIGNATURE_BYTES]
+
+
+def make(purpose, subscriber, value=None):
+    """A token of `purpose` (CONFIRM, ADDRESS or MANAGE) for a Subscriber.
+
+    `value` is what the link confirms; without one, the address that the mail goes to. Tokens to manage carry no time: as long as
+    the address stays, the token stays the same.
+    """
+    is_lasting = purpose == MANAGE
+    made_at, turn = (0, 0) if is_lasting else (int(time.time()), subscriber.confirmation_round)
+    digest = _digests(subscriber.email if value is None else value)[0]
+    payload = LAYOUT.pack(purpose, subscriber.uuid.bytes, turn, made_at, digest)
+    return base64.b32encode(payload + _signature(payload, settings.SECRET_KEY)).decode().rstrip("=").lower()
+
+
+def read(purpose, token):
+    """The Token that `make` wrote. Raises BadToken."""
+    try:
+        raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
+    except (binascii.Error, ValueError) as error:
+        raise BadToken from error
+    payload, signature = raw[: LAYOUT.size], raw[LAYOUT.size :]
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if not any(hmac.compare_digest(signature, _signature(payload, key)) for key in keys):
+        raise BadToken
+    found, subscriber, turn, made_at, digest = LAYOUT.unpack(payload)
+    if found != purpose:
+        raise BadToken
+    return Token(uuid.UUID(bytes=subscriber), turn, made_at, digest)
+
+
+def make_tracking(delivery_number):
+    """A short token of a delivery, for counting clicks: base32 of its number (6 bytes) and 9 bytes of signature."""
+    payload = delivery_number.to_bytes(6, "big")
+    return base64.b32encode(payload + _signature(b"t" + payload, settings.SECRET_KEY)[:9]).decode().lower()
+
+
+def read_tracking(token):
+    """The number of the delivery that `make_tracking` wrote. Raises BadToken."""
+    try:
+        raw = base64.b32decode(token.upper())
+    except (binascii.Error, ValueError) as error:
+        raise BadToken from error
+    payload, signature = raw[:6], raw[6:]
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    if len(raw) != 15 or not any(hmac.compare_digest(signature, _signature(b"t" + payload, key)[:9]) for key in keys):
+        raise BadToken
+    return int.from_bytes(payload, "big")
