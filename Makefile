@@ -40,7 +40,7 @@ test-stack: env-dev  ## the site as it stands on a server: nginx, PostgreSQL, Re
 
 chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (about ten minutes)
 	@DURABLE=1 bin/with-services.sh $(VENV)/python -m pytest -m chaos -n 0 -s tests/chaos
-	@FAULTS_STEP=1 $(VENV)/python -m pytest -n 2 tests/newsletter/test_faults.py
+	@FAULTS_STEP=1 $(VENV)/python -m pytest -n 2 tests/newsletter/delivery/test_faults.py
 
 bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in the same run (docs/performance.md)
 	@{ command -v wrk && command -v smtp-sink && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk postfix nginx libnginx-mod-http-cache-purge >/dev/null; }

@@ -19,8 +19,8 @@ from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "site")]
+from tests.fakes import ProviderAPI  # noqa: E402
 from tests.stack import Stack  # noqa: E402
-from tests.standins import ProviderAPI  # noqa: E402
 
 SECONDS = int(os.environ.get("LOAD_SECONDS", "300"))
 IDLE_SECONDS, WRK_SECONDS, ROUNDS = 30, 4, 5

@@ -11,7 +11,7 @@ from django.utils import translation
 from wagtail.models import Locale
 
 from newsletter.models import IssuePage, Subscriber
-from tests import prepared
+from tests import template_database
 
 
 def pytest_configure(config):
@@ -24,7 +24,7 @@ def django_db_keepdb(django_db_keepdb, django_db_modify_db_settings):
     database = settings.DATABASES["default"]
     if not database["ENGINE"].endswith("sqlite3"):
         return django_db_keepdb
-    prepared.copy_to(database["TEST"]["NAME"], settings.MEDIA_ROOT)
+    template_database.copy_to(database["TEST"]["NAME"], settings.MEDIA_ROOT)
     return True
 
 
@@ -34,7 +34,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if not IssuePage.objects.exists():
             call_command("load_starter_content", verbosity=0)
-            prepared.resize()
+            template_database.resize()
 
 
 @pytest.fixture(autouse=True)

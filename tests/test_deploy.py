@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_logs import ADDRESS, fill, routes_with_text, secrets  # noqa: F401
+from tests.operations.test_logs import ADDRESS, fill, routes_with_text, secrets  # noqa: F401
 from tests.services import answers
 from tests.stack import PURGE_MODULE, UNTRUSTED, free_port, nginx_config
 from tests.workers import wait_until

@@ -12,7 +12,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 
 import pytest
 
-from tests.core.test_logs import ADDRESS, Secrets, fill, routes_with_text
+from tests.operations.test_logs import ADDRESS, Secrets, fill, routes_with_text
 from tests.services import answers, postgres, redis_starts, redis_stops
 from tests.spellings import spellings
 from tests.stack import UNTRUSTED, Stack

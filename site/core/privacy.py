@@ -1,7 +1,7 @@
 """Personal data across the apps: the registry of where it may be, its export, and its erasure (GDPR art. 15, 17, 20; LGPD art. 18).
 
 Each app registers a Place for what it keeps, and declares which other columns hold none: a column that is neither fails
-tests/core/test_registry.py. Export, erasure, the replay after a restore and the table in docs/security.md go through the registry.
+tests/privacy/test_registry.py. Export, erasure, the replay after a restore and the table in docs/security.md go through the registry.
 """
 
 import logging

@@ -13,9 +13,9 @@ from django.db import OperationalError, connection
 
 from newsletter.campaigns import lifecycle
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
-from tests.committed import _django_db_helper  # noqa: F401
+from tests.fakes import ProviderAPI, SMTPServer
 from tests.services import postgres, redis_starts, redis_stops
-from tests.standins import ProviderAPI, SMTPServer
+from tests.transactional import _django_db_helper  # noqa: F401
 from tests.workers import Workers, by_smtp, environment, wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db]

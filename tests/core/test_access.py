@@ -26,7 +26,7 @@ from wagtail_localize.models import Translation
 
 from home.models import ContactMessage
 from newsletter.models import Campaign, IncomingReport, ProviderEvent, Segment, SubscriberImport
-from tests.people import person
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 in_full = pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="2,500 requests: make test-services")

@@ -13,7 +13,7 @@ from home.models import ContactPage, ContentPage, HomePage
 from news.models import ArticlePage, NewsIndexPage
 from newsletter.editions import rendering
 from newsletter.models import IssuePage, NewsletterPage
-from tests.newsletter.golden_edition import golden_edition
+from tests.newsletter.editions.snapshot_edition import golden_edition
 
 pytestmark = pytest.mark.django_db
 TITLE, SUMMARY = "Zarigüeyas confidenciales", "Murciélagos reservados"

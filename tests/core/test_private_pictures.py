@@ -15,8 +15,8 @@ from PIL import Image
 from wagtail.models import Collection, CollectionViewRestriction
 
 from newsletter.editions import checks
-from tests.core.test_frontend_cache import purged  # noqa: F401 - a fixture
-from tests.people import person
+from tests.caching.test_cdn import purged  # noqa: F401 - a fixture
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 FILE_FIELDS = [

@@ -20,8 +20,8 @@ from PIL import Image
 from wagtail.models import Revision, get_page_models
 
 from newsletter.editions import rendering
-from tests.core.test_desk import form_of
-from tests.people import person
+from tests.editorial.test_workflow import form_of
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 PAGES = [model for model in get_page_models() if issubclass(model, BasePage)]

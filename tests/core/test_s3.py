@@ -8,8 +8,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests import starts
-from tests.prepared import copy_to
 from tests.stack import free_port
+from tests.template_database import copy_to
 
 CODE = """
 import json

@@ -51,7 +51,7 @@ from newsletter.feedback import bounce_mailbox
 from newsletter.models import SignUpRequest, Subscriber, Suppression
 from newsletter.subscribers.subscriptions import manage_url
 from tests import starts
-from tests.people import person
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]

@@ -24,9 +24,9 @@ from newsletter.models import (
     SubscriberImport,
 )
 from newsletter.subscribers import subscriptions
-from tests.committed import _django_db_helper, race  # noqa: F401
 from tests.lists import ALL_ACTIVE
-from tests.newsletter.test_stronger_state import ask, link_in
+from tests.newsletter.subscribers.test_stronger_state import ask, link_in
+from tests.transactional import _django_db_helper, race  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way

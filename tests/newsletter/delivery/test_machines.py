@@ -1,0 +1,84 @@
+"""Workers on several machines: they share nothing but PostgreSQL and Redis (`make test-services`)."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import redis
+from core.pagecache import Generation
+from django.db import connection
+
+from newsletter.campaigns import lifecycle
+from newsletter.models import Campaign, IssuePage, Subscriber
+from tests import services
+from tests.fakes import SMTPServer
+from tests.transactional import _django_db_helper  # noqa: F401
+from tests.workers import ROOT, Workers, by_smtp, wait_until
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="needs Redis: make test-services"),
+]
+PEOPLE = 1500
+
+
+@pytest.fixture
+def redis_url():
+    """A database of the test's own in Redis, empty."""
+    url = services.redis_url()
+    redis.Redis.from_url(url).flushdb()
+    return url
+
+
+@pytest.fixture
+def server():
+    with SMTPServer() as server:
+        server.seconds = 0.02
+        yield server
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="several machines need PostgreSQL")
+def test_two_workers_share_a_campaign_and_nothing_else(server, redis_url, tmp_path):
+    Subscriber.objects.bulk_create(
+        Subscriber(email=f"{number}@example.org", state=Subscriber.State.ACTIVE) for number in range(PEOPLE)
+    )
+    campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
+    lifecycle.start(campaign)
+    env = by_smtp(server.port, SMTP_CONNECTIONS="5", REDIS_URL=redis_url)
+    with (
+        Workers(env | {"TEST_MEDIA_ROOT": str(tmp_path / "1")}) as here,
+        Workers(env | {"TEST_MEDIA_ROOT": str(tmp_path / "2")}) as there,
+    ):
+        here.start()
+        there.start()
+        # A third machine, the web server's, says “send”; it enqueues one task.
+        code = f"from newsletter.tasks import send_campaign; send_campaign.enqueue({campaign.pk})"
+        subprocess.run([sys.executable, "manage.py", "shell", "-c", code], env=env, cwd=ROOT, check=True, timeout=60)
+        assert wait_until(lambda: server.connections == 10, 30)  # both send
+        assert wait_until(lambda: Campaign.objects.get(pk=campaign.pk).state == Campaign.State.SENT, 90)
+    assert len(server.mails) == len({recipient for recipient, _message in server.mails}) == PEOPLE
+
+
+def test_what_drops_the_pages_of_one_machine_drops_those_of_the_others(redis_url, settings, tmp_path):
+    from core import machines
+
+    settings.REDIS_URL, settings.VAR_DIR = redis_url, tmp_path / "here"
+    generation = Generation(tmp_path / "here" / "generation")
+    listener = machines.PurgeListener(generation)
+    listener.start()
+    assert listener.is_listening.wait(10)
+    before = generation.current()
+    machines.tell_purge()  # its own: dropped already
+    assert not wait_until(lambda: generation.current() != before, 0.5)
+    settings.VAR_DIR = tmp_path / "there"
+    machines.tell_purge()
+    assert wait_until(lambda: generation.current() != before, 5)
+
+
+def test_a_purge_without_redis_is_only_a_warning(settings, caplog):
+    from core import machines
+
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    machines.tell_purge()
+    assert "Redis is away" in caplog.text
