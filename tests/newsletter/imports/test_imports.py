@@ -210,6 +210,11 @@ def test_a_quotation_mark_that_is_never_closed_swallows_nobody(upload, take, mon
     assert max(lengths) == readers.MOST_LINES_IN_CELLS  # and a long list is not read to its end for it
 
 
+def test_quotation_marks_that_fit_nowhere_swallow_nobody(upload, take):
+    take(upload("lista.csv", 'email,name\nrosa@example.org,"Rosa\nana@example.org,"Ana\n'))
+    assert set(Subscriber.objects.values_list("email", flat=True)) == {"rosa@example.org", "ana@example.org"}
+
+
 def test_lines_in_two_encodings(upload, take):
     take(upload("lista.csv", "email,name\na@example.org,Ñusta\n".encode() + "b@example.org,Muñoz\n".encode("cp1252")))
     assert dict(Subscriber.objects.values_list("email", "name")) == {"a@example.org": "Ñusta", "b@example.org": "Muñoz"}
@@ -851,6 +856,7 @@ def test_the_name_of_a_sheet_counts_and_other_sheets_are_named(sheet, upload, ta
     ("content", "headings"),
     [
         ("Bajas de la feria,\nCorreo,Nombre\nrosa@example.org,Rosa\n", ["Correo", "Nombre"]),
+        ("Bajas de la feria,2023\nCorreo,Nombre\nrosa@example.org,Rosa\n", ["Correo", "Nombre"]),
         ("Bajas\n\nHecho en mayo de 2023\n\nKontakt,Wer\nrosa@example.org,Rosa\n", ["Kontakt", "Wer"]),
     ],
 )
