@@ -2,12 +2,12 @@
 
 from core import seo
 from core.blocks import INLINE_TEXT, BodyBlock
-from core.furniture import public, section
-from core.leases import LeasedModel
 from core.models import BasePage
+from core.navigation import public, section
 from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+from jobs.leases import LeasedModel
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Page

@@ -1,8 +1,8 @@
 """What the contact form kept of an address, its erasure, and how long it is kept."""
 
-from core import retention
-from core.places import CODES, PUBLISHED, log_by_number
-from core.privacy import Place, Texts, declare, register
+from privacy import retention
+from privacy.places import CODES, PUBLISHED, log_by_number
+from privacy.registry import Place, Texts, declare, register
 
 from .models import ContactMessage
 

@@ -3,12 +3,7 @@
 import logging
 from datetime import timedelta
 
-from core.alarms import raise_alarm
-from core.leases import claim, free
 from core.models import SiteTexts
-from core.retention import report
-from core.schedule import every
-from core.work import tick
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
@@ -16,6 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from django_tasks import task
+from jobs.leases import claim, free
+from jobs.periodic import every, report
+from jobs.recovery import tick
+from operations.alerts import raise_alarm
 
 from . import privacy
 from .models import ContactMessage

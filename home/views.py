@@ -2,9 +2,8 @@
 
 from datetime import timedelta
 
-from core import limits
-from core.alarms import raise_alarm
-from core.clients import origin
+from core import rate_limits
+from core.client_ip import origin
 from core.forms import same_origin
 from core.views import forbidden
 from django.conf import settings
@@ -12,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
+from operations.alerts import raise_alarm
 
 from .forms import ContactForm
 from .models import ContactMessage
@@ -41,9 +41,9 @@ def contact(request):
 
 def _may_write(request):
     """Whether this visitor, and all visitors together, have not sent too many messages within the hour."""
-    if not limits.take(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
+    if not rate_limits.take(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
         return False
-    if limits.take("contact", (settings.CONTACT_LIMIT_IN_ALL, HOUR)):
+    if rate_limits.take("contact", (settings.CONTACT_LIMIT_IN_ALL, HOUR)):
         return True
     text = f"More than {settings.CONTACT_LIMIT_IN_ALL} messages came through the contact form within an hour; further ones are refused."
     raise_alarm("contact form", text)

@@ -2,8 +2,8 @@
 
 from datetime import datetime, time
 
+from core.html import absolute, absolute_html, without_control_characters
 from core.i18n import language_tag
-from core.markup import absolute, absolute_html, without_control_characters
 from core.models import Topic
 from django.conf import settings
 from django.contrib.syndication.views import Feed

@@ -6,9 +6,9 @@ from datetime import date
 
 from core import i18n, seo
 from core.blocks import BodyBlock
-from core.furniture import locales, public
-from core.markup import absolute
+from core.html import absolute
 from core.models import BasePage, Topic, default_language
+from core.navigation import locales, public
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.db import models

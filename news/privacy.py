@@ -1,7 +1,7 @@
-"""News hold no personal data of readers (core/privacy.py)."""
+"""News hold no personal data of readers (privacy/registry.py)."""
 
-from core.places import PUBLISHED
-from core.privacy import declare
+from privacy.places import PUBLISHED
+from privacy.registry import declare
 
 declare(
     PUBLISHED,

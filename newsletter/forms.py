@@ -2,14 +2,14 @@
 
 from core.countries import COUNTRIES
 from core.forms import PublicForm
-from core.furniture import topic_choices
-from core.search import fold
+from core.navigation import topic_choices
 from django import forms
 from django.conf import settings
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+from search.index import fold
 
 from newsletter.editions import previews
 from newsletter.imports import cells, exporters

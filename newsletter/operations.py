@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from core import operations
-from core.operations import Fact
 from django.conf import settings
 from django.db.models import Count, Min
 from django.dispatch import receiver
@@ -11,6 +9,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from operations import status
+from operations.status import Fact
 
 from newsletter.delivery import providers
 
@@ -40,7 +40,7 @@ def _in_hand():
     return Campaign.objects.filter(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
 
 
-@receiver(operations.facts)
+@receiver(status.facts)
 def facts(**kwargs):
     """The provider's state as campaigns met it, what is being sent, and how far behind its messages we are."""
     campaigns = list(_in_hand().select_related("issue"))
@@ -63,7 +63,7 @@ def facts(**kwargs):
             gettext("the oldest waits since %(time)s") % {"time": timesince(oldest)}
             if oldest
             else gettext("none waits"),
-            operations.seconds_since(oldest) < WEBHOOK_SLOW_SECONDS,
+            status.seconds_since(oldest) < WEBHOOK_SLOW_SECONDS,
             _("Look whether the workers run; start another one if they cannot keep up."),
         ),
         Fact(
@@ -75,7 +75,7 @@ def facts(**kwargs):
     ]
 
 
-@receiver(operations.measured)
+@receiver(status.measured)
 def measured(**kwargs):
     """Deliveries of the campaigns in hand by their state, and the webhooks' lag."""
     rows = Delivery.objects.filter(campaign__in=_in_hand()).values_list("state").annotate(number=Count("pk"))
@@ -86,6 +86,6 @@ def measured(**kwargs):
             "webhook_lag_seconds",
             "How long the oldest message of the provider has waited",
             "",
-            {"": operations.seconds_since(_oldest_message())},
+            {"": status.seconds_since(_oldest_message())},
         ),
     ]

@@ -2,15 +2,14 @@
 
 from datetime import timedelta
 
-from core.alarms import raise_alarm
-from core.leases import free
-from core.retention import report
-from core.schedule import every
-from core.work import is_left_after, tick
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
+from jobs.leases import free
+from jobs.periodic import every, report
+from jobs.recovery import is_left_after, tick
+from operations.alerts import raise_alarm
 from structlog.contextvars import bound_contextvars
 
 from newsletter.campaigns import lifecycle, tracking

@@ -3,11 +3,9 @@
 from datetime import timedelta
 from functools import wraps
 
-from core import limits, privacy
-from core.alarms import raise_alarm
-from core.clients import origin, truncated_origin
+from core import rate_limits
+from core.client_ip import origin, truncated_origin
 from core.forms import same_origin
-from core.leases import wake
 from core.views import forbidden
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
@@ -16,6 +14,9 @@ from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
+from jobs.leases import wake
+from operations.alerts import raise_alarm
+from privacy import registry
 
 from newsletter.subscribers import subscriptions, tokens
 
@@ -80,9 +81,9 @@ def join(request):
 
 def _may_ask(request):
     """Whether this visitor, and all visitors together, have not asked too often within the hour."""
-    if not limits.take(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
+    if not rate_limits.take(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
         return False
-    if limits.take("join", (settings.JOIN_LIMIT_IN_ALL, HOUR)):
+    if rate_limits.take("join", (settings.JOIN_LIMIT_IN_ALL, HOUR)):
         return True
     raise_alarm(
         "sign-ups", f"More than {settings.JOIN_LIMIT_IN_ALL} sign-ups within an hour; further ones are refused."
@@ -181,6 +182,6 @@ def data(request, token):
     if what != "download":
         context = {"token": token, "is_unclear": request.method == "POST"}
         return render(request, "newsletter/data.html", context, status=400 if context["is_unclear"] else 200)
-    response = JsonResponse(privacy.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response = JsonResponse(registry.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
     response["Content-Disposition"] = 'attachment; filename="clac.json"'
     return response

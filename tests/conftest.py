@@ -1,7 +1,7 @@
 """What all tests share: compiled texts, the site with its starter content, and helpers of the newsletter."""
 
 import pytest
-from core import pagecache
+from caching import page_cache
 from core.models import SiteTexts
 from core.texts import compile_texts
 from django.conf import settings
@@ -40,7 +40,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
 @pytest.fixture(autouse=True)
 def _empty_caches():
     """What one test rendered is not another one's answer; numbers of pictures come again after a rollback."""
-    pagecache.purge()
+    page_cache.purge()
     cache.clear()
 
 

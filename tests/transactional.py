@@ -4,9 +4,10 @@ import multiprocessing
 import traceback
 
 import pytest
-from core.models import JobRun, Use, WorkerSeen
+from core.models import Use
 from django.db import close_old_connections, connection, connections, transaction
 from django_tasks_db.models import DBTaskResult
+from jobs.models import JobRun, WorkerSeen
 
 from newsletter.models import (
     Campaign,

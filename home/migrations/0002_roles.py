@@ -1,6 +1,6 @@
-"""The roles that a new site begins with, and the workflow between them (core/roles.py)."""
+"""The roles that a new site begins with, and the workflow between them (editorial/roles.py)."""
 
-from core import roles
+from editorial import roles
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 

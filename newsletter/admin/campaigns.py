@@ -2,7 +2,6 @@
 
 import csv
 
-from core.checks import blocks
 from core.i18n import in_language, site_time
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -13,6 +12,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
+from editorial.content_checks import blocks
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 from wagtail.coreutils import get_content_languages

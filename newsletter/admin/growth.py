@@ -1,7 +1,7 @@
 """The growth of the list: a report, and a summary on the dashboard."""
 
-from core.charts import line_chart
 from core.i18n import local_date
+from core.svg_charts import line_chart
 from django.conf import settings
 from django.shortcuts import render
 from django.views.decorators.http import require_safe

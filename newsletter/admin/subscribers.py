@@ -2,7 +2,6 @@
 
 import csv
 
-from core import privacy
 from django.contrib import messages
 from django.db import transaction
 from django.http import JsonResponse, StreamingHttpResponse
@@ -10,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from privacy import registry
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
 from wagtail.admin.views.generic import IndexView
@@ -156,7 +156,7 @@ def take_data(request, pk):
     """All that is kept of a person, as a file to hand over to them."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     log(subscriber, "newsletter.data", user=request.user)
-    response = JsonResponse(privacy.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response = JsonResponse(registry.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
     response["Content-Disposition"] = f'attachment; filename="subscriber-{pk}.json"'
     return response
 
@@ -181,7 +181,7 @@ def _erase(request, form):
         if subscriber and not Subscriber.objects.select_for_update().filter(pk=subscriber.pk, email=email):
             messages.error(request, _("Nothing was erased: this person's address has just changed."))
             return
-        number = privacy.erase(email)
+        number = registry.erase(email)
         # The log must not keep the address that was to be erased.
         log(Suppression.of(email).first(), "newsletter.erase", user=request.user)
     messages.success(

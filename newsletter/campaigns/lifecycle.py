@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from datetime import time as clock
 from zoneinfo import ZoneInfo
 
-from core.alarms import raise_alarm
-from core.leases import free
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Mod
 from django.utils import timezone
 from django.utils.translation import gettext
+from jobs.leases import free
+from operations.alerts import raise_alarm
 from wagtail.models import Locale
 
 from newsletter.editions import rendering

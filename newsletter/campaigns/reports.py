@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from anymail.signals import EventType
-from core.charts import line_chart
+from core.svg_charts import line_chart
 from django.db.models import Count, Q
 from django.db.models.functions import Trunc
 from django.utils import timezone

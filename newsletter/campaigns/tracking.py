@@ -10,8 +10,8 @@ import time
 from collections import Counter, defaultdict
 from datetime import timedelta
 
-from core import limits
-from core.clients import origin
+from core import rate_limits
+from core.client_ip import origin
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, OuterRef, Subquery
@@ -46,7 +46,7 @@ def _delivery(token):
 def _counts(request):
     """Whether a request counts: it seems to come from a person, and not too many came from the same place."""
     is_person = request.method == "GET" and not PROGRAMS.search(request.headers.get("User-Agent", "python"))
-    return is_person and limits.take(f"tracking {origin(request)}", COUNTED)
+    return is_person and rate_limits.take(f"tracking {origin(request)}", COUNTED)
 
 
 @never_cache

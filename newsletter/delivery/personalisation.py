@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from core.markup import absolute
+from core.html import absolute
 from django.conf import settings
 from django.urls import reverse
 from django.utils.html import escape

@@ -144,7 +144,7 @@ class Local(Provider):
     """No provider: mail is kept on this machine."""
 
     name = "local"
-    backend = "core.localmail.EmailBackend"
+    backend = "operations.file_outbox.EmailBackend"
     keeps_message_id = True
 
 

@@ -15,14 +15,14 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-from core.leases import claim_keys, free
-from core.work import Watchdog, stopping
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from jobs.leases import claim_keys, free
+from jobs.recovery import Watchdog, stopping
 
 from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content

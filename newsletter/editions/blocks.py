@@ -5,8 +5,8 @@ for the text part by <name>.txt beside it.
 """
 
 from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, RichTextBlock, TextBlock
-from core.furniture import public
-from core.samples import sample
+from core.navigation import public
+from core.previews import sample
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks

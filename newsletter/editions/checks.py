@@ -9,10 +9,8 @@ from urllib.parse import unquote, urlsplit
 import dns.exception
 import dns.resolver
 from bs4 import BeautifulSoup
-from core import links
 from core.alt_text import looks_like_file_name
-from core.checks import BLOCKS, TELLS, WARNS, Finding
-from core.markup import absolute
+from core.html import absolute
 from core.models import SiteTexts
 from django.conf import settings
 from django.core.files.storage import storages
@@ -21,6 +19,8 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+from editorial import link_checker
+from editorial.content_checks import BLOCKS, TELLS, WARNS, Finding
 from wagtail_localize.models import Translation
 
 from newsletter.campaigns.lifecycle import published_languages
@@ -166,8 +166,8 @@ def _links(page, mail):
             continue
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             problem = _("it does not begin with https://")
-        elif links.is_own(url):
-            problem = links.problem_of_own(url)
+        elif link_checker.is_own(url):
+            problem = link_checker.problem_of_own(url)
         else:
             others.add(url)
             continue
@@ -207,7 +207,7 @@ def _history(issue):
 
 def _elsewhere(urls):
     """What other machines say: the provider, DNS about the sender, the sites that are linked to; all asked at once."""
-    if not links.is_online():
+    if not link_checker.is_online():
         return [Finding(TELLS, _("This machine cannot ask the DNS: the sender's domain and links to other sites were not looked at.")), *_provider()]  # fmt: skip
     language = translation.get_language()
 
@@ -221,7 +221,7 @@ def _elsewhere(urls):
 
 
 def _other_link(url):
-    problem = links.problem_of_other(url)
+    problem = link_checker.problem_of_other(url)
     text = _("The link to %(url)s seems to be broken: %(problem)s.")
     return [Finding(WARNS, text % {"url": url, "problem": problem})] if problem else []
 
@@ -231,9 +231,9 @@ def _provider():
     connection = get_connection()
     try:
         if hasattr(connection, "api_url"):  # one of Anymail's
-            links.reach(connection.api_url)
+            link_checker.reach(connection.api_url)
         else:
-            connection.timeout = links.SECONDS
+            connection.timeout = link_checker.SECONDS
             connection.open()
             connection.close()
     except Exception as error:  # whatever its library raises
@@ -264,7 +264,7 @@ def sender_records():
 def _texts(name):
     """The TXT records of a name, none if there is no such name. Raises DNSException if nobody answers."""
     try:
-        answer = links.resolver().resolve(name, "TXT")
+        answer = link_checker.resolver().resolve(name, "TXT")
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return []
     return [b"".join(row.strings).decode(errors="replace") for row in answer]

@@ -1,6 +1,6 @@
 """The editions of the newsletter as an Atom feed (RFC 4287), one for each language, with their full content."""
 
-from core.furniture import public
+from core.navigation import public
 from django.conf import settings
 from django.utils.translation import gettext as _
 from wagtail.models import Locale

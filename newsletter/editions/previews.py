@@ -1,10 +1,10 @@
 """How a mail is shown to its editors: by day and by night, as text, as source, as a certain subscriber gets it."""
 
-from core.localmail import MAIL_POLICY
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+from operations.file_outbox import MAIL_POLICY
 
 from newsletter.editions import rendering
 

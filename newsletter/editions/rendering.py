@@ -9,8 +9,8 @@ from html import unescape
 
 import mrml
 from bs4 import BeautifulSoup
+from core.html import absolute, absolute_html, without_control_characters
 from core.i18n import language_tag
-from core.markup import absolute, absolute_html, without_control_characters
 from core.models import SiteTexts
 from django.conf import settings
 from django.db import DatabaseError

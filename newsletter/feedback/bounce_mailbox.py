@@ -18,10 +18,10 @@ from email.parser import HeaderParser
 from email.utils import parseaddr, parsedate_to_datetime
 
 from anymail.signals import AnymailTrackingEvent, EventType
-from core import keyed
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from flufl.bounce import all_failures
+from privacy import digests as privacy_digests
 
 from newsletter.feedback import bounce_policy, events, incoming
 
@@ -57,7 +57,7 @@ def return_path(delivery_number):
 def _return_paths(delivery_number):
     """The return paths of a delivery's mail: under the current key first, then under each older one."""
     local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
-    digests = keyed.hashes(PURPOSE, str(delivery_number))
+    digests = privacy_digests.hashes(PURPOSE, str(delivery_number))
     return [f"{local}+{delivery_number}-{digest[:12]}@{domain}" for digest in digests]
 
 

@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
-from core import limits
-from core.alarms import raise_alarm
-from core.leases import claim
+from core import rate_limits
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
+from jobs.leases import claim
+from operations.alerts import raise_alarm
 
 from newsletter.delivery import providers
 from newsletter.feedback import bounce_policy
@@ -224,7 +224,7 @@ def _process(event):
 
 def _count_policy_bounce(domain, words):
     """Tell the operators when a receiving domain refuses mail for who sends it: nothing that a subscriber could mend."""
-    if not limits.take(f"policy-bounces {domain}", (ALARMING - 1, ALARM_PERIOD)):
+    if not rate_limits.take(f"policy-bounces {domain}", (ALARMING - 1, ALARM_PERIOD)):
         raise_alarm(
             f"mail is refused by {domain}", f"{domain} refuses mail for reasons of policy or reputation: {words}"
         )

@@ -11,10 +11,10 @@ from io import BytesIO
 from urllib.parse import parse_qs, urlencode
 
 from anymail.exceptions import AnymailConfigurationError
-from core.leases import claim
-from core.redaction import addresses_in
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, OperationalError, transaction
+from jobs.leases import claim
+from redaction import addresses_in
 
 from newsletter.delivery import providers
 from newsletter.feedback import events

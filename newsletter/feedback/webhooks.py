@@ -3,13 +3,13 @@
 import logging
 
 from anymail.exceptions import AnymailWebhookValidationFailure
-from core.leases import wake
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
+from jobs.leases import wake
 
 from newsletter.delivery import providers
 from newsletter.feedback import incoming

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, tzinfo
 from functools import cache
 
 from babel import Locale
-from core.search import fold
 from dateutil import parser, tz
 from django.conf import settings
 from django.utils import timezone
+from search.index import fold
 
 DAY_FIRST, MONTH_FIRST, EITHER = "dmy", "mdy", "either"  # the order of the numbers in a date
 BETWEEN, THEN = r"[./ -]+", r"(?:[T ,]+(.+))?"  # between the numbers, and the time behind them

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from core.search import fold
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from search.index import fold
 
 from newsletter.imports.cells import NO_DATE
 

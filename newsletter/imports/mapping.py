@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from core.search import fold
+from search.index import fold
 
 from newsletter.imports.exporters import (
     BLOCK,
@@ -50,7 +50,7 @@ class Column:
     """What a column of a list holds, as far as it was read."""
 
     counts: Counter = field(default_factory=Counter)  # {value: number of lines}
-    email_addresses: int = 0
+    addresses: int = 0
     names_an_end: bool = False  # a word of people who left, bounced or never confirmed
 
     def add(self, text):

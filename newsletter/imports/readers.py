@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import openpyxl
-from core.markup import REFUSED_BY_XML, without_control_characters
+from core.html import REFUSED_BY_XML, without_control_characters
 from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext

@@ -17,10 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from core.countries import COUNTRIES
-from core.leases import claim
 from core.models import Topic
-from core.redaction import BLANK, addresses_in
-from core.search import fold
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import IntegrityError, transaction
@@ -28,6 +25,9 @@ from django.db.models import F, TextChoices
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
+from jobs.leases import claim
+from redaction import BLANK, addresses_in
+from search.index import fold
 
 from newsletter.imports import exporters, readers
 from newsletter.imports.cells import EITHER, language, moment, order_in

@@ -6,5 +6,5 @@ from newsletter.subscribers import triggers
 
 
 class Migration(migrations.Migration):
-    dependencies = [("newsletter", "0001_initial")]
+    dependencies = [("newsletter", "0001_initial"), ("search", "0001_initial")]
     operations = [migrations.RunPython(triggers.create, triggers.drop)]

@@ -2,13 +2,13 @@
 
 import uuid
 
-from core.leases import LeasedModel
-from core.redaction import RedactedCharField, RedactedTextField
 from django.conf import settings
 from django.db import models
 from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from jobs.leases import LeasedModel
+from redaction import RedactedCharField, RedactedTextField
 
 from .editions import IssuePage
 from .segments import Segment

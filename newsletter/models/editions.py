@@ -1,7 +1,7 @@
 """The newsletter as pages: its own page with the sign-up and the archive, and the editions."""
 
-from core.furniture import public
 from core.models import BasePage
+from core.navigation import public
 from core.widgets import MailboxInput
 from django.conf import settings
 from django.db import models

@@ -3,12 +3,12 @@
 import uuid
 from pathlib import Path
 
-from core.leases import LeasedModel
-from core.redaction import RedactedCharField, RedactedTextField
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from jobs.leases import LeasedModel
+from redaction import RedactedCharField, RedactedTextField
 
 from newsletter.imports import cells, exporters
 from newsletter.imports import mapping as imports_mapping

@@ -2,15 +2,15 @@
 
 import uuid
 
-from core.leases import LeasedModel
 from core.models import Topic, default_language
-from core.redaction import RedactedCharField, RedactedTextField
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from jobs.leases import LeasedModel
+from redaction import RedactedCharField, RedactedTextField
 
 from newsletter.subscribers import email_addresses, tokens
 

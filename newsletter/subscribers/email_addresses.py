@@ -4,13 +4,13 @@ import difflib
 import re
 import unicodedata
 
-from core import keyed
 from disposable_email_domains import blocklist
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, EmailSyntaxError, validate_email
+from privacy import digests
 
 MALFORMED = _(
     "This does not look like an e-mail address. Please check it: it has a name, an @ and a domain such as example.org."
@@ -141,4 +141,4 @@ def clean_name(name):
 
 def hashes(address):
     """The keyed hashes of a normalised address: under the current key first, then under each older one."""
-    return keyed.hashes("suppression", address)
+    return digests.hashes("suppression", address)

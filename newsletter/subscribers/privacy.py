@@ -1,13 +1,13 @@
 """Where the newsletter keeps what it knows of an address; erased, only a keyed hash is left, so that it is never mailed again."""
 
-from core import goodbyes
 from core.models import Topic
-from core.places import CODES, PUBLISHED, REDACTED, log_by_number
-from core.privacy import Place, Texts, declare, register
-from core.redaction import AddressPattern
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
+from privacy import erasure_log
+from privacy.places import CODES, PUBLISHED, REDACTED, log_by_number
+from privacy.registry import Place, Texts, declare, register
+from redaction import AddressPattern
 
 from newsletter.feedback import bounce_mailbox, incoming
 from newsletter.imports import runner
@@ -301,10 +301,10 @@ def forget_former(email):
             place.forget(pattern)
 
 
-@receiver(goodbyes.again)
+@receiver(erasure_log.again)
 def leave_again(kind, email, **kwargs):
     """End the subscription that a restored backup brought back."""
-    if kind == goodbyes.LEFT:
+    if kind == erasure_log.LEFT:
         SignUpRequest.objects.filter(email=email).delete()
         for subscriber in Subscriber.objects.filter(email=email):
             subscriptions.leave(subscriber, ConsentEvent.Way.RESTORED)

@@ -1,11 +1,11 @@
-"""The newsletter's data that has been kept long enough (core/retention.py), deleted by a job once a day."""
+"""The newsletter's data that has been kept long enough (privacy/retention.py), deleted by a job once a day."""
 
 from datetime import timedelta
 
-from core.retention import cutoff
 from django.db import transaction
 from django.db.models import Max, OuterRef, Q, Subquery
 from django.utils import timezone
+from privacy.retention import cutoff
 
 from newsletter.imports import runner
 from newsletter.models import (

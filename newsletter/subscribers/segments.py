@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from core.countries import COUNTRIES
-from core.furniture import topic_choices
+from core.navigation import topic_choices
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.forms import CheckboxSelectMultiple

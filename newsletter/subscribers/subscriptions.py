@@ -6,9 +6,8 @@ import time
 from datetime import timedelta
 from functools import partial
 
-from core import goodbyes, limits, privacy
-from core.leases import claim
-from core.markup import absolute
+from core import rate_limits
+from core.html import absolute
 from core.models import Topic, default_language
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,6 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
+from jobs.leases import claim
+from privacy import erasure_log, registry
 
 from newsletter.delivery import outgoing, providers
 from newsletter.delivery.errors import Meaning
@@ -126,7 +127,9 @@ def _process(request):
     """Register what a SignUpRequest asks and mail the answer: none to suppressed addresses, few to any mailbox."""
     if Suppression.covers([request.email]):
         return
-    if request.attempts <= 1 and not limits.take(f"mailbox {email_addresses.mailbox(request.email)}", *MAILBOX_LIMITS):
+    if request.attempts <= 1 and not rate_limits.take(
+        f"mailbox {email_addresses.mailbox(request.email)}", *MAILBOX_LIMITS
+    ):
         return
     try:
         if request.changes_id:
@@ -410,7 +413,7 @@ def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
     row.new_email = ""
     row.save(update_fields=["state", "confirmation_round", "ended_at", "new_email"])
     _record(row, kind, way, origin, detail=detail[:250], campaign=campaign, **({"at": at} if at else {}))
-    goodbyes.note(goodbyes.LEFT, row.email)
+    erasure_log.note(erasure_log.LEFT, row.email)
     if kind == Kind.COMPLAINED:
         Suppression.add(row.email, Suppression.Reason.COMPLAINED)
     return True
@@ -424,7 +427,7 @@ def leave(subscriber, way, origin="", campaign=None):
 @transaction.atomic
 def erase(token):
     """Erase all that is held of the address behind a link to manage. Raises Refusal."""
-    privacy.erase(own_subscriber(token, for_update=True).email)
+    registry.erase(own_subscriber(token, for_update=True).email)
 
 
 def _record(subscriber, kind, way, origin="", **fields):

@@ -14,8 +14,8 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from core import keyed
 from django.conf import settings
+from privacy import digests
 
 CONFIRM, MANAGE, ADDRESS = b"c", b"m", b"a"
 LAYOUT = struct.Struct(">1s16sHI8s")
@@ -42,7 +42,7 @@ class Token:
 
 def _digests(value):
     """The digests of a value: under the current key first, then under each older one."""
-    return [bytes.fromhex(digest)[:DIGEST_BYTES] for digest in keyed.hashes("link", value)]
+    return [bytes.fromhex(digest)[:DIGEST_BYTES] for digest in digests.hashes("link", value)]
 
 
 def _signature(payload, key):

@@ -1,7 +1,7 @@
 """Template tags of the mails."""
 
 from core import renditions
-from core.markup import absolute
+from core.html import absolute
 from django import template
 from django.utils.safestring import mark_safe
 

@@ -1,15 +1,16 @@
 """Every address of the project."""
 
-from core import signin, views
-from core.metrics import metrics
+from accounts import signin
+from core import views
 from core.seo import PageSitemap, robots, security
-from core.share import share_picture
+from core.share_images import share_picture
 from django.conf import settings
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.sitemaps.views import sitemap
 from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
+from operations.metrics import metrics
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
 from wagtail.documents import urls as wagtaildocs_urls

@@ -7,7 +7,7 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self):
-        from . import forms, jobs, nonces, places, signals  # noqa: F401
+        from core import csp, forms, periodic, signal_handlers  # noqa: F401
 
         forms.drop_control_characters()
-        nonces.mark_choosers()
+        csp.mark_choosers()

@@ -10,8 +10,9 @@ from wagtail import blocks
 from wagtail.images.blocks import ImageBlock
 from wagtail.rich_text import get_text_for_indexing
 
+from core.previews import sample
+
 from . import countries, embeds
-from .samples import sample
 
 RICH_TEXT = ["h3", "bold", "italic", "ol", "ul", "link", "document-link"]
 INLINE_TEXT = ["bold", "italic", "link"]

@@ -1,11 +1,11 @@
 """What every template may use."""
 
+from caching.page_cache import shared_generation
 from django.conf import settings
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 
-from .furniture import site_texts
-from .pagecache import shared_generation
+from core.navigation import site_texts
 
 
 def site(request):

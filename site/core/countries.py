@@ -54,6 +54,6 @@ def outlines():
 
 def by_name(codes):
     """The names of `codes` in the active language, in its alphabetical order (accents aside)."""
-    from .search import fold
+    from search.index import fold
 
     return sorted((str(COUNTRIES[code]) for code in codes if code in COUNTRIES), key=fold)

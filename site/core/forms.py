@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core import signing
 from django.utils.translation import gettext_lazy as _
 
-from .markup import without_control_characters
+from core.html import without_control_characters
 
 logger = logging.getLogger(__name__)
 STAMP_SALT = "core.forms.stamp"

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from caching.page_cache import until_purge
 from django.conf import settings
 from django.urls import translate_url
 from django.utils.formats import date_format
 from django.utils.translation import get_language, override
 from wagtail.models import Page
 
-from .furniture import locales, public
-from .pagecache import until_purge
+from core.navigation import locales, public
 
 
 @dataclass(frozen=True)

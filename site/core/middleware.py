@@ -6,14 +6,14 @@ from django.conf import settings
 from django.http import Http404
 from django.http.request import split_domain_port
 from django.middleware.locale import LocaleMiddleware
-from django_structlog.middlewares import RequestMiddleware
 from wagtail.models import Page
 
-from . import logs, nonces
-from .embeds import FRAME_HOSTS
-from .furniture import site
+from core import csp
+from core.navigation import site
 
-# Wagtail's admin has inline scripts, marked with a nonce (core/nonces.py), and its editor writes style
+from .embeds import FRAME_HOSTS
+
+# Wagtail's admin has inline scripts, marked with a nonce (core/csp.py), and its editor writes style
 # elements of its own.
 ADMIN_POLICY = {
     "default-src": ["'none'"],
@@ -45,7 +45,7 @@ class SecurityHeadersMiddleware(CSPMiddleware):
 
     def process_request(self, request):
         super().process_request(request)
-        nonces.remember(request)
+        csp.remember(request)
 
     def process_response(self, request, response):
         response = super().process_response(request, response)
@@ -54,14 +54,6 @@ class SecurityHeadersMiddleware(CSPMiddleware):
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
-
-
-class RequestLogMiddleware(RequestMiddleware):
-    """Writes a line for each request, without what its address may hold of a person."""
-
-    @staticmethod
-    def format_request(request):
-        return f"{request.method} {logs.shown_path(request)}"
 
 
 class RootPageMiddleware:

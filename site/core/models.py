@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from modelcluster.models import ClusterableModel
+from search import index as search_index
 from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import StreamField
@@ -14,15 +15,13 @@ from wagtail.models import DraftStateMixin, Page, PreviewableMixin, RevisionMixi
 from wagtail.search import index
 from wagtail_localize.fields import SynchronizedField, TranslatableField
 
-from . import checks, renditions, search
+from core import renditions
+from core.html import absolute
+from core.rate_limits import Use  # noqa: F401
+from core.streams import pictures
+
 from .blocks import LinkStructValue
-from .checks import PageProblem  # noqa: F401
 from .images import CustomImage, CustomRendition  # noqa: F401
-from .limits import Use  # noqa: F401
-from .markup import absolute
-from .operations import WorkerSeen  # noqa: F401
-from .schedule import JobRun  # noqa: F401
-from .signin import RecoveryCode  # noqa: F401
 from .widgets import DescriptionInput, SlugInput
 
 TITLE_WEIGHT = 5  # a word in the title counts as much as so many in the text
@@ -101,7 +100,7 @@ class BasePage(Page):
     @property
     def shows_pictures(self) -> bool:
         """Whether the page has any picture."""
-        return bool(self.share_image_id or checks.pictures(self))
+        return bool(self.share_image_id or pictures(self))
 
     @property
     def description(self):
@@ -127,12 +126,12 @@ class BasePage(Page):
     @property
     def plain_text(self):
         """What the page says, as plain text: the descriptions and the bodies of all its fields."""
-        return search.plain_text(self)
+        return search_index.plain_text(self)
 
     @property
     def stems(self):
         """What the search index holds: the stems of the title, several times as they weigh more, and of the text."""
-        return search.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
+        return search_index.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
 
 
 class Topic(TranslatableMixin, models.Model):
@@ -151,33 +150,6 @@ class Topic(TranslatableMixin, models.Model):
 
     def __str__(self):
         return self.name
-
-
-class PageReadings(models.Model):
-    """How often the page at an address was read on a day."""
-
-    path = models.CharField(max_length=255)
-    day = models.DateField(db_index=True)
-    number = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["path", "day"], name="readings_once_a_day")]
-
-    def __str__(self):
-        return f"{self.path} {self.day}: {self.number}"
-
-
-class SearchWord(models.Model):
-    """A word that stands on a page: what a mistyped word of a search may have meant. It goes when its page does."""
-
-    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")
-    word = models.CharField(max_length=40)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["word", "page"], name="search_word_once")]
-
-    def __str__(self):
-        return self.word
 
 
 def default_language():

@@ -9,20 +9,20 @@ import time
 from contextvars import ContextVar
 from datetime import timedelta
 
+from caching import page_cache
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django_tasks import task
+from jobs.heartbeat import workers
+from jobs.recovery import is_left_after
 from wagtail.actions.publish_page_revision import PublishPageRevisionAction
 from wagtail.images.models import Filter
 from wagtail.models import Page, ReferenceIndex, Revision
 
-from . import pagecache
 from .images import CustomImage, CustomRendition
-from .operations import workers
-from .work import is_left_after
 
 logger = logging.getLogger(__name__)
 _FORMATS = "format-{avif,webp,jpeg}"
@@ -204,7 +204,7 @@ def remake(image_id, after=0):
 
 def _purge():
     """Let readers see the pictures that are ready now."""
-    from . import frontend_cache
+    from caching import cdn
 
-    pagecache.purge()
-    frontend_cache.purge_everything()
+    page_cache.purge()
+    cdn.purge_everything()

@@ -12,9 +12,10 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_safe
 from wagtail.models import Page, Site
 
-from .furniture import public, site_texts
+from core.html import absolute
+from core.navigation import public, site_texts
+
 from .i18n import language_tag
-from .markup import absolute
 
 
 class PageSitemap(Sitemap):

@@ -17,13 +17,14 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.static import serve
+from jobs.database import pending_migrations
+from search import index as search_module
 from wagtail.images.permissions import permission_policy
 from wagtail.models import Page
 from wagtail.users.models import UserProfile
 
-from . import search as search_module
-from .database import pending_migrations
-from .furniture import locales, public
+from core.navigation import locales, public
+
 from .images import CustomRendition
 from .storage import serve_stored
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 import httpx
 import pytest
 import time_machine
-from core import limits, signin
-from core.models import RecoveryCode
+from accounts import signin
+from accounts.models import RecoveryCode
+from core import rate_limits
 from django.apps import apps
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.sessions.models import Session
@@ -244,7 +245,7 @@ def test_when_a_check_fails_with_an_error_nobody_is_let_in(ana, monkeypatch):
     TOTPDevice.objects.create(user=ana, name="app", confirmed=True)
     code = signin.new_recovery_codes(ana)[0]
     for place, name in (
-        (limits, "take"),
+        (rate_limits, "take"),
         (ana.__class__, "check_password"),
         (signin, "user_has_device"),
         (signin, "match_token"),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from core import passkeys, signin
-from core.models import RecoveryCode
+from accounts import signin
+from accounts.models import RecoveryCode
+from core.sites import passkey_origin
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.management import call_command
@@ -572,7 +573,7 @@ def test_passkeys_are_offered_where_they_work_and_elsewhere_it_says_where(ana, h
 @pytest.mark.parametrize(("host", "https"), [("192.0.2.1", True), ("2001:db8::1", True), ("example.org", False)])
 def test_passkeys_are_offered_nowhere_without_https_and_a_domain_name(client, ana, settings, host, https):
     settings.OTP_WEBAUTHN_RP_ID, settings.HTTPS = host, https
-    assert passkeys.origin() == ""
+    assert passkey_origin() == ""
     assert "data-passkey" not in client.get(LOGIN).content.decode()
     with_password(client)
     assert "Passkeys need https and a domain name" in client.get(SET_UP).content.decode()

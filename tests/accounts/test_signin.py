@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 import time_machine
-from core import signin
-from core.models import RecoveryCode
+from accounts import signin
+from accounts.models import RecoveryCode
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
@@ -169,7 +169,7 @@ def test_the_work_of_a_reset_is_the_same_whether_an_account_exists_or_not(client
         for email in ("ana@example.org", "x@example.org")
     )
     assert known == unknown
-    assert known[1:3] == (["core.signin.mail_password_link"], 0)
+    assert known[1:3] == (["accounts.signin.mail_password_link"], 0)
 
 
 @pytest.mark.parametrize("state", [None, "inactive", "without_password"])
@@ -450,7 +450,7 @@ def staff_client_named(django_user_model):
 
 
 def test_who_is_no_superuser_does_not_reset_one(client, ana, django_user_model):
-    from core import roles
+    from editorial import roles
 
     from tests.factories import person
 

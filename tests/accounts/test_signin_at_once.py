@@ -1,7 +1,7 @@
 """Changes of how one person signs in, made in two tabs at once: on PostgreSQL in `make test-services`, on SQLite in `make test`."""
 
 import pytest
-from core import signin
+from accounts import signin
 from core.models import Use
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import brotli
 import pytest
 import time_machine
-from core import pagecache
+from caching import page_cache
 from core.models import Menu, SiteTexts
 from django.http import HttpResponse
 from django.test import Client
@@ -149,8 +149,8 @@ def test_personal_pages_are_not_kept(client, subscribe, staff_client, page_of, s
 
 def a_cache(tmp_path, render):
     """A middleware with a cache of its own around `render`."""
-    middleware = pagecache.PageCacheMiddleware(render)
-    middleware.cache = pagecache.PageCache(tmp_path, pagecache.Generation(tmp_path / "generation"))
+    middleware = page_cache.PageCacheMiddleware(render)
+    middleware.cache = page_cache.PageCache(tmp_path, page_cache.Generation(tmp_path / "generation"))
     return middleware
 
 
@@ -188,7 +188,9 @@ def test_a_purge_in_one_process_is_seen_by_the_others(rf, tmp_path):
     texts = iter(["old", "new"])
     middleware = a_cache(tmp_path, lambda request: HttpResponse(next(texts)))
     middleware(rf.get("/es/"))
-    code = "import sys, pathlib; from core.pagecache import Generation; Generation(pathlib.Path(sys.argv[1])).renew()"
+    code = (
+        "import sys, pathlib; from caching.page_cache import Generation; Generation(pathlib.Path(sys.argv[1])).renew()"
+    )
     environment = {"PYTHONPATH": "site:.", "PATH": "", "DJANGO_SETTINGS_MODULE": "config.settings.test"}
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "generation")], env=environment, check=True)
     assert middleware(rf.get("/es/")).content == b"new"
@@ -220,7 +222,7 @@ def test_an_uncached_home_page_takes_few_queries_however_many_articles(client, p
     from news.models import ArticlePage
 
     def queries():
-        pagecache.purge()
+        page_cache.purge()
         with CaptureQueriesContext(connection) as captured:
             client.get("/es/")
         return len(captured)

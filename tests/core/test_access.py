@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 
 import pytest
-from core import roles
 from core.models import Menu, SiteTexts, Topic
 from django.contrib.messages import get_messages
 from django.core.files.base import ContentFile
@@ -18,6 +17,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern
+from editorial import roles
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.images import get_image_model

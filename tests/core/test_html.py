@@ -3,7 +3,7 @@
 from xml.dom import minidom
 
 import pytest
-from core.markup import absolute, absolute_html, without_control_characters
+from core.html import absolute, absolute_html, without_control_characters
 from hypothesis import given
 from hypothesis import strategies as st
 

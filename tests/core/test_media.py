@@ -118,11 +118,11 @@ def test_any_path_gets_an_answer(client, path):
 
 
 def test_a_page_with_a_private_picture_is_not_published_without_a_word(page_of, picture):
-    from core import checks
+    from editorial import content_checks
 
     page = page_of("mission")
     block = page.body.stream_block.child_blocks["picture"].child_blocks["image"]
     value = {"image": picture.pk, "decorative": False, "alt_text": "La junta directiva en sesión"}
     page.body = [("picture", {"image": block.to_python(value), "caption": ""})]
-    (found,) = (finding for finding in checks.look_at(page) if finding.level == checks.BLOCKS)
+    (found,) = (finding for finding in content_checks.look_at(page) if finding.level == content_checks.BLOCKS)
     assert "Acta" in found.text

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from core import pagecache
+from caching import page_cache
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from wagtail.models import Page, PageViewRestriction
@@ -71,7 +71,7 @@ def seen_by_everybody():
 
 def make_private(page, restriction):
     PageViewRestriction.objects.create(page=page, **restriction)
-    pagecache.purge()
+    page_cache.purge()
 
 
 def test_nothing_public_names_a_private_page(page_of, issue, run_tasks):
@@ -140,7 +140,7 @@ def test_no_breadcrumb_names_a_page_that_was_withdrawn(page_of, client):
     above = page.get_parent().specific
     assert f'"name": "{above.title}"' in client.get(page.url).text
     above.unpublish()
-    pagecache.purge()
+    page_cache.purge()
     assert f'"name": "{above.title}"' not in client.get(page.url).text
 
 

@@ -4,13 +4,14 @@ import io
 import re
 
 import pytest
-from core import pagecache, roles
+from caching import page_cache
 from core.images import CustomImage
 from django.apps import apps
 from django.core.files.base import ContentFile
 from django.core.files.images import ImageFile
 from django.db.models import FileField
 from django.test import Client
+from editorial import roles
 from PIL import Image
 from wagtail.models import Collection, CollectionViewRestriction
 
@@ -36,7 +37,7 @@ def collection_named(name):
 
 def make_private(collection, **restriction):
     CollectionViewRestriction.objects.create(collection=collection, **restriction or {"restriction_type": "login"})
-    pagecache.purge()
+    page_cache.purge()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 from datetime import timedelta
 
 import pytest
-from core import checks, renditions, roles
+from core import renditions
 from core.images import CustomImage, CustomRendition
 from core.models import BasePage
 from django.core.files.images import ImageFile
@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
+from editorial import content_checks, roles
 from PIL import Image
 from wagtail.models import Revision, get_page_models
 
@@ -48,7 +49,7 @@ def upload():
 @pytest.fixture
 def worker():
     """A worker that ticked a moment ago."""
-    from core.operations import say_that_we_work
+    from jobs.heartbeat import say_that_we_work
 
     say_that_we_work(timezone.now())
 
@@ -87,7 +88,7 @@ def count():
 @pytest.mark.parametrize("model", PAGES)
 def test_a_reader_of_a_fresh_page_waits_for_no_rendition(model, client, upload, run_tasks):
     page = with_pictures(model.objects.filter(locale__language_code="es").first(), upload)
-    pictures = [*checks.pictures(page), page.share_image]
+    pictures = [*content_checks.pictures(page), page.share_image]
     page.save_revision()
     run_tasks()  # as soon as the draft is saved
     made = count()
@@ -155,7 +156,7 @@ def test_a_picture_that_cannot_be_resized_is_set_aside_and_shown_to_editors(page
     assert shown.status_code == 200
     assert "srcset" in shown.text
     assert not DBTaskResult.objects.ready().exists()  # it is not tried again for each reader
-    findings = [one.text for one in checks.look_at(page)]
+    findings = [one.text for one in content_checks.look_at(page)]
     assert f"La imagen «{broken.title}» no se puede redimensionar" in " ".join(findings)
     assert good.title not in " ".join(findings)
 

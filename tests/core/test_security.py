@@ -22,8 +22,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import time_machine
-from core import frontend_cache, links, logs, mending, pagecache, passwords, roles, search, signin, uploads, views
-from core.checks import PageProblem
+from accounts import passwords, signin
+from caching import cdn, page_cache
+from core import uploads, views
 from core.forms import make_stamp
 from core.models import SiteTexts
 from cryptography import x509
@@ -38,8 +39,12 @@ from django.test import Client, override_settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
+from editorial import link_checker, reports, roles
+from editorial.models import PageProblem
+from operations import logs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from search import index as search_index
 from wagtail.models import Page
 from wagtail.search import index
 from wagtail.test.utils.form_data import nested_form_data, streamfield
@@ -93,7 +98,7 @@ def save(client, page, *blocks):
         "action-publish": "1",
     }
     answer = client.post(reverse("wagtailadmin_pages:edit", args=[page.pk]), nested_form_data(data), follow=True)
-    pagecache.purge()  # happens on commit, which a test never comes to
+    page_cache.purge()  # happens on commit, which a test never comes to
     return answer
 
 
@@ -171,7 +176,7 @@ def test_rich_text_keeps_no_scripts_and_no_links_that_run(staff_client, page_of)
     save(staff_client, page, ("text", json.dumps(state)))
     page = page_of("mission").get_latest_revision_as_object()  # a link that leads nowhere stops the page from going out
     page.save_revision().publish()
-    pagecache.purge()
+    page_cache.purge()
     html = Client().get(page.url).content.decode()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "<script>alert" not in html
@@ -335,7 +340,7 @@ class Exploit:
 
 
 def test_the_kept_pages_which_are_unpickled_are_ours_alone_to_write(client):
-    """core/pagecache.py reads pickles: only from a folder that nobody else may enter."""
+    """caching/page_cache.py reads pickles: only from a folder that nobody else may enter."""
     client.get("/es/")
     folder = live.VAR_DIR / "pagecache"
     assert any(folder.rglob("*"))
@@ -424,16 +429,16 @@ def test_links_into_our_own_network_are_never_asked(page_of, door, monkeypatch):
     page = page_of("mission")
     page.body = [("text", body)]
     page.save_revision().publish()
-    monkeypatch.setattr(links, "is_online", lambda: True)
-    monkeypatch.setattr(links, "SECONDS", 0.2)
-    monkeypatch.setattr(mending.time, "sleep", lambda seconds: None)
-    tried, connect = [], links.urllib3.util.connection.create_connection
-    monkeypatch.setattr(links.urllib3.util.connection, "create_connection", lambda place, *more, **options: tried.append(place) or connect(place, *more, **options))  # fmt: skip
-    mending.look_at_all_pages()
+    monkeypatch.setattr(link_checker, "is_online", lambda: True)
+    monkeypatch.setattr(link_checker, "SECONDS", 0.2)
+    monkeypatch.setattr(reports.time, "sleep", lambda seconds: None)
+    tried, connect = [], link_checker.urllib3.util.connection.create_connection
+    monkeypatch.setattr(link_checker.urllib3.util.connection, "create_connection", lambda place, *more, **options: tried.append(place) or connect(place, *more, **options))  # fmt: skip
+    reports.look_at_all_pages()
     assert PageProblem.objects.filter(kind="other_link").count() == len(hosts)
     assert tried == []
-    monkeypatch.setattr(links, "public_place", lambda host: "127.0.0.1")
-    links.problem_of_other(f"http://localhost:{door.port}/")
+    monkeypatch.setattr(link_checker, "public_place", lambda host: "127.0.0.1")
+    link_checker.problem_of_other(f"http://localhost:{door.port}/")
     assert tried == [("127.0.0.1", door.port)]  # what is counted is what knocks
     assert door.asked
 
@@ -441,22 +446,22 @@ def test_links_into_our_own_network_are_never_asked(page_of, door, monkeypatch):
 def test_an_address_is_as_public_as_the_one_within_it():
     """Behind a DNS64 server, sites without IPv6 have such addresses."""
     for place in ("64:ff9b::192.0.2.1", "64:ff9b::10.0.0.1", "64:ff9b::127.0.0.1"):
-        assert not links.is_public(place), place
+        assert not link_checker.is_public(place), place
     for place in ("64:ff9b::8.8.8.8", "2001:4860:4860::8888", "8.8.8.8"):
-        assert links.is_public(place), place
+        assert link_checker.is_public(place), place
 
 
 def test_a_name_that_changes_its_mind_leads_nowhere_else(monkeypatch):
     asked = []
-    monkeypatch.setattr(links, "public_place", lambda host: "203.0.113.7")
-    monkeypatch.setattr(links.urllib3.connection.HTTPConnection, "connect", lambda self: asked.append(self.host) or (_ for _ in ()).throw(OSError))  # fmt: skip
-    assert links.problem_of_other("http://rebinding.example/")
+    monkeypatch.setattr(link_checker, "public_place", lambda host: "203.0.113.7")
+    monkeypatch.setattr(link_checker.urllib3.connection.HTTPConnection, "connect", lambda self: asked.append(self.host) or (_ for _ in ()).throw(OSError))  # fmt: skip
+    assert link_checker.problem_of_other("http://rebinding.example/")
     assert asked == ["203.0.113.7"]
 
 
 def test_redirects_of_other_sites_are_not_followed(door, monkeypatch):
-    monkeypatch.setattr(links, "public_place", lambda host: "127.0.0.1")
-    assert links.problem_of_other(f"http://localhost:{door.port}/first") == ""
+    monkeypatch.setattr(link_checker, "public_place", lambda host: "127.0.0.1")
+    assert link_checker.problem_of_other(f"http://localhost:{door.port}/first") == ""
     assert door.asked == ["GET /first HTTP/1.1\r\n"]
 
 
@@ -466,8 +471,8 @@ def test_every_client_of_ours_checks_certificates(untrusted, settings, monkeypat
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "localhost", untrusted.port, True
     settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT, settings.BOUNCE_IMAP_TLS = "localhost", untrusted.port, True
     settings.ANYMAIL = {"BREVO_API_KEY": "key", "BREVO_API_URL": address}
-    monkeypatch.setattr(links, "public_place", lambda host: "127.0.0.1")
-    assert links.problem_of_other(address)
+    monkeypatch.setattr(link_checker, "public_place", lambda host: "127.0.0.1")
+    assert link_checker.problem_of_other(address)
     message = mail.EmailMessage("Hola", "Hola", to=["rosa@example.org"])
     for name in ("anymail.backends.brevo.EmailBackend", "django.core.mail.backends.smtp.EmailBackend"):
         with pytest.raises(Exception, match="certificate verify failed"):
@@ -475,7 +480,7 @@ def test_every_client_of_ours_checks_certificates(untrusted, settings, monkeypat
     with pytest.raises(ssl.SSLCertVerificationError):
         bounce_mailbox.poll()
     with pytest.raises(OSError, match="certificate verify failed"):
-        frontend_cache.urlopen(address, timeout=5)
+        cdn.urlopen(address, timeout=5)
     assert [line for line in untrusted.asked if line] == []
     context = ssl.create_default_context(cafile=untrusted.certificate)
     with context.wrap_socket(
@@ -797,7 +802,7 @@ def test_comparisons_of_secrets_take_the_same_time():
 
 
 def test_an_unexpected_error_is_logged_and_told_without_details(client, monkeypatch, caplog, capsys):
-    monkeypatch.setattr(search, "find", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(search_index, "find", lambda *arguments: 1 / 0)
     client.raise_request_exception = False
     answer = client.get("/en/search/", {"q": "secret words"})
     html = answer.content.decode()
@@ -859,7 +864,7 @@ def test_each_line_of_the_log_says_when_where_who_and_what(client, monkeypatch):
     lines = [json.loads(line) for line in handler.stream.getvalue().splitlines()]
     (line,) = [line for line in lines if line["event"].startswith("Denied")]
     assert line["event"] == f"Denied to user {editor.pk}: GET /admin/operations/"
-    assert (line["level"], line["logger"]) == ("warning", "core.signin")
+    assert (line["level"], line["logger"]) == ("warning", "accounts.signin")
     assert re.fullmatch(r"[0-9a-f-]{32,36}", line["request_id"])
     assert line["timestamp"].endswith("Z")
     assert abs(datetime.fromisoformat(line["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=2)
@@ -955,7 +960,7 @@ def test_who_finds_a_hole_learns_where_to_report_it(client):
 def test_a_server_begins_without_accounts(django_user_model):
     """`prepare`, which a server runs, makes none; `start`, for one's own machine, makes one with a random password."""
     assert not django_user_model.objects.exists()
-    assert "create_superuser" not in (ROOT / "site/core/management/commands/prepare.py").read_text()
+    assert "create_superuser" not in (ROOT / "site/operations/management/commands/prepare.py").read_text()
 
 
 def test_every_page_of_the_admin_offers_to_sign_out(staff_client):

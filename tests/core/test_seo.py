@@ -47,9 +47,9 @@ def test_the_editors_picture_is_shown_where_the_page_is_shared(client, page_of, 
     page.share_image = CustomImage.objects.first()
     page.save_revision().publish()
     run_tasks()
-    from core import pagecache
+    from caching import page_cache
 
-    pagecache.purge()
+    page_cache.purge()
     assert "fill-1200x630" in client.get(page.url).content.decode()
 
 

@@ -5,12 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from core import readings
-from core.models import PageReadings
 from django.core.management import call_command
 from django.db import DatabaseError
 from django.urls import reverse
 from django.utils import timezone
+from editorial import page_views
+from editorial.models import PageReadings
 
 from newsletter.models import Campaign
 
@@ -21,7 +21,7 @@ READER = {"HTTP_USER_AGENT": "Mozilla/5.0 (Linux; Android 10) Firefox/140.0"}
 @pytest.fixture
 def read(client, page_of):
     """Read a page so many times, as a browser or with other headers."""
-    readings._counts.clear()
+    page_views._counts.clear()
 
     def ask(page, times=1, **headers):
         for _time in range(times):
@@ -34,11 +34,11 @@ def test_the_pages_that_are_read_most_come_first(read, staff_client, page_of, cl
     client.logout()
     read(page_of("about"), 2)
     read(page_of("mission", "en"), 3)
-    readings.flush()
-    readings.flush()
+    page_views.flush()
+    page_views.flush()
     read(page_of("about"), 2)
-    readings.flush()
-    assert readings.most_read() == [(page_of("about").page_ptr, 4), (page_of("mission", "en").page_ptr, 3)]
+    page_views.flush()
+    assert page_views.most_read() == [(page_of("about").page_ptr, 4), (page_of("mission", "en").page_ptr, 3)]
     client.force_login(staff_client.user)
     html = staff_client.get(reverse("wagtailadmin_home")).text
     assert html.index("read 4 times") < html.index("read 3 times")
@@ -54,13 +54,13 @@ def test_the_pages_that_are_read_most_come_first(read, staff_client, page_of, cl
 )
 def test_machines_and_pages_fetched_ahead_do_not_count(read, page_of, headers):
     read(page_of("about"), **headers)
-    readings.flush()
+    page_views.flush()
     assert not PageReadings.objects.exists()
 
 
 def test_nothing_is_kept_about_who_reads(read, page_of):
     read(page_of("about"), HTTP_COOKIE="a=b", REMOTE_ADDR="192.0.2.7", HTTP_REFERER="https://example.org/")
-    readings.flush()
+    page_views.flush()
     (row,) = PageReadings.objects.values()
     assert {key: value for key, value in row.items() if key != "id"} == {
         "path": page_of("about").url,
@@ -76,8 +76,8 @@ def test_numbers_wait_while_the_database_is_away(read, page_of, monkeypatch):
     read(page_of("about"))
     with monkeypatch.context() as away:
         away.setattr(PageReadings.objects, "bulk_create", refuse)
-        readings.flush()
-    readings.flush()
+        page_views.flush()
+    page_views.flush()
     assert PageReadings.objects.get().number == 1
 
 

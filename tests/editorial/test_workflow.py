@@ -1,9 +1,9 @@
 """The editors' desk: handing in and publishing with e-mails, the user bar, history, what is in use."""
 
 import pytest
-from core import roles
 from django.core import mail
 from django.urls import reverse
+from editorial import roles
 from wagtail.models import ReferenceIndex
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 

@@ -6,11 +6,11 @@ from smtplib import SMTPDataError
 
 import pytest
 from core.forms import make_stamp
-from core.leases import claim
 from core.models import SiteTexts
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.utils import timezone
+from jobs.leases import claim
 
 from home.models import ContactMessage
 from home.tasks import MAX_ATTEMPTS, forward_forgotten, forward_messages

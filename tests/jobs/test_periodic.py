@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from core.models import JobRun
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
+from jobs.models import JobRun
 
 from tests.services import in_services
 from tests.transactional import _django_db_helper  # noqa: F401

@@ -69,7 +69,7 @@ def test_an_erasure_reaches_failed_and_waiting_tasks(queue):
     code = """
 import smtplib
 from core import alarms, queue, schedule
-from core.privacy import data_of, erase
+from privacy.registry import data_of, erase
 from datetime import timedelta
 def refuse():
     raise smtplib.SMTPRecipientsRefused({"Rosa@example.org": (550, b"unknown")})
@@ -109,7 +109,7 @@ def test_while_redis_is_away_tasks_wait_in_the_database_and_move_on_when_it_is_b
     url, client = queue
     run("from newsletter.tasks import send_campaign; send_campaign.enqueue(7)", AWAY)
     assert DBTaskResult.objects.ready().filter(backend_name="database").count() == 1
-    run("from core.work import send_tick; send_tick()", url)
+    run("from jobs.recovery import send_tick; send_tick()", url)
     assert not DBTaskResult.objects.filter(backend_name="database").exists()
     jobs = Queue("bulk", connection=client).get_jobs()  # the tick may queue work of its own besides
     assert [job.args for job in jobs].count([7]) == 1

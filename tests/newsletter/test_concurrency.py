@@ -5,7 +5,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from core import limits
+from core import rate_limits
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
@@ -94,7 +94,7 @@ def test_an_import_and_a_sign_up_of_the_same_address_make_one_subscriber():
 
 def test_limits_hold_for_all_processes_together():
     def take():
-        return sum(limits.take("k", (5, timedelta(hours=1))) for _try in range(5))
+        return sum(rate_limits.take("k", (5, timedelta(hours=1))) for _try in range(5))
 
     assert sum(race(*[take] * 4)) == 5
 

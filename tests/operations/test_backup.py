@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pyrage
 import pytest
-from core import backup, goodbyes, privacy
 from core.images import CustomImage
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from operations import backup
+from privacy import erasure_log, registry
 from wagtail.images.tests.utils import get_test_image_file
 from wagtail.models import Page
 
@@ -82,7 +83,7 @@ def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_d
     picture = CustomImage.objects.create(title="Harvest", file=get_test_image_file(filename="harvest.png"))
     try:
         path = backup.make()
-        privacy.erase(rosa.email)
+        registry.erase(rosa.email)
         subscriptions.leave(luis, ConsentEvent.Way.FORM)
         answer = elsewhere("restore", path)
         assert answer.returncode == 0, answer.stderr
@@ -100,7 +101,7 @@ def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_d
 
 
 def test_a_list_of_goodbyes_names_nobody(backups, subscribe):
-    privacy.erase(subscribe("rosa@example.org").email)
+    registry.erase(subscribe("rosa@example.org").email)
     (file,) = backups.glob("goodbyes-*.log")
     assert "rosa" not in file.read_text()
     assert oct(file.stat().st_mode)[-3:] == "600"
@@ -122,7 +123,7 @@ def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, ba
     rosa = subscribe("rosa@example.org")
     leaving = [subscribe(f"luis{number}@example.org") for number in range(len(TORN))]
     path = backup.make()
-    privacy.erase(rosa.email)
+    registry.erase(rosa.email)
     (file,) = backups.glob("goodbyes-*.log")
     for torn, person in zip(TORN, leaving, strict=True):
         with file.open("ab") as stream:
@@ -139,7 +140,7 @@ def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, ba
 def test_with_a_key_that_cannot_match_nothing_is_replaced_unless_asked_for(elsewhere, subscribe):
     rosa = subscribe("rosa@example.org")
     path = backup.make()
-    privacy.erase(rosa.email)
+    registry.erase(rosa.email)
 
     def restore(fallbacks=(), **options):
         """(what `restore` says under another key, the states of the subscribers after it; None while there are no tables)."""
@@ -165,10 +166,10 @@ def test_one_goodbye_that_fails_keeps_no_other_from_being_said(subscribe, backup
     people = [subscribe(f"{name}@example.org") for name in ("ana", "luis", "rosa")]
     began = timezone.now()
     for person in people:
-        goodbyes.note(goodbyes.LEFT, person.email)
+        erasure_log.note(erasure_log.LEFT, person.email)
     leave = subscriptions.leave
     monkeypatch.setattr(subscriptions, "leave", lambda one, *args: 1 / 0 if one.email < "b" else leave(one, *args))
-    replay = goodbyes.say_again(backups, began)
+    replay = erasure_log.say_again(backups, began)
     assert (replay.done, replay.failed, replay.unreadable, replay.unknown) == (2, 1, 0, 0)
     assert set(Subscriber.objects.filter(state="unsubscribed").values_list("email", flat=True)) == {
         "luis@example.org",

@@ -16,9 +16,8 @@ from urllib.parse import quote
 
 import pytest
 import sentry_sdk
-from core import logs, signin
+from accounts import signin
 from core.forms import make_stamp
-from core.schedule import JOBS, run_job
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse
@@ -26,6 +25,8 @@ from django.test import Client
 from django.urls import path, reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_tasks_db.models import DBTaskResult
+from jobs.periodic import JOBS, run_job
+from operations import logs
 from sentry_sdk.transport import Transport
 
 from newsletter.models import Campaign, Delivery
@@ -170,7 +171,7 @@ urlpatterns = [path("fail/<str:token>/", fail), path("host/<str:token>/", bad_ho
 
 
 def test_an_error_that_quotes_them_is_logged_without(secrets, log, settings):
-    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, ["core.middleware.RequestLogMiddleware"]
+    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, ["operations.middleware.RequestLogMiddleware"]
     client = Client(raise_request_exception=False)
     for token in secrets.tokens:
         for spelling in address_spellings(ADDRESS):
@@ -288,7 +289,7 @@ def test_the_traceback_of_a_task_is_blanked(secrets, run_tasks):
 def test_the_outcome_of_a_job_and_its_alarm_are_blanked(secrets, settings, monkeypatch, run_tasks, mailoutbox, log):
     from dataclasses import replace
 
-    from core.models import JobRun
+    from jobs.models import JobRun
 
     def fail():
         raise ValueError(f"{ADDRESS} {' '.join(secrets.tokens)}")
@@ -384,7 +385,7 @@ def sentry(settings):
 
 
 def test_sentry_is_told_what_went_wrong_and_nothing_of_anybody(sentry, secrets, settings, log):
-    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, ["core.middleware.RequestLogMiddleware"]
+    settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, ["operations.middleware.RequestLogMiddleware"]
     token = secrets.tokens[0]
     sentry_sdk.set_user({"email": ADDRESS})
     sentry_sdk.set_tag("subscriber", ADDRESS)

@@ -10,9 +10,9 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from core import work
-from core.management.commands.start import Program
 from django.conf import settings
+from jobs import recovery
+from operations.management.commands.start import Program
 
 from tests import starts
 from tests.services import in_services
@@ -121,7 +121,7 @@ def _told_twice_to_end_it_does_so_at_once(site):
 @in_services
 def test_nothing_outlives_it_when_it_is_killed(site):
     site.process.kill()
-    assert wait_until(lambda: not site.left_behind(), work.STOP_SECONDS)
+    assert wait_until(lambda: not site.left_behind(), recovery.STOP_SECONDS)
 
 
 def test_pauses_grow_until_it_is_steady():
@@ -133,7 +133,7 @@ def test_pauses_grow_until_it_is_steady():
 
 WATCH = """
 import time
-from core.work import Watchdog
+from jobs.recovery import Watchdog
 with Watchdog("a test", 1) as watchdog:
     for _half_second in range(5):
         time.sleep(0.5)

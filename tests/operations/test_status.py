@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from core import logs, operations
-from core.models import JobRun, WorkerSeen
-from core.schedule import JOBS, queue_due_jobs, run_job
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import override
 from django_tasks_db.models import DBTaskResult
+from jobs.models import JobRun, WorkerSeen
+from jobs.periodic import JOBS, queue_due_jobs, run_job
+from operations import logs, status
 
 from newsletter.models import Campaign, Delivery, ProviderEvent
 from newsletter.tasks import process_sign_ups
@@ -47,7 +47,7 @@ def test_the_page_shows_every_job_and_says_what_to_do(staff_client, settings):
 
 def test_a_worker_that_ticks_is_shown_and_one_that_fell_silent_is_not(staff_client):
     now = timezone.now()
-    operations.say_that_we_work(now)
+    status.say_that_we_work(now)
     WorkerSeen.objects.create(name="gone:1", started_at=now, seen_at=now - timedelta(minutes=5))
     text = read(staff_client)
     assert f":{os.getpid()}" in text
@@ -102,13 +102,13 @@ def test_nobody_reads_metrics_unless_a_token_is_set(client):
 def test_an_alarm_is_mailed_when_tasks_wait_and_nobody_works(settings):
     settings.ALARM_EMAILS = ["operator@example.org"]
     DBTaskResult.objects.all().delete()
-    operations.look_after_the_queue()
+    status.look_after_the_queue()
     process_sign_ups.enqueue()
-    operations.look_after_the_queue()
+    status.look_after_the_queue()
     assert not mail.outbox
     DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(minutes=3))
-    operations.look_after_the_queue()
-    operations.look_after_the_queue()
+    status.look_after_the_queue()
+    status.look_after_the_queue()
     (sent,) = mail.outbox
     assert sent.to == ["operator@example.org"]
     assert "0 workers are at work" in sent.body
@@ -184,7 +184,7 @@ def test_a_job_that_fails_is_mailed_to_the_operators_once_an_hour(settings, monk
 
 def test_the_processes_of_the_web_server_write_their_numbers_where_all_are_found():
     code = (
-        "import config.wsgi, pathlib; from django.conf import settings; from core.metrics import REQUESTS;"
+        "import config.wsgi, pathlib; from django.conf import settings; from operations.metrics import REQUESTS;"
         "REQUESTS.labels('GET', 200, 'hit').inc();"
         "print(sorted(path.name.partition('_')[0] for path in (settings.VAR_DIR / 'metrics').iterdir()))"
     )

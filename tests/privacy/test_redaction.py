@@ -8,10 +8,10 @@ from email.message import EmailMessage
 from urllib.parse import quote
 
 import pytest
-from core.models import JobRun
-from core.redaction import AddressPattern, addresses_in, redact
 from hypothesis import given
 from hypothesis import strategies as st
+from jobs.models import JobRun
+from redaction import AddressPattern, addresses_in, redact
 
 from newsletter.subscribers.email_addresses import normalise
 

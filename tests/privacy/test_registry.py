@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from core import privacy
 from django.apps import apps
 from django.db import connection
+from privacy import registry
 
 DOCS = Path(__file__).parents[2] / "docs/security.md"
 # What cannot hold an address or a name.
@@ -16,8 +16,8 @@ WITHOUT_TEXT = {
     "ForeignKey", "IntegerField", "OneToOneField", "ParentalKey", "PositiveBigIntegerField", "PositiveIntegerField",
     "PositiveSmallIntegerField", "SmallIntegerField", "UUIDField",
 }  # fmt: skip
-COVERED = [(label, name) for place in privacy.PLACES for label, names in place.columns.items() for name in names]
-DECLARED = [(label, name) for label, names in privacy.NOT_PERSONAL.items() for name in names]
+COVERED = [(label, name) for place in registry.PLACES for label, names in place.columns.items() for name in names]
+DECLARED = [(label, name) for label, names in registry.NOT_PERSONAL.items() for name in names]
 
 
 def undecided(model):
@@ -30,7 +30,7 @@ def undecided(model):
 def test_somebody_decided_for_every_column_whether_it_holds_personal_data():
     found = {model._meta.label: undecided(model) for model in apps.get_models(include_auto_created=True)}
     assert {label: names for label, names in found.items() if names} == {}, (
-        "Register a Place for these columns, or declare them free of personal data: core/privacy.py"
+        "Register a Place for these columns, or declare them free of personal data: privacy/registry.py"
     )
 
 
@@ -50,14 +50,14 @@ def test_the_registry_names_columns_that_exist_and_decides_once():
             continue
         assert apps.get_model(label)._meta.get_field(name), (label, name)
     assert not set(COVERED) & set(DECLARED)
-    names = [place.name for place in privacy.PLACES]
+    names = [place.name for place in registry.PLACES]
     assert len(names) == len(set(names))
     twice = {pair for pair in COVERED if COVERED.count(pair) > 1}
     assert not twice
 
 
 def test_the_documentation_lists_the_places_of_the_registry():
-    rows = "\n".join(f"| {place.where} | {place.name} | {place.forgets} |" for place in privacy.PLACES)
+    rows = "\n".join(f"| {place.where} | {place.name} | {place.forgets} |" for place in registry.PLACES)
     text = DOCS.read_text()
     begin, end = "<!-- places -->\n", "\n<!-- /places -->"
     if os.environ.get("UPDATE_DOCS"):

@@ -1,10 +1,10 @@
 """Searching the site, the same on SQLite and PostgreSQL."""
 
 import pytest
-from core import search
-from core.models import SearchWord
 from hypothesis import given
 from hypothesis import strategies as st
+from search import index as search_index
+from search.models import SearchWord
 from wagtail.models import PageViewRestriction
 
 from news.models import ArticlePage
@@ -134,7 +134,7 @@ def test_an_excerpt_keeps_headings_and_sentences_apart(article, found):
         ("heading", "La feria"),
         ("text", "<h3>El martes</h3><p>Hay yuca.</p><ul><li>dulce</li><li>fina</li></ul>"),
     ]
-    assert search.excerpt(page.plain_text, "yuca", "es").endswith(
+    assert search_index.excerpt(page.plain_text, "yuca", "es").endswith(
         "La feria · El martes · Hay <mark>yuca</mark>. dulce · fina"
     )
 
@@ -161,7 +161,7 @@ def test_any_query_gets_an_answer(found, query):
 
 @given(st.text(max_size=60), st.text(max_size=30))
 def test_an_excerpt_is_always_safe(text, query):
-    html = search.excerpt(text, query, "es")
+    html = search_index.excerpt(text, query, "es")
     bare = html.replace("<mark>", "").replace("</mark>", "")
     assert "<" not in bare
     assert html.count("<mark>") == html.count("</mark>")

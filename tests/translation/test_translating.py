@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import polib
 import pytest
-from core import roles
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
+from editorial import roles
 from wagtail.models import Locale, Page
 from wagtail_localize.models import StringTranslation, Translation, TranslationSource
 

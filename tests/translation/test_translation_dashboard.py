@@ -1,12 +1,12 @@
 """The translation board: what is in which language, and from there to what is to be done."""
 
 import pytest
-from core import translations
 from core.models import Topic
-from core.translations import BEHIND, DRAFT, MISSING, PUBLISHED, READY
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from translation import status
+from translation.status import BEHIND, DRAFT, MISSING, PUBLISHED, READY
 from wagtail.models import Page
 from wagtail_localize.models import Translation
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db
 
 def states(page):
     """{language: state} of an original."""
-    languages = translations.locales()
-    ((_row, cells),) = translations.table(translations.originals().filter(pk=page.pk), languages)
+    languages = status.locales()
+    ((_row, cells),) = status.table(status.originals().filter(pk=page.pk), languages)
     return {locale.language_code: cell.state for locale, cell in zip(languages, cells, strict=True)}
 
 
@@ -26,9 +26,7 @@ def board(client, **query):
 
 def test_the_starter_content_is_complete_in_each_language(page_of):
     assert all(
-        cell.state == PUBLISHED
-        for _row, cells in translations.table(translations.originals(), translations.locales())
-        for cell in cells
+        cell.state == PUBLISHED for _row, cells in status.table(status.originals(), status.locales()) for cell in cells
     )
 
 
@@ -44,9 +42,9 @@ def test_each_state_is_told_and_can_be_asked_for(page_of, run_tasks):
     assert states(behind) == {"es": PUBLISHED, "en": BEHIND, "pt-br": BEHIND}
     english = page_of("home", "en").locale
     for state, page in [(MISSING, missing), (DRAFT, draft), (BEHIND, behind)]:
-        assert [row.pk for row in translations.in_state(translations.originals(), english, state)] == [page.pk]
-    number = translations.originals().count()
-    assert translations.in_state(translations.originals(), english, PUBLISHED).count() == number - 3
+        assert [row.pk for row in status.in_state(status.originals(), english, state)] == [page.pk]
+    number = status.originals().count()
+    assert status.in_state(status.originals(), english, PUBLISHED).count() == number - 3
 
 
 def test_what_is_translated_and_not_published_yet_is_told(
@@ -62,7 +60,7 @@ def test_what_is_translated_and_not_published_yet_is_told(
     po.find(original.introduction).msgstr = "A new sentence."
     translation.import_po(po)
     assert states(original) == {"es": PUBLISHED, "en": READY, "pt-br": BEHIND}
-    assert translations.in_state(translations.originals(), english.locale, READY).get().pk == original.pk
+    assert status.in_state(status.originals(), english.locale, READY).get().pk == original.pk
     assert reverse("translation_publish", args=[english.pk]) in board(staff_client, state="ready").text
     with django_capture_on_commit_callbacks(execute=True):
         staff_client.post(reverse("translation_publish", args=[english.pk]))
@@ -169,7 +167,7 @@ def test_with_three_thousand_pages_it_takes_as_few_queries(page_of, django_asser
         for number in range(3000)
     )
     with django_assert_max_num_queries(9):
-        rows = translations.table(translations.originals()[50:100], translations.locales())
+        rows = status.table(status.originals()[50:100], status.locales())
     assert len(rows) == 50
     board(staff_client)
     with CaptureQueriesContext(connection) as with_snippets:

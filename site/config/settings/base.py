@@ -7,9 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core import logs, mailboxes
+from core import mailboxes
 from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
+from operations import logs
 
 from newsletter.delivery.providers import PROVIDERS
 
@@ -69,7 +70,15 @@ ALLOWED_HOSTS = [*dict.fromkeys([_site.hostname, _name]), "127.0.0.1", *setting(
 CSRF_TRUSTED_ORIGINS = [f"{_site.scheme}://{_site.netloc}"]
 
 INSTALLED_APPS = [
+    "operations",
+    "accounts",
+    "editorial",
+    "translation",
+    "privacy",
     "core",
+    "search",
+    "caching",
+    "jobs",
     "home",
     "news",
     "newsletter",
@@ -110,10 +119,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "core.metrics.MetricsMiddleware",
-    "core.pagecache.PageCacheMiddleware",
-    "core.middleware.RequestLogMiddleware",
-    "core.clients.ClientAddressMiddleware",
+    "operations.metrics.MetricsMiddleware",
+    "caching.page_cache.PageCacheMiddleware",
+    "operations.middleware.RequestLogMiddleware",
+    "core.client_ip.ClientAddressMiddleware",
     "core.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -126,13 +135,13 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "core.signin.SignInMiddleware",
+    "accounts.signin.SignInMiddleware",
     "core.middleware.RootPageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "wagtail.contrib.redirects.middleware.RedirectMiddleware",
 ]
 
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets, too, come through core.nonces
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets, too, come through core.csp
 
 WEB_PROCESSES = whole_number("WEB_PROCESSES", 2, 1, 64)
 ROOT_URLCONF = "config.urls"
@@ -142,8 +151,8 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "OPTIONS": {
-            "loaders": [("django.template.loaders.cached.Loader", ["core.nonces.Loader"])],
-            "builtins": ["core.nonces"],
+            "loaders": [("django.template.loaders.cached.Loader", ["core.csp.Loader"])],
+            "builtins": ["core.csp"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
@@ -170,24 +179,24 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Signing in to the admin (core/signin.py). Long passwords rather than odd ones, none that everybody tries first.
+# Signing in to the admin (accounts/signin.py). Long passwords rather than odd ones, none that everybody tries first.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "core.passwords.ContextWordsValidator"},
-    {"NAME": "core.passwords.BreachedPasswordValidator"},
+    {"NAME": "accounts.passwords.ContextWordsValidator"},
+    {"NAME": "accounts.passwords.BreachedPasswordValidator"},
 ]
 PWNED_PASSWORDS = {"API_TIMEOUT": 2.0}
 # Nobody knows somebody else's password: new users get a link with which they choose their own.
 WAGTAILUSERS_PASSWORD_ENABLED = False
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = WAGTAIL_FRONTEND_LOGIN_URL = "wagtailadmin_login"
-WAGTAILADMIN_USER_LOGIN_FORM = "core.signin.LoginForm"
-WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "core.signin.PasswordResetForm"
+WAGTAILADMIN_USER_LOGIN_FORM = "accounts.signin.LoginForm"
+WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "accounts.signin.PasswordResetForm"
 PASSWORD_RESET_TIMEOUT = 3600
 TWO_FACTOR_REQUIRED = setting("bool", "TWO_FACTOR_REQUIRED", default=HTTPS)
 OTP_TOTP_ISSUER = OTP_WEBAUTHN_RP_NAME = "CLAC"
-# Passkeys hold for the host of SITE_URL. Browsers have none for the number 127.0.0.1, so there it is localhost (core/passkeys.py).
+# Passkeys hold for the host of SITE_URL. Browsers have none for the number 127.0.0.1, so there it is localhost (accounts/passkeys.py).
 OTP_WEBAUTHN_RP_ID = _name
 _port = "" if _site.port in {None, 443 if HTTPS else 80} else f":{_site.port}"
 OTP_WEBAUTHN_ALLOWED_ORIGINS = [f"{'http' if _name == 'localhost' and not HTTPS else 'https'}://{_name}{_port}"]
@@ -295,7 +304,7 @@ WAGTAILDOCS_EXTENSIONS = ["csv", "docx", "odt", "pdf", "pptx", "txt", "xlsx", "z
 WAGTAILIMAGES_IMAGE_FORM_BASE = "core.uploads.ImageForm"
 WAGTAILDOCS_DOCUMENT_FORM_BASE = "core.uploads.DocumentForm"
 WAGTAILDOCS_SERVE_METHOD = "serve_view"
-# Words come stemmed (core/search.py), so the database is to take them as they are.
+# Words come stemmed (search/index.py), so the database is to take them as they are.
 WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database", "SEARCH_CONFIG": "simple"}}
 WAGTAIL_WORKFLOW_ENABLED = True
 TAGGIT_CASE_INSENSITIVE = True
@@ -312,7 +321,7 @@ if FRONTEND_CACHE == "cloudflare":
         }
     }
 elif FRONTEND_CACHE:
-    WAGTAILFRONTENDCACHE = {"default": {"BACKEND": "core.frontend_cache.ProxyBackend", "LOCATION": FRONTEND_CACHE}}
+    WAGTAILFRONTENDCACHE = {"default": {"BACKEND": "caching.cdn.ProxyBackend", "LOCATION": FRONTEND_CACHE}}
 else:
     WAGTAILFRONTENDCACHE = {}
 
@@ -324,7 +333,7 @@ if REDIS_URL:
     _redis = {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 3600, "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 2}}
     RQ_QUEUES = {"default": _redis, "bulk": _redis}
     TASKS = {
-        "default": {"BACKEND": "core.queue.RedisBackend", "QUEUES": ["default", "bulk"]},
+        "default": {"BACKEND": "jobs.redis_queue.RedisBackend", "QUEUES": ["default", "bulk"]},
         "database": DATABASE_QUEUE,
     }
 else:
@@ -453,7 +462,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Logs, figures and errors. What is a person's stays out of them (core/logs.py).
+# Logs, figures and errors. What is a person's stays out of them (operations/logs.py).
 LOGGING = logs.configure(as_json=setting("bool", "LOG_JSON", default=False))
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = BEHIND_PROXY

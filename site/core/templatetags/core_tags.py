@@ -10,10 +10,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from wagtail.images.models import Picture
 
-from core import i18n, renditions, seo, together
-from core.furniture import menus, public
-from core.markup import absolute
+from core import i18n, renditions, seo
+from core.html import absolute
 from core.models import PATTERNS
+from core.navigation import menus, public
 
 register = template.Library()
 
@@ -130,9 +130,3 @@ def letter(number):
 def is_current(entry, page):
     """Whether a MenuEntry leads to `page` or to the section that it stands in."""
     return bool(getattr(page, "pk", None)) and entry.depth > 2 and page.path.startswith(entry.path)
-
-
-@register.simple_tag(takes_context=True)
-def translations_to(context, action, page, destination=None):
-    """The translations of a page that may be deleted, unpublished or moved together with it by whoever is asked."""
-    return together.others(context["request"].user, page, action, destination or None)

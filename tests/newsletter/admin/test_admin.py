@@ -79,14 +79,14 @@ def test_subscribers_are_listed_but_not_typed_in(staff_client, subscribe):
 
 
 def test_outgoing_mail_can_be_read_by_administrators(staff_client, client, settings, tmp_path):
-    from core import localmail
     from django.core.mail import EmailMultiAlternatives
+    from operations import file_outbox
 
     settings.LOCAL_MAIL_DIR = tmp_path
     message = EmailMultiAlternatives("Hola", "texto", to=["a@example.org"])
     message.attach_alternative("<p>hipertexto</p>", "text/html")
-    assert localmail.EmailBackend().send_messages([message]) == 1
-    ((key, _kept),) = localmail.recent()
+    assert file_outbox.EmailBackend().send_messages([message]) == 1
+    ((key, _kept),) = file_outbox.recent()
     assert "Hola" in staff_client.get("/admin/mail/").content.decode()
     assert "texto" in staff_client.get(f"/admin/mail/{key}/").content.decode()
     response = staff_client.get(f"/admin/mail/{key}/html/")
@@ -107,7 +107,7 @@ def test_the_provider_is_chosen_by_the_environment(provider):
     out = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     ).stdout
-    assert provider in out.replace("core.localmail", "local")
+    assert provider in out.replace("operations.file_outbox", "local")
 
 
 def test_a_missing_key_stops_the_start_with_one_line():

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
-from core.work import send_tick
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
+from jobs.recovery import send_tick
 
 from newsletter.campaigns import lifecycle, reports
 from newsletter.forms import SendForm

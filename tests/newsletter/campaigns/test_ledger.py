@@ -4,8 +4,8 @@ import time
 from datetime import timedelta
 
 import pytest
-from core.work import send_tick
 from django.utils import timezone
+from jobs.recovery import send_tick
 
 from newsletter.campaigns import lifecycle, tracking
 from newsletter.delivery import worker

@@ -11,11 +11,11 @@ import time
 from collections import Counter
 
 import pytest
-from core.work import Watchdog
 from django.core.mail import EmailMultiAlternatives
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
+from jobs.recovery import Watchdog
 
 from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import redis
-from core.pagecache import Generation
+from caching.page_cache import Generation
 from django.db import connection
 
 from newsletter.campaigns import lifecycle
@@ -61,24 +61,24 @@ def test_two_workers_share_a_campaign_and_nothing_else(server, redis_url, tmp_pa
 
 
 def test_what_drops_the_pages_of_one_machine_drops_those_of_the_others(redis_url, settings, tmp_path):
-    from core import machines
+    from caching import invalidation
 
     settings.REDIS_URL, settings.VAR_DIR = redis_url, tmp_path / "here"
     generation = Generation(tmp_path / "here" / "generation")
-    listener = machines.PurgeListener(generation)
+    listener = invalidation.PurgeListener(generation)
     listener.start()
     assert listener.is_listening.wait(10)
     before = generation.current()
-    machines.tell_purge()  # its own: dropped already
+    invalidation.tell_purge()  # its own: dropped already
     assert not wait_until(lambda: generation.current() != before, 0.5)
     settings.VAR_DIR = tmp_path / "there"
-    machines.tell_purge()
+    invalidation.tell_purge()
     assert wait_until(lambda: generation.current() != before, 5)
 
 
 def test_a_purge_without_redis_is_only_a_warning(settings, caplog):
-    from core import machines
+    from caching import invalidation
 
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    machines.tell_purge()
+    invalidation.tell_purge()
     assert "Redis is away" in caplog.text

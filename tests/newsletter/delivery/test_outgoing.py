@@ -4,10 +4,10 @@ import time
 from datetime import timedelta
 
 import pytest
-from core import localmail
 from django.conf import settings as django_settings
 from django.core import mail
 from django.utils import timezone
+from operations import file_outbox
 
 from newsletter.delivery import outgoing
 from newsletter.models import SignUpRequest
@@ -25,8 +25,8 @@ SUBJECT = "¡Hola, «قهوة» 👩🏽‍🌾! \r\nBcc: eve@example.org"
 def received(request, settings, tmp_path):
     """The messages that came out, as a mail program reads them."""
     if request.param == "outbox":
-        settings.EMAIL_BACKEND, settings.LOCAL_MAIL_DIR = "core.localmail.EmailBackend", tmp_path
-        yield lambda: [message for _key, message in localmail.recent()]
+        settings.EMAIL_BACKEND, settings.LOCAL_MAIL_DIR = "operations.file_outbox.EmailBackend", tmp_path
+        yield lambda: [message for _key, message in file_outbox.recent()]
         return
     with HostileServer() as server:
         use(server, settings)

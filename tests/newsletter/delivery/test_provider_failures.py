@@ -6,10 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 import time_machine
-from core.leases import free
-from core.work import send_tick
 from django.conf import settings as django_settings
 from django.utils import timezone
+from jobs.leases import free
+from jobs.recovery import send_tick
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import rate_limit, worker

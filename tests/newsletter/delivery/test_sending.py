@@ -4,10 +4,10 @@ import smtplib
 from datetime import timedelta
 
 import pytest
-from core import privacy
-from core.work import send_tick
 from django.core import mail
 from django.utils import timezone
+from jobs.recovery import send_tick
+from privacy import registry
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import outgoing, worker
@@ -112,7 +112,7 @@ def test_the_content_is_frozen_at_the_start(campaign, subscribe, issue):
     [
         lambda ana: leave(ana, "mail"),
         lambda ana: end(ana, ConsentEvent.Kind.BOUNCED, ConsentEvent.Way.PROVIDER),
-        lambda ana: privacy.erase(ana.email),
+        lambda ana: registry.erase(ana.email),
         lambda ana: Suppression.add(ana.email, "complained"),
     ],
     ids=["leaves", "bounces", "is erased", "is suppressed"],

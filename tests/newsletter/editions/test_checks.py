@@ -9,11 +9,11 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 import pytest
-from core import links
 from core.models import SiteTexts
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
+from editorial import link_checker
 
 from newsletter.editions import checks
 from newsletter.models import Campaign, Segment
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch):
     """Without a name server unless a test brings its own: nothing beyond this machine is asked."""
-    monkeypatch.setattr(links, "resolver", lambda: dns.resolver.Resolver(configure=False))
+    monkeypatch.setattr(link_checker, "resolver", lambda: dns.resolver.Resolver(configure=False))
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +179,7 @@ def zone(monkeypatch, settings):
     with NameServer() as server:
         resolver = dns.resolver.Resolver(configure=False)
         resolver.nameservers, resolver.port, resolver.lifetime = ["127.0.0.1"], server.port, 2
-        monkeypatch.setattr(links, "resolver", lambda: resolver)
+        monkeypatch.setattr(link_checker, "resolver", lambda: resolver)
         yield server.records
 
 
@@ -192,7 +192,7 @@ RECORDS = {
 
 def test_a_sender_with_all_its_records_is_fine(zone):
     zone |= RECORDS
-    assert links.is_online()
+    assert link_checker.is_online()
     assert checks.sender_records() == []
 
 
@@ -233,12 +233,12 @@ def other_site(monkeypatch):
 
 
 def test_links_to_other_sites(other_site, monkeypatch):
-    assert links.problem_of_other(f"{other_site}/") == "the address is not a public one"
+    assert link_checker.problem_of_other(f"{other_site}/") == "the address is not a public one"
     monkeypatch.setattr("ipaddress.IPv4Address.is_global", True)
-    assert links.problem_of_other(f"{other_site}/") == ""
-    assert links.problem_of_other(f"{other_site}/gone") == "the page is gone (410)"
-    assert links.problem_of_other("http://127.0.0.1:9/") == "the site does not answer"
-    assert links.problem_of_other("http://[broken/") == "the address does not exist"
+    assert link_checker.problem_of_other(f"{other_site}/") == ""
+    assert link_checker.problem_of_other(f"{other_site}/gone") == "the page is gone (410)"
+    assert link_checker.problem_of_other("http://127.0.0.1:9/") == "the site does not answer"
+    assert link_checker.problem_of_other("http://[broken/") == "the address does not exist"
 
 
 def test_what_blocks_blocks_the_button_too(staff_client, issue, reader):

@@ -14,13 +14,13 @@ from textwrap import dedent
 
 import pytest
 from anymail.signals import EventType
-from core import privacy
 from django.core import mail
 from django.db import OperationalError
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from privacy import registry
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import worker
@@ -534,9 +534,9 @@ def test_an_erasure_reaches_the_mails_that_were_left_in_the_mailbox(imap, delive
     for name, raw in mails.items():
         (imap / "new" / name).write_bytes(raw)
     bounce_mailbox.poll()
-    assert len(privacy.data_of("rosa@example.org")["bounce_mailbox"]) == 2
+    assert len(registry.data_of("rosa@example.org")["bounce_mailbox"]) == 2
     with django_capture_on_commit_callbacks(execute=True):
-        privacy.erase("rosa@example.org")
+        registry.erase("rosa@example.org")
     left = [path.read_bytes() for folder in ("new", "cur") for path in (imap / folder).iterdir()]
     assert left == [mails["3.c"]]
 

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
-from core import privacy
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from django.conf import settings as django_settings
@@ -22,6 +21,7 @@ from django_tasks_db.models import DBTaskResult
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from privacy import registry
 from svix.webhooks import Webhook
 
 from newsletter.delivery.providers import PROVIDERS
@@ -831,10 +831,10 @@ def test_an_erasure_reaches_the_calls_that_wait_and_those_that_nobody_could_read
     incoming.keep("mailjet", both.encode(), {"content-type": "application/json"})
     incoming.set_aside("mailbox", b"To: x\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(f"about {ADDRESS}".encode()), "not understood")  # fmt: skip
     incoming.set_aside("mailbox", b"about somebody else", "not understood")
-    assert len(privacy.data_of(ADDRESS)["incoming_reports"]) == 2
+    assert len(registry.data_of(ADDRESS)["incoming_reports"]) == 2
     with django_capture_on_commit_callbacks(execute=True):
-        privacy.erase(ADDRESS)
-    assert "incoming_reports" not in privacy.data_of(ADDRESS)
+        registry.erase(ADDRESS)
+    assert "incoming_reports" not in registry.data_of(ADDRESS)
     assert IncomingReport.objects.get(state=IncomingReport.State.UNREADABLE).text == "about somebody else"
     incoming.process()
     assert ProviderEvent.objects.filter(recipient=other.email).exists()

@@ -1,6 +1,6 @@
 """A person comes in by every way there is and is erased: then no table, no file and no log holds the address or the name.
 
-The search knows nothing of core/redaction.py: it decodes what it finds with the standard library and looks for the plain text.
+The search knows nothing of redaction.py: it decodes what it finds with the standard library and looks for the plain text.
 """
 
 import base64
@@ -24,10 +24,8 @@ from urllib.parse import quote, unquote
 import openpyxl
 import pytest
 from anymail.signals import AnymailTrackingEvent
-from core import goodbyes, localmail, privacy, readings
 from core.forms import make_stamp
-from core.models import JobRun, PageReadings, SiteTexts, Use
-from core.schedule import JOBS, Job, run_job
+from core.models import SiteTexts, Use
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
@@ -37,6 +35,12 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
+from editorial import page_views
+from editorial.models import PageReadings
+from jobs.models import JobRun
+from jobs.periodic import JOBS, Job, run_job
+from operations import file_outbox
+from privacy import erasure_log, registry
 from wagtail.admin.models import FormState
 from wagtail.models import Comment, ModelLogEntry, Page
 
@@ -144,7 +148,7 @@ def site(settings, tmp_path):
     settings.BACKUP_DIR = str(tmp_path / "backups")
     for folder in (storages["private"].location, Path(settings.MEDIA_ROOT) / "documents"):  # what other tests left
         shutil.rmtree(folder, ignore_errors=True)
-    settings.EMAIL_BACKEND = "core.localmail.EmailBackend"
+    settings.EMAIL_BACKEND = "operations.file_outbox.EmailBackend"
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
     settings.BOUNCE_ADDRESS, settings.ALARM_EMAILS = "bounces@example.org", ["ops@example.org"]
     SiteTexts.objects.update(contact_email="info@example.org", postal_address="Calle 1")
@@ -153,7 +157,7 @@ def site(settings, tmp_path):
 
 def link_to(view):
     """The path of a link to a view in the mails that were sent."""
-    texts = [mail.get_body(("plain",)).get_content() for _key, mail in localmail.recent()]
+    texts = [mail.get_body(("plain",)).get_content() for _key, mail in file_outbox.recent()]
     return next(found[1] for text in texts if (found := re.search(rf"http://testserver(/\S+/{view}/[a-z0-9]+/)", text)))
 
 
@@ -229,7 +233,7 @@ def person(site, settled, staff_client, run_tasks, issue, subscribe, call, setti
     work()
     assert NAME in Delivery.objects.get(pk=earlier.pk).error
     assert ProviderEvent.objects.filter(delivery=delivery).count() > 30
-    readings.flush()
+    page_views.flush()
     return person
 
 
@@ -348,7 +352,7 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
     erase, person, site, log, settled, staff_client, settings, run_tasks
 ):
     token = tokens.make(tokens.MANAGE, person)
-    before, exported = columns_that_hold_it(), privacy.data_of(ADDRESS)
+    before, exported = columns_that_hold_it(), registry.data_of(ADDRESS)
     assert {
         "newsletter_subscriber.email",
         "newsletter_subscriber.new_email",
@@ -372,10 +376,10 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
         assert files_that_hold_it(folder) == set()
     assert holds(log.getvalue()) == set()
     # The export told of each place that forgot something, and of nothing else.
-    kept = {place.name for place in privacy.PLACES if place.is_kept}
-    assert set(privacy.data_of(ADDRESS)) - kept == set()
+    kept = {place.name for place in registry.PLACES if place.is_kept}
+    assert set(registry.data_of(ADDRESS)) - kept == set()
     assert set(exported) - kept == {
-        place.name for place in privacy.PLACES if not place.is_kept and not place.is_outside
+        place.name for place in registry.PLACES if not place.is_kept and not place.is_outside
     } - {"names_by_staff"}
     # No key to her data either, and the promise never to write again.
     NEEDLES.append(token)
@@ -410,7 +414,7 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
 def test_what_a_provider_says_later_of_an_erased_address_is_kept_without_it(subscribe, issue, site):
     person = subscribe(ADDRESS)
     delivery = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent")  # fmt: skip
-    privacy.erase(ADDRESS)
+    registry.erase(ADDRESS)
     events.keep("mailbox", bounce_mailbox.event_of(report(delivery, words=f"550 <{ADDRESS}> no such user")))
     for spelling in (ADDRESS.upper(), f"Rosa <{ADDRESS}>", f"  {ADDRESS} "):
         event = AnymailTrackingEvent(event_type="delivered", recipient=spelling, event_id=spelling, metadata={"delivery": str(delivery.pk)})  # fmt: skip
@@ -428,7 +432,7 @@ def test_who_left_is_still_known_to_the_provider(subscribe):
 
 
 def test_an_erased_address_that_comes_with_a_list_again_is_not_kept(settled, staff_client, run_tasks):
-    privacy.erase(ADDRESS)
+    registry.erase(ADDRESS)
     data = {"file": SimpleUploadedFile("a.csv", f"email,name\n{ADDRESS},{NAME}\nx@example.org,X\n".encode()), "language": "es", "provenance": "x"}  # fmt: skip
     staff_client.post("/admin/newsletter/imports/", data)
     with settled():
@@ -452,7 +456,7 @@ def test_a_person_can_be_erased_while_an_import_reads_its_list(settled, monkeypa
     assert runner.work_on_next(0)
     assert SubscriberImport.objects.get().lines == 2
     with settled():
-        privacy.erase(ADDRESS)
+        registry.erase(ADDRESS)
         assert runner.work_on_next(20)
     assert set(Subscriber.objects.values_list("name", flat=True)) == {"N0", "N1", "N2", "Four"}
     assert [(line.number, line.cells) for line in ImportLine.objects.all()] == [(7, ["bad", "Bad"])]
@@ -480,27 +484,27 @@ def test_the_address_that_somebody_moved_away_from_is_forgotten_where_lists_and_
 
 def test_a_restore_looks_for_erased_addresses_in_every_place(person):
     """Each place by itself tells the addresses that it holds: a backup may hold one there and nowhere else."""
-    silent = {place.name for place in privacy.PLACES if not place.is_outside and ADDRESS not in set(place.held())}
+    silent = {place.name for place in registry.PLACES if not place.is_outside and ADDRESS not in set(place.held())}
     assert silent == {"suppression", "account", "mails", "names_by_staff"}  # mails know only their subscriber
-    assert ADDRESS in privacy.held()
+    assert ADDRESS in registry.held()
 
 
 def test_a_place_outside_that_does_not_answer_raises_an_alarm_and_stops_nothing(settled, subscribe, settings, log):
     settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT, settings.BOUNCE_IMAP_TLS = "127.0.0.1", 9, False
     subscribe(ADDRESS)
     with settled():
-        privacy.erase(ADDRESS)
+        registry.erase(ADDRESS)
     assert not Subscriber.objects.exists()
     assert "Alarm (erasure bounce_mailbox)" in log.getvalue()
     assert holds(log.getvalue()) == set()
-    assert privacy.data_of(ADDRESS)["bounce_mailbox"] == [{"error": "could not be searched just now"}]
+    assert registry.data_of(ADDRESS)["bounce_mailbox"] == [{"error": "could not be searched just now"}]
 
 
 def test_the_name_of_a_list_still_says_what_it_is(settled, staff_client, run_tasks):
     data = {"file": SimpleUploadedFile(f"unsubscribed_{ADDRESS}.csv", b"email,x\nana@example.org,1\n"), "language": "es", "provenance": "x"}  # fmt: skip
     staff_client.post("/admin/newsletter/imports/", data)
     with settled():
-        privacy.erase(ADDRESS)
+        registry.erase(ADDRESS)
     job = SubscriberImport.objects.get()
     assert job.file_name == "unsubscribed_….csv"
     assert job.file_meaning({}) == exporters.Meaning.LEFT
@@ -522,23 +526,23 @@ def test_files_of_no_import_go_after_a_day(time_machine):
 def test_the_count_of_read_pages_keeps_no_key_of_a_link(subscribe):
     person = subscribe(ADDRESS)
     public = Client(headers={"User-Agent": "Mozilla/5.0"})
-    readings.flush()
+    page_views.flush()
     for view in ("leave", "preferences", "data"):
         assert public.get(path(person, view)).status_code == 200
     assert public.get("/es/").status_code == 200
-    readings.flush()
+    page_views.flush()
     assert list(PageReadings.objects.values_list("path", flat=True)) == ["/es/"]
 
 
 def test_sqlite_overwrites_in_its_file_what_is_deleted(tmp_path, settings):
     file = tmp_path / "db.sqlite3"
     for script in (f"CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('{ADDRESS}');", "DELETE FROM t;"):
-        triggers = sqlite3.connect(file)
+        database = sqlite3.connect(file)
         pragmas = [line for line in Path("site/config/settings/base.py").read_text().splitlines() if "PRAGMA" in line]
-        triggers.executescript(" ".join(re.findall(r"PRAGMA [\w =]+;", " ".join(pragmas))) + script)
-        triggers.commit()
-        triggers.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        triggers.close()
+        database.executescript(" ".join(re.findall(r"PRAGMA [\w =]+;", " ".join(pragmas))) + script)
+        database.commit()
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
         if "INSERT" in script:
             assert ADDRESS.encode() in file.read_bytes()
     assert ADDRESS.encode() not in file.read_bytes()
@@ -556,17 +560,17 @@ def test_the_index_of_trigrams_holds_no_pieces_of_the_erased(subscribe):
     before = blocks()
     subscribe(ADDRESS, name=NAME)
     assert blocks() != before
-    privacy.erase(ADDRESS)
+    registry.erase(ADDRESS)
     assert blocks() == before
 
 
 def test_a_restored_list_is_searched_for_a_domain_as_people_write_it(site, settled):
     with settled():
-        privacy.erase(normalise("rosa@ñandu.org"))
+        registry.erase(normalise("rosa@ñandu.org"))
     Suppression.objects.all().delete()  # which the backup does not know
     job = SubscriberImport.objects.create(file=ContentFile("email\n'Rosa@Ñandu.org'\nana@example.org\n".encode(), "a.csv"), file_name="a.csv", provenance="x", encoding="utf-8", delimiter=",")  # fmt: skip
     with settled():
-        assert goodbyes.say_again(site / "backups", timezone.now() - timedelta(hours=1)).done == 1
+        assert erasure_log.say_again(site / "backups", timezone.now() - timedelta(hours=1)).done == 1
     job.refresh_from_db()
     kept = job.file.read().decode().lower()
     assert "rosa" not in kept

@@ -5,11 +5,11 @@ With real processes, on PostgreSQL in `make test-services`, on SQLite in `make t
 
 import pytest
 from anymail.signals import AnymailTrackingEvent
-from core import privacy
-from core.leases import claim
 from core.models import Use
 from django.core import mail
 from django.core.files.base import ContentFile
+from jobs.leases import claim
+from privacy import registry
 
 from newsletter.campaigns import lifecycle
 from newsletter.feedback import events
@@ -33,12 +33,12 @@ ROSA = "rosa@example.org"
 
 
 def erase():
-    return privacy.erase(ROSA)
+    return registry.erase(ROSA)
 
 
 def held_anywhere():
     """The tables that hold the address, by what each place tells."""
-    return {place.name for place in privacy.PLACES if not place.is_outside and ROSA in set(place.held())}
+    return {place.name for place in registry.PLACES if not place.is_outside and ROSA in set(place.held())}
 
 
 def a_list(state):

@@ -6,14 +6,17 @@ import re
 from datetime import timedelta
 
 import pytest
-from core import limits, privacy
-from core.models import JobRun, PageReadings, Topic, Use
-from core.schedule import JOBS, run_job
+from core import rate_limits
+from core.models import Topic, Use
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
+from editorial.models import PageReadings
+from jobs.models import JobRun
+from jobs.periodic import JOBS, run_job
+from privacy import registry
 
 from home.models import ContactMessage
 from newsletter.models import (
@@ -131,7 +134,7 @@ def test_erasure_leaves_only_the_fingerprint(client, rosa, issue):
 
 def test_links_of_an_erased_subscription_still_answer(client, rosa):
     leave, preferences = path_to(rosa, "leave"), path_to(rosa, "preferences")
-    privacy.erase(rosa.email)
+    registry.erase(rosa.email)
     assert client.post(leave, {"List-Unsubscribe": "One-Click"}).status_code == 200
     assert "ya no existe" in client.get(leave).content.decode()
     assert client.get(preferences).status_code == 410
@@ -145,7 +148,7 @@ def test_erasure_is_all_or_nothing(rosa, monkeypatch):
 
     monkeypatch.setattr(Suppression, "add", fail)
     with pytest.raises(RuntimeError):
-        privacy.erase(rosa.email)
+        registry.erase(rosa.email)
     assert Subscriber.objects.exists()
     assert ContactMessage.objects.exists()
 
@@ -259,7 +262,7 @@ def test_an_editors_open_page_erases_nobody_but_the_person_on_it(staff_client, r
     assert "address changed while the page was open" in answer.content.decode()
     assert Subscriber.objects.get().email == "nueva@example.org"
     assert not Suppression.objects.exists()
-    privacy.erase("nueva@example.org")
+    registry.erase("nueva@example.org")
     assert "no longer on the list" in staff_client.post(URL, data).content.decode()
 
 
@@ -337,7 +340,7 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
     SubscriberImport.objects.update(created_at=old)
     ContactMessage.objects.create(name="Rosa", email="rosa@example.org", message="Hola", language="es")
     ContactMessage.objects.update(created_at=old)
-    limits.take("x", (1, timedelta(hours=1)))
+    rate_limits.take("x", (1, timedelta(hours=1)))
     Use.objects.update(at=old)
     Session.objects.create(session_key="x", session_data="x", expire_date=old)
     PageReadings.objects.create(path="/", day=old.date(), number=1)
@@ -365,8 +368,8 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
 
 
 def test_retention_runs_by_itself_once_a_day(subscribe, run_tasks, time_machine):
-    from core.models import JobRun
-    from core.work import send_tick
+    from jobs.models import JobRun
+    from jobs.recovery import send_tick
 
     subscribe("old@example.org", state=State.PENDING, created_at=timezone.now() - timedelta(days=31))
     send_tick()
@@ -422,8 +425,8 @@ def test_a_list_that_is_no_known_table_is_read_and_emptied_all_the_same(subscrib
     job = SubscriberImport.objects.create(
         file=ContentFile(b"rosa@example.org\nluis@example.org\n", "x.csv"), file_name="x.csv"
     )
-    assert "imports" in privacy.data_of(rosa.email)
-    privacy.erase(rosa.email)
+    assert "imports" in registry.data_of(rosa.email)
+    registry.erase(rosa.email)
     job.refresh_from_db()
     with job.file.open("rb") as file:
         content = file.read()

@@ -10,14 +10,14 @@ from datetime import timedelta
 
 import pytest
 from anymail.signals import AnymailTrackingEvent
-from core import privacy
-from core.leases import claim
 from core.models import Use
 from django.core import mail
 from django.core.files.base import ContentFile
 from django.core.mail.backends import locmem
 from django.test import override_settings
 from django.utils import timezone
+from jobs.leases import claim
+from privacy import registry
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import worker
@@ -257,7 +257,7 @@ def assert_moved(strong, answer, now, active, address):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_erasure_reaches_what_an_import_is_about_to_write(order):
-    ORDERS[order](lambda: privacy.erase(ROSA), run_import(f"{ROSA},subscribed\nana@example.org,subscribed\n"))
+    ORDERS[order](lambda: registry.erase(ROSA), run_import(f"{ROSA},subscribed\nana@example.org,subscribed\n"))
     assert list(Subscriber.objects.values_list("email", flat=True)) == ["ana@example.org"]
     assert Suppression.covers([ROSA])
 
@@ -265,7 +265,7 @@ def test_an_erasure_reaches_what_an_import_is_about_to_write(order):
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_erasure_reaches_what_a_sign_up_is_about_to_write(order):
     SignUpRequest.objects.create(email=ROSA, language="es", wording="w", wording_version="1")
-    ORDERS[order](lambda: privacy.erase(ROSA), subscriptions.process_requests)
+    ORDERS[order](lambda: registry.erase(ROSA), subscriptions.process_requests)
     assert not Subscriber.objects.exists()
     assert Suppression.covers([ROSA])
 
@@ -274,7 +274,7 @@ def test_an_erasure_reaches_what_a_sign_up_is_about_to_write(order):
 def test_an_erasure_reaches_an_address_that_somebody_moves_to(order):
     ana = Subscriber.objects.create(email="ana@example.org", state=State.ACTIVE)
     token = link_in(ask(ROSA, changes=ana), "new-address")
-    _erased, moved = ORDERS[order](lambda: privacy.erase(ROSA), lambda: subscriptions.confirm_new_address(token).email)
+    _erased, moved = ORDERS[order](lambda: registry.erase(ROSA), lambda: subscriptions.confirm_new_address(token).email)
     assert moved in {"Refusal", ROSA}
     assert list(Subscriber.objects.values_list("email", flat=True)) == (["ana@example.org"] if moved != ROSA else [])
 
@@ -298,7 +298,7 @@ def test_two_lists_in_opposite_order_do_not_wait_for_each_other():
 @pytest.mark.parametrize("order", ORDERS)
 def test_an_erasure_and_a_complaint_at_once_do_not_wait_for_each_other(order):
     person = Subscriber.objects.create(email=ROSA, state=State.ACTIVE)
-    ORDERS[order](lambda: privacy.erase(ROSA), complaint(person))
+    ORDERS[order](lambda: registry.erase(ROSA), complaint(person))
     assert not Subscriber.objects.exists()
     assert Suppression.covers([ROSA])
 

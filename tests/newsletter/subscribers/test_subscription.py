@@ -228,7 +228,7 @@ def test_a_sign_up_survives_a_mail_server_that_is_down(join, settings, run_tasks
     assert SignUpRequest.objects.count() == 1
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     time_machine.shift(300)
-    from core.work import send_tick
+    from jobs.recovery import send_tick
 
     send_tick()
     run_tasks()
@@ -283,7 +283,7 @@ def test_a_sign_up_that_is_tried_again_is_recorded_once(join, settings, run_task
     join("rosa@example.org")
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     time_machine.shift(300)
-    from core.work import send_tick
+    from jobs.recovery import send_tick
 
     send_tick()
     run_tasks()

@@ -1,0 +1,65 @@
+"""Signing in: its pages, what the site history shows of it, and the buttons of administrators."""
+
+from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
+from wagtail import hooks
+from wagtail.admin import messages
+from wagtail.admin.widgets import Button
+
+from accounts import signin
+
+
+@hooks.register("register_admin_urls")
+def admin_urls():
+    return [
+        path("sign-in/", signin.manage, name="signin_manage"),
+        path("sign-in/code/", signin.ask, name="signin_ask"),
+        path("sign-in/set-up/", signin.set_up, name="signin_set_up"),
+        path("sign-in/set-up/app/", signin.set_up_app, name="signin_set_up_app"),
+        path("sign-in/set-up/options/", signin.create_options, name="signin_create_options"),
+        path("sign-in/passkey/<int:key_id>/", signin.passkey, name="signin_passkey"),
+        path("sign-in/change/<slug:what>/", signin.change, name="signin_change"),
+        path("sign-in/reset/<int:user_id>/", signin.reset, name="signin_reset"),
+    ]
+
+
+@hooks.register("register_log_actions")
+def log_actions(actions):
+    """What the site history shows: sign-ins and changes of how somebody signs in."""
+    for name, label, text in [
+        ("sign_in", _("Sign in"), _("Signed in")),
+        ("sign_out", _("Sign out"), _("Signed out")),
+        ("sign_in_failed", _("Sign in"), _("Could not sign in: wrong password")),
+        ("second_step_failed", _("Second step"), _("Wrong code at the second step")),
+        ("second_step_set_up", _("Second step"), _("Connected an app")),
+        ("second_step_removed", _("Second step"), _("Disconnected the app")),
+        ("second_step_reset", _("Second step"), _("Passkeys, app and recovery codes were reset")),
+        ("passkey_added", _("Passkey"), _("Added a passkey")),
+        ("passkey_removed", _("Passkey"), _("Removed a passkey")),
+        ("passkey_refused", _("Passkey"), _("Could not sign in: the passkey was refused")),
+        ("recovery_codes", _("Recovery codes"), _("Made new recovery codes")),
+        ("sessions_ended", _("Sessions"), _("Ended all other sessions")),
+    ]:
+        actions.register_action(f"clac.{name}", label, text)
+
+
+@hooks.register("after_create_user")
+def invite(request, user):
+    signin.invite(user)
+    messages.success(request, _("%(name)s gets a mail with a link to choose a password.") % {"name": user})
+
+
+@hooks.register("register_account_menu_item")
+def account_menu_item(request):
+    return {
+        "url": reverse("signin_manage"),
+        "label": _("Signing in"),
+        "help_text": _("Your passkeys, your app, recovery codes, and where you are signed in."),
+    }
+
+
+@hooks.register("register_user_listing_buttons")
+def user_buttons(user, request_user):
+    """“Reset signing in” for administrators."""
+    if request_user.has_perm("auth.change_user"):
+        yield Button(_("Reset signing in"), reverse("signin_reset", args=[user.pk]), icon_name="lock-open", priority=90)

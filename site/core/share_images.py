@@ -1,0 +1,74 @@
+"""The picture that social networks show with a shared page: title and weave, drawn per page and language."""
+
+import textwrap
+from io import BytesIO
+
+from django.conf import settings
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+from PIL import Image, ImageDraw, ImageFont
+from wagtail.models import Page
+
+from core.navigation import public
+
+WIDTH, HEIGHT, MARGIN = 1200, 630, 80  # px, the size that Open Graph readers expect
+GREEN, CREAM, MAIZE, CLAY = "#1f4226", "#fbf4e4", "#e8b238", "#b5482a"
+FONT = settings.BASE_DIR / "static" / "fonts" / "piazzolla.woff2"
+SIZES = [(92, 20), (76, 25), (62, 31), (50, 39)]  # font size in px, letters in a line
+
+
+def _font(size, weight):
+    font = ImageFont.truetype(str(FONT), size)
+    font.set_variation_by_axes([weight])
+    return font
+
+
+def _fit(title):
+    """The largest font in which `title` takes at most four lines, and those lines; what is too long ends in an ellipsis."""
+    for size, letters in SIZES:
+        lines = textwrap.wrap(title, letters, max_lines=4, placeholder=" …")
+        if not lines[-1].endswith(" …"):
+            return size, lines
+    return size, lines
+
+
+def draw(title, organisation):
+    """The picture as the bytes of a PNG with a small palette."""
+    picture = Image.new("RGB", (WIDTH, HEIGHT), GREEN)
+    pen = ImageDraw.Draw(picture)
+    size, lines = _fit(title)
+    pen.text((MARGIN, MARGIN - 20), organisation, font=_font(52, 800), fill=MAIZE)
+    top = MARGIN + 80
+    for line in lines:
+        pen.text((MARGIN, top), line, font=_font(size, 700), fill=CREAM)
+        top += int(size * 1.12)
+    _weave(pen)
+    output = BytesIO()
+    picture.quantize(32).save(output, "PNG", optimize=True)
+    return output.getvalue()
+
+
+def _weave(pen):
+    """A band of stepped diamonds along the lower edge."""
+    thread, steps = 8, 4
+    middle = HEIGHT - 56
+    for number, x in enumerate(range(0, WIDTH + 100, (2 * steps + 2) * thread)):
+        for row in range(-steps, steps + 1):
+            half = (steps - abs(row)) * thread + thread // 2
+            box = (x - half, middle + row * thread, x + half - 1, middle + (row + 1) * thread - 1)
+            pen.rectangle(box, fill=(MAIZE, CLAY, CREAM)[number % 3])
+
+
+@require_safe
+def share_picture(request, page_id):
+    """The picture of a live, public page."""
+    page = get_object_or_404(public(Page.objects.all()), pk=page_id)
+    if page.depth < 2:
+        raise Http404
+    specific = page.specific
+    title = getattr(specific, "purpose_title", "") or page.title
+    response = HttpResponse(draw(title, settings.WAGTAIL_SITE_NAME), content_type="image/png")
+    response["Cache-Control"] = "public, max-age=86400"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response

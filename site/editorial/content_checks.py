@@ -1,0 +1,148 @@
+"""What is looked at before a page is published, and each night on all pages: what must not go out, and what could be better."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bs4 import BeautifulSoup
+from core.alt_text import looks_like_file_name
+from core.html import absolute
+from core.streams import pictures, streams
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+from wagtail.models import Locale
+
+from editorial import link_checker
+
+BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
+# Words that say nothing about where a link leads (WCAG 2.4.4), in the site's languages.
+EMPTY_WORDS = {
+    "aquí", "acá", "haga clic aquí", "clic aquí", "leer más", "ver más", "más", "enlace", "este enlace",
+    "aqui", "clique aqui", "leia mais", "ler mais", "saiba mais", "mais", "link", "este link",
+    "here", "click here", "read more", "more", "this link", "this page",
+}  # fmt: skip
+KINDS = {
+    "alt": (BLOCKS, _("The picture “%(title)s” has no alternative text.")),
+    "alt_file_name": (BLOCKS, _("The alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")),
+    "private_picture": (BLOCKS, _("The picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")),
+    "not_resized": (WARNS, _("The picture “%(title)s” cannot be resized, so it is not shown. Upload it again, saved anew, as JPEG for example.")),
+    "no_target": (BLOCKS, _("The link “%(text)s” leads to a page or file that does not exist any more.")),
+    "own_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the page is missing or not published.")),
+    "other_link": (WARNS, _("The link “%(text)s” (%(url)s) is broken: the other site says that the page is gone, or does not answer.")),
+    "link_text": (WARNS, _("The link “%(text)s” does not say where it leads. Name what is behind it.")),
+    "heading_order": (WARNS, _("The small heading “%(text)s” stands before any heading of the page. Begin with a heading block.")),
+    "empty_heading": (WARNS, _("There is an empty heading.")),
+    "description": (WARNS, _("The description is missing, which search engines and lists show.")),
+    "translation": (TELLS, _("The page is not translated into %(language)s.")),
+}  # fmt: skip
+
+LABELS = {
+    "alt": _("pictures without words"),
+    "alt_file_name": _("alternative texts that are names of files"),
+    "private_picture": _("pictures that readers cannot see"),
+    "not_resized": _("pictures that cannot be resized"),
+    "no_target": _("links to nothing"),
+    "own_link": _("broken links within the site"),
+    "other_link": _("broken links to other sites"),
+    "link_text": _("links that say nothing"),
+    "heading_order": _("headings out of order"),
+    "empty_heading": _("empty headings"),
+    "description": _("missing descriptions"),
+    "translation": _("missing translations"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was found: how bad it is (BLOCKS, WARNS, TELLS), in words, and where it can be mended."""
+
+    level: str
+    text: str
+    url: str = ""
+
+
+def blocks(findings):
+    """Whether one of the Findings stands in the way."""
+    return any(finding.level == BLOCKS for finding in findings)
+
+
+def describe(kind, values):
+    """A Finding of one of KINDS, in the language of whoever reads it."""
+    level, text = KINDS[kind]
+    return Finding(level, str(text) % values)
+
+
+def look_at(page):
+    """The Findings about a page as it is given (a draft, too), the worst first."""
+    found = [describe(kind, values) for kind, values in problems(page)]
+    return sorted(found, key=lambda one: [BLOCKS, WARNS, TELLS].index(one.level))
+
+
+def parsed(page):
+    """What the fields of a page render, as a BeautifulSoup."""
+    with override(page.locale.language_code):
+        html = "".join(str(stream.render_as_block({"page": page})) for stream in streams(page))
+    return BeautifulSoup(html, "html.parser")
+
+
+def problems(page, html=None):
+    """[(one of KINDS, its values)] about a page, without asking other sites; `html` is what `parsed` gives, if it is there."""
+    html = html or parsed(page)
+    found = [] if page.description.strip() else [("description", {})]
+    found += _problems_of_pictures(page) + _links(html) + _headings(html)
+    there = {other.locale_id for other in page.get_translations(inclusive=True).live()}
+    missing = Locale.objects.exclude(pk__in=[*there, page.locale_id])
+    return found + [("translation", {"language": locale.get_display_name()}) for locale in missing]
+
+
+def other_links(html):
+    """{address on another site: text of the link} of a page as `parsed`."""
+    found = {link["href"]: link.get_text(" ", strip=True) for link in html.find_all("a", href=True)}
+    return {
+        url: text
+        for url, text in found.items()
+        if urlsplit(url).scheme in {"http", "https"} and not link_checker.is_own(url)
+    }
+
+
+def _problems_of_pictures(page):
+    images = pictures(page)
+    told = [(image, image.contextual_alt_text) for image in images if not image.decorative]
+    found = [("alt", {"title": image.title}) for image, text in told if not text]
+    shown = [*images, page.share_image] if page.share_image else images
+    found += [("not_resized", {"title": image.title}) for image in shown if image.is_set_aside]
+    if not page.get_view_restrictions().exists():
+        hidden = [image for image in images if image.is_private]
+        found += [("private_picture", {"title": image.title}) for image in hidden]
+    named = [(image, text) for image, text in told if text and looks_like_file_name(text, image.filename)]
+    return found + [("alt_file_name", {"title": image.title, "text": text}) for image, text in named]
+
+
+def _links(html):
+    found = []
+    for link in html.find_all("a"):
+        text, url = link.get_text(" ", strip=True), link.get("href", "")
+        if not url:
+            found.append(("no_target", {"text": text}))
+        elif _is_broken(url):
+            found.append(("own_link", {"text": text, "url": url}))
+        if re.sub(r"[^\w\s]", "", text).casefold().strip() in EMPTY_WORDS:
+            found.append(("link_text", {"text": text}))
+    return found
+
+
+def _is_broken(url):
+    address = absolute(url)
+    return link_checker.is_own(address) and bool(link_checker.problem_of_own(address))
+
+
+def _headings(html):
+    found, above = [], 1
+    for heading in html.find_all(["h2", "h3", "h4"]):
+        level, text = int(heading.name[1]), heading.get_text(" ", strip=True)
+        if not text:
+            found.append(("empty_heading", {}))
+        elif level > above + 1:
+            found.append(("heading_order", {"text": text}))
+        above = level
+    return found

@@ -1,0 +1,41 @@
+"""The dashboard's panels: what is scheduled, and which pages are read."""
+
+from core import i18n
+from django.utils import timezone
+from wagtail.admin.ui.components import Component
+from wagtail.models import Revision
+from wagtail.permission_policies.pages import PagePermissionPolicy
+
+from editorial import page_views
+
+
+class ScheduledPanel(Component):
+    """The pages that will be published or taken off by themselves, the next first."""
+
+    name = "scheduled"
+    order = 150
+    template_name = "editorial/scheduled_panel.html"
+
+    def get_context_data(self, parent_context):
+        mine = PagePermissionPolicy().instances_user_has_permission_for(parent_context["request"].user, "change")
+        waiting = Revision.page_revisions.filter(approved_go_live_at__gt=timezone.now())
+        numbers = [int(revision.object_id) for revision in waiting]
+        pages = {str(page.pk): page for page in mine.filter(pk__in=numbers).select_related("locale")}
+        rows = [
+            (revision.approved_go_live_at, "publish", pages[revision.object_id])
+            for revision in waiting
+            if revision.object_id in pages
+        ]
+        rows += [(page.expire_at, "expire", page) for page in mine.filter(live=True, expire_at__gt=timezone.now())]
+        return {"rows": [(i18n.site_time(at), what, page) for at, what, page in sorted(rows, key=lambda row: row[0])]}
+
+
+class MostReadPanel(Component):
+    """The pages that were read most in the last thirty days."""
+
+    name = "most_read"
+    order = 320
+    template_name = "editorial/most_read_panel.html"
+
+    def get_context_data(self, parent_context):
+        return {"rows": page_views.most_read()}

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class JobsConfig(AppConfig):
+    """Periodic jobs, task queues, leases and workers."""
+
+    name = "jobs"
+
+    def ready(self):
+        from jobs import pruning, signal_handlers  # noqa: F401

@@ -1,0 +1,12 @@
+"""Takes addresses and tokens out of what is stored of failed tasks."""
+
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
+from django_tasks_db.models import DBTaskResult
+from redaction import blank
+
+
+@receiver(pre_save, sender=DBTaskResult)
+def blank_traceback(instance, **kwargs):
+    """Keep the traceback of a task without what libraries quote."""
+    instance.traceback = blank(instance.traceback)

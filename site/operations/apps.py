@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class OperationsConfig(AppConfig):
+    """System status, logs, metrics, alerts and backups."""
+
+    name = "operations"
+
+    def ready(self):
+        from operations import periodic, privacy, signal_handlers  # noqa: F401

@@ -1,0 +1,26 @@
+"""Write a backup of the database and the files into BACKUP_DIR, and read it back. The site may go on running."""
+
+import pyrage
+from core.management.base import TalkingCommand
+from django.core.management import CommandError
+
+from operations import backup
+
+
+class Command(TalkingCommand):
+    help = __doc__
+
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--new-key", action="store_true", help="print a new key for BACKUP_KEY, and do nothing else"
+        )
+
+    def handle(self, *args, new_key, **options):
+        if new_key:
+            self.stdout.write(str(pyrage.x25519.Identity.generate()))
+            return
+        try:
+            path = backup.make(say=self.say)
+        except backup.BackupError as error:
+            raise CommandError(f"No backup was made. {error}") from error
+        self.say(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")

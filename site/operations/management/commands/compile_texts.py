@@ -1,0 +1,12 @@
+"""Compile the interface texts."""
+
+from core.texts import compile_texts
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = __doc__
+    requires_system_checks = []
+
+    def handle(self, *args, **options):
+        self.stdout.write(f"Compiled {compile_texts()} files.")

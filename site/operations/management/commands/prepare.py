@@ -1,0 +1,46 @@
+"""Bring everything up to this release: texts, database, starter content, static files. After each update; again does no harm."""
+
+import hashlib
+from pathlib import Path
+
+from core.management.base import TalkingCommand
+from core.texts import compile_texts
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from jobs.database import wait_for_database
+
+
+class Command(TalkingCommand):
+    help = __doc__
+
+    def add_arguments(self, parser):
+        parser.add_argument("--dev", action="store_true", help="no static files to collect")
+
+    def handle(self, *args, dev, **options):
+        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+        self.say("compiling the texts …")
+        compile_texts()
+        wait_for_database()
+        self.say("preparing the database …")
+        call_command("migrate", verbosity=0, interactive=False)
+        self.say("loading the starter content …")
+        try:
+            call_command("load_starter_content", stdout=self.stdout)
+        except CommandError as error:
+            self.say(str(error))
+        if not dev:
+            self._collect_static()
+
+    def _collect_static(self):
+        """Hash and compress the static files, unless neither they nor the packages changed since the last time."""
+        state = hashlib.sha256((settings.BASE_DIR / "requirements.txt").read_bytes())
+        for folder in settings.STATICFILES_DIRS:
+            for file in sorted(Path(folder).rglob("*")):
+                state.update(f"{file}:{file.stat().st_mtime_ns}".encode())
+        stamp = settings.VAR_DIR / "static.stamp"
+        if stamp.exists() and stamp.read_text() == state.hexdigest():
+            return
+        self.say("compressing the static files (about half a minute, only once) …")
+        # What the release before still asks for stays: both may answer at the same time.
+        call_command("collectstatic", verbosity=0, interactive=False)
+        stamp.write_text(state.hexdigest())

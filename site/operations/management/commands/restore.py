@@ -1,0 +1,44 @@
+"""Restore a backup: its database and its files, and what readers asked for since it was made (erasures, unsubscribes)."""
+
+from pathlib import Path
+
+from core.management.base import TalkingCommand
+from django.core.management import CommandError
+
+from operations import backup
+
+
+class Command(TalkingCommand):
+    help = __doc__
+
+    def add_arguments(self, parser):
+        parser.add_argument("file", type=Path, nargs="?", help="the backup; without it, the newest in BACKUP_DIR")
+        parser.add_argument("--replace", action="store_true", help="also in the place of a site that has pages")
+
+        parser.add_argument(
+            "--without-unknown",
+            action="store_true",
+            help="also if erasures and unsubscribes since were logged under a SECRET_KEY that is lost; they are not done again",
+        )
+
+    def handle(self, *args, file, replace, without_unknown, **options):
+        if file is None and not (file := next(iter(backup.backups()), None)):
+            raise CommandError("There is no backup in BACKUP_DIR; name the file.")
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        if not (replace or backup.is_empty()):
+            raise CommandError(
+                "This site has pages, and they would be lost. Make a backup first, stop web and worker, and add --replace."
+            )
+        try:
+            replay = backup.restore(file, say=self.say, without_unknown=without_unknown)
+        except backup.BackupError as error:
+            raise CommandError(f"{file} was not restored. {error}") from error
+        self.say(f"{file} is restored; {replay.done} erasures and unsubscribes since were done again")
+        for number, text in (
+            (replay.failed, "could not be done again: see the log, and do them by hand"),
+            (replay.unknown, "were logged under another SECRET_KEY and are not done again"),
+            (replay.unreadable, "lines of the log cannot be read, such as lines torn by a full disk"),
+        ):
+            if number:
+                self.say(f"{number} {text}")

@@ -1,0 +1,16 @@
+"""Periodic jobs of operations."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from jobs.periodic import every
+
+from operations import backup
+
+
+@every(timedelta(days=1), _("back up the database and the files"))
+def back_up():
+    """Make a backup in BACKUP_DIR."""
+    if settings.BACKUP_KEEP:
+        return backup.make().name

@@ -1,0 +1,55 @@
+"""System status and outgoing mail in the admin."""
+
+from django.conf import settings
+from django.urls import path, reverse_lazy
+from django.utils.translation import gettext_lazy as _
+from wagtail import hooks
+from wagtail.admin.menu import MenuItem
+
+from operations import status, views
+
+
+@hooks.register("register_admin_urls")
+def admin_urls():
+    return [
+        path("operations/", status.page, name="operations"),
+        path("operations/run/<slug:name>/", status.run_now, name="operations_run"),
+        path("mail/", views.mail_list, name="localmail_list"),
+        path("mail/<str:key>/", views.mail_detail, name="localmail_detail"),
+        path("mail/<str:key>/html/", views.mail_html, name="localmail_html"),
+    ]
+
+
+class PermittedMenuItem(MenuItem):
+    """Shown to who has a permission."""
+
+    def __init__(self, *arguments, permission, **options):
+        self.permission = permission
+        super().__init__(*arguments, **options)
+
+    def is_shown(self, request):
+        return request.user.has_perm(self.permission)
+
+
+class LocalMailMenuItem(MenuItem):
+    """Shown to administrators of a site that keeps its mail."""
+
+    def is_shown(self, request):
+        return settings.EMAIL_PROVIDER == "local" and request.user.is_superuser
+
+
+@hooks.register("register_admin_menu_item")
+def local_mail_menu_item():
+    return LocalMailMenuItem(_("Outgoing mail"), reverse_lazy("localmail_list"), icon_name="mail", order=900)
+
+
+@hooks.register("register_reports_menu_item")
+def operations_menu_item():
+    return PermittedMenuItem(
+        _("Operations"), reverse_lazy("operations"), permission="auth.change_user", icon_name="cogs", order=120
+    )
+
+
+@hooks.register("register_log_actions")
+def log_actions(actions):
+    actions.register_action("clac.job_run", _("Run a job now"), _("Asked for the job to run now"))

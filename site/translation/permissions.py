@@ -1,0 +1,3 @@
+"""The permission to translate, wagtail-localize's own."""
+
+TRANSLATE = "wagtail_localize.submit_translation"

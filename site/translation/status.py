@@ -1,0 +1,161 @@
+"""How far everything is translated: which pages and snippets exist in which language, and what is left to translate."""
+
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django_tasks import task
+from wagtail.models import DraftStateMixin, Locale, Page, TranslatableMixin, get_translatable_models
+from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationLog, TranslationSource
+
+from translation import notifications
+
+MISSING, DRAFT, BEHIND, READY, PUBLISHED = "missing", "draft", "behind", "ready", "published"
+STATES = [MISSING, DRAFT, BEHIND, READY, PUBLISHED]
+
+
+@task()
+def read_strings_again(key, locale_id):
+    """Take in the strings of an original that was published, so that its translations show what is left to do, and tell
+    the translators of each language that has more of it than before."""
+    source = TranslationSource.objects.filter(object_id=key, locale_id=locale_id).first()
+    if not source:
+        return
+    rows = source.translations.filter(enabled=True)
+    before = {row.pk: texts_left(row) for row in rows}
+    source.update_from_db()
+    for row in rows:
+        if texts_left(row) > before[row.pk]:
+            notifications.to_translate.enqueue(row.pk)
+
+
+def translation_of(instance):
+    """The Translation whose target is `instance`, or None."""
+    return Translation.objects.filter(
+        source__object=instance.translation_key, target_locale=instance.locale, enabled=True
+    ).first()
+
+
+def texts_left(translation):
+    """How many texts of a Translation are not translated."""
+    total, done = translation.get_progress()
+    return total - done
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An original in one language: its `instance` there or None, how many strings are left to translate, and whether there
+    are translated strings that were not taken over into it yet."""
+
+    instance: object
+    left: int = 0
+    is_original: bool = False
+    has_news: bool = False
+
+    @property
+    def state(self):
+        """One of STATES."""
+        if self.instance is None:
+            return MISSING
+        if not getattr(self.instance, "live", True):
+            return DRAFT
+        return BEHIND if self.left else READY if self.has_news else PUBLISHED
+
+
+def locales():
+    """All locales, the default one first."""
+    return sorted(Locale.objects.all(), key=lambda locale: (locale.language_code != settings.LANGUAGE_CODE, locale.pk))
+
+
+def originals(model=Page):
+    """One instance for each translation key: the one in the default language, else the oldest."""
+    same = model.objects.filter(translation_key=OuterRef("translation_key"))
+    in_default = Q(locale__language_code=settings.LANGUAGE_CODE)
+    first = ~Exists(same.filter(in_default)) & ~Exists(same.filter(pk__lt=OuterRef("pk")))
+    found = model.objects.filter(in_default | first)
+    return found.filter(depth__gt=1).order_by("path") if model is Page else found.order_by("pk")
+
+
+def left_to_translate():
+    """StringSegments of a source that have no translation into a Translation's locale, for use inside a query on those."""
+    done = StringTranslation.objects.filter(
+        translation_of=OuterRef("string"),
+        context=OuterRef("context"),
+        locale=OuterRef(OuterRef("target_locale")),
+        has_error=False,
+    )
+    return StringSegment.objects.filter(~Exists(done), source=OuterRef("source")).order_by()
+
+
+def has_news():
+    """Whether strings of a Translation were translated after they were last taken over, for use inside a query on those."""
+    taken = TranslationLog.objects.filter(source=OuterRef(OuterRef("source")), locale=OuterRef("locale"))
+    newest = taken.order_by("-created_at").values("created_at")[:1]
+    strings = StringTranslation.objects.filter(
+        context__object=OuterRef("source__object"), locale=OuterRef("target_locale"), updated_at__gt=Subquery(newest)
+    )
+    return Exists(strings)
+
+
+def in_state(rows, locale, state):
+    """Those of `originals()` that are in one of STATES in a locale."""
+    there = rows.model.objects.filter(translation_key=OuterRef("translation_key"), locale=locale)
+    if state == MISSING:
+        return rows.filter(~Exists(there))
+    has_drafts = issubclass(rows.model, DraftStateMixin)
+    if state == DRAFT:
+        return rows.filter(Exists(there.filter(live=False))) if has_drafts else rows.none()
+    behind = Exists(_translations(locale).filter(Exists(left_to_translate())))
+    news = Exists(_translations(locale).filter(has_news()))
+    live = Exists(there.filter(live=True) if has_drafts else there)
+    wanted = {BEHIND: [behind], READY: [~behind, news], PUBLISHED: [~behind, ~news]}[state]
+    return rows.filter(live, *wanted)
+
+
+def _translations(locale):
+    return Translation.objects.filter(
+        source__object=OuterRef("translation_key"), target_locale=locale, enabled=True
+    ).exclude(target_locale=OuterRef("locale"))
+
+
+def table(rows, languages):
+    """[(original, [Cell of each locale])] for a page of `originals()`, in two queries."""
+    rows = list(rows)
+    if not rows:
+        return []
+    keys, model = [row.translation_key for row in rows], type(rows[0])
+    instances = {
+        (other.translation_key, other.locale_id): other for other in model.objects.filter(translation_key__in=keys)
+    }
+    segments = left_to_translate().values("source").annotate(n=Count("pk")).values("n")
+    left = {
+        (key, locale_id): (n or 0, news)
+        for key, locale_id, n, news in Translation.objects.filter(source__object__in=keys, enabled=True)
+        .annotate(n=segments, news=has_news())
+        .values_list("source__object_id", "target_locale_id", "n", "news")
+    }
+
+    def cell(row, locale):
+        own = row.locale_id == locale.pk
+        place = (row.translation_key, locale.pk)
+        strings, news = (0, False) if own else left.get(place, (0, False))
+        return Cell(instances.get(place), strings, own, news)
+
+    return [(row, [cell(row, locale) for locale in languages]) for row in rows]
+
+
+def snippet_models():
+    """The translatable models besides pages that readers see."""
+    own = {config.label for config in apps.get_app_configs() if str(settings.BASE_DIR) in str(config.path)}
+    return [
+        model
+        for model in get_translatable_models()
+        if not issubclass(model, Page) and model._meta.app_label in own and issubclass(model, TranslatableMixin)
+    ]
+
+
+def summary():
+    """{locale: {state: number of pages}} of every language but the default one, for the dashboard."""
+    rows = originals()
+    return {locale: {state: in_state(rows, locale, state).count() for state in STATES} for locale in locales()[1:]}
