@@ -51,12 +51,13 @@ bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in t
 	@DURABLE=1 $(VENV)/python -m bench.sending
 	@bin/with-services.sh $(VENV)/python -m bench.load
 
-lint: env-dev  ## ruff, templates, migrations, messages
+lint: env-dev  ## ruff, layers, templates, migrations, messages
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
+	@PYTHONPATH=site:. $(VENV)/lint-imports --no-cache
 	@$(VENV)/djlint --lint --quiet site home news newsletter
 	@$(VENV)/python manage.py makemigrations --check --dry-run --settings config.settings.test
-	@$(VENV)/python manage.py lintmigrations --settings config.settings.test --include-apps core home news newsletter --ignore-initial-migrations --warnings-as-errors --sql-analyser postgresql --no-cache --quiet ok ignore >/dev/null
+	@$(VENV)/python manage.py lintmigrations --settings config.settings.test --include-apps accounts core editorial home jobs news newsletter search --ignore-initial-migrations --warnings-as-errors --sql-analyser postgresql --no-cache --quiet ok ignore >/dev/null
 	@$(VENV)/python bin/check_messages.py
 
 messages: env-dev  ## bring locale/*.po up to date with the code (needs GNU gettext)

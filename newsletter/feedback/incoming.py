@@ -14,7 +14,7 @@ from anymail.exceptions import AnymailConfigurationError
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, OperationalError, transaction
 from jobs.leases import claim
-from redaction import addresses_in
+from redaction.text import addresses_in
 
 from newsletter.delivery import providers
 from newsletter.feedback import events

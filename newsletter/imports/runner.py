@@ -26,7 +26,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from jobs.leases import claim
-from redaction import BLANK, addresses_in
+from redaction.text import BLANK, addresses_in
 from search.index import fold
 
 from newsletter.imports import exporters, readers

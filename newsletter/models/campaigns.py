@@ -8,7 +8,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from jobs.leases import LeasedModel
-from redaction import RedactedCharField, RedactedTextField
+from redaction.fields import RedactedCharField, RedactedTextField
 
 from .editions import IssuePage
 from .segments import Segment

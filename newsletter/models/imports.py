@@ -8,7 +8,7 @@ from django.core.files.storage import storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from jobs.leases import LeasedModel
-from redaction import RedactedCharField, RedactedTextField
+from redaction.fields import RedactedCharField, RedactedTextField
 
 from newsletter.imports import cells, exporters
 from newsletter.imports import mapping as imports_mapping

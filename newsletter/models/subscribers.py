@@ -10,7 +10,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from jobs.leases import LeasedModel
-from redaction import RedactedCharField, RedactedTextField
+from redaction.fields import RedactedCharField, RedactedTextField
 
 from newsletter.subscribers import email_addresses, tokens
 

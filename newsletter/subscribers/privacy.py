@@ -7,7 +7,7 @@ from django.dispatch import receiver
 from privacy import erasure_log
 from privacy.places import CODES, PUBLISHED, REDACTED, log_by_number
 from privacy.registry import Place, Texts, declare, register
-from redaction import AddressPattern
+from redaction.text import AddressPattern
 
 from newsletter.feedback import bounce_mailbox, incoming
 from newsletter.imports import runner

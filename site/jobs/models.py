@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from redaction import RedactedTextField
+from redaction.fields import RedactedTextField
 
 
 class JobRun(models.Model):

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
 from django_tasks import task
-from redaction import blank
+from redaction.text import blank
 from structlog.contextvars import bound_contextvars
 
 from jobs.models import JobRun

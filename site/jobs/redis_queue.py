@@ -14,7 +14,7 @@ from django.dispatch import receiver
 from django_tasks import TaskResult, TaskResultStatus, task_backends
 from django_tasks.utils import get_random_id
 from django_tasks_rq import Job, RQBackend
-from redaction import blank
+from redaction.text import blank
 from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
 from rq.worker import SimpleWorker

@@ -3,7 +3,7 @@
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django_tasks_db.models import DBTaskResult
-from redaction import blank
+from redaction.text import blank
 
 
 @receiver(pre_save, sender=DBTaskResult)

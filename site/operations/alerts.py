@@ -7,7 +7,7 @@ from core import rate_limits
 from django.conf import settings
 from django.core.mail import send_mail
 from django_tasks import task
-from redaction import blank
+from redaction.text import blank
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import structlog
 from core.routes import shown_path
-from redaction import blank, blank_all
+from redaction.text import blank, blank_all
 
 logger = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"[0-9a-fA-F-]{1,36}")

@@ -5,7 +5,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.signals import pre_save
-from redaction import addresses_in
+from redaction.text import addresses_in
 from wagtail.models import ModelLogEntry
 
 from privacy.registry import Place, Texts, declare, register
@@ -134,7 +134,7 @@ register(
 
 PUBLISHED = "what editors write for the public: they change or withdraw it themselves"
 CODES = "a name, number or code of the program's own"
-REDACTED = "no address comes in: the field redacts what is written (redaction.py)"
+REDACTED = "no address comes in: the field redacts what is written (redaction/fields.py)"
 STAFF = "the password or name that staff give to a thing of the site"
 declare(
     PUBLISHED,

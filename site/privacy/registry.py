@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 from jobs.signals import alert
-from redaction import AddressPattern, addresses_in
+from redaction.text import AddressPattern, addresses_in
 
 from privacy import erasure_log
 

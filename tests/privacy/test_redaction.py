@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jobs.models import JobRun
-from redaction import AddressPattern, addresses_in, redact
+from redaction.text import AddressPattern, addresses_in, redact
 
 from newsletter.subscribers.email_addresses import normalise
 

@@ -12,7 +12,6 @@ from email.header import decode_header, make_header
 from urllib.parse import unquote
 
 import idna
-from django.db import models
 
 BLANK = "…"
 AT = r"(?:@|%(?:25)*40|=40|&(?:amp;)*(?:#0*64|#x0*40|commat);|\\+u0040|\\+x40)(?:\r?\n[ \t]*)?"
@@ -172,31 +171,6 @@ def _unicode(domain):
         return idna.decode(domain)
     except idna.IDNAError:
         return domain
-
-
-class _Redacted:
-    """A field that never holds an address: what is written to it is redacted, whichever way it is written."""
-
-    def get_prep_value(self, value):
-        value = super().get_prep_value(value)
-        return redact(value) if isinstance(value, str) else value
-
-    def deconstruct(self):
-        """For migrations it is the plain field: the column is the same."""
-        name, _path, arguments, options = super().deconstruct()
-        return name, f"django.db.models.{self.plain}", arguments, options
-
-
-class RedactedCharField(_Redacted, models.CharField):
-    """A CharField without addresses."""
-
-    plain = "CharField"
-
-
-class RedactedTextField(_Redacted, models.TextField):
-    """A TextField without addresses."""
-
-    plain = "TextField"
 
 
 # Logs and errors
