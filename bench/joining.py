@@ -21,7 +21,7 @@ def main():
 
     django.setup()
     from core.forms import make_stamp
-    from core.models import Use
+    from core.models import RateLimitHit
     from django.conf import settings
     from django.core.management import call_command
     from django.test import Client
@@ -38,7 +38,7 @@ def main():
     client, stamp, times = Client(headers={"host": "localhost"}), make_stamp(), {name: [] for name in names}
     time.sleep(2.1)
     for round_number in range(ROUNDS + 20):
-        Use.objects.all().delete()
+        RateLimitHit.objects.all().delete()
         SignUpRequest.objects.all().delete()
         for name in names[round_number % len(names) :] + names[: round_number % len(names)]:
             started = time.perf_counter()

@@ -116,8 +116,8 @@ from bench.sending import make_people
 from newsletter import campaigns
 from newsletter.models import Campaign, IssuePage, SignUpRequest
 from newsletter.tasks import send_campaign
-from core.models import SiteTexts
-SiteTexts.objects.update(postal_address="Calle del Cafetal 1, San Salvador")
+from core.models import SiteSettings
+SiteSettings.objects.update(postal_address="Calle del Cafetal 1, San Salvador")
 make_people({PEOPLE})
 SignUpRequest.objects.filter(email__startswith="attack").delete()
 campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))

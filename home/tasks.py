@@ -3,7 +3,7 @@
 import logging
 from datetime import timedelta
 
-from core.models import SiteTexts
+from core.models import SiteSettings
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
@@ -14,7 +14,7 @@ from django_tasks import task
 from jobs.leases import claim, free
 from jobs.periodic import every, report
 from jobs.recovery import tick
-from operations.alerts import raise_alarm
+from operations.alerts import raise_alert
 
 from . import privacy
 from .models import ContactMessage
@@ -33,7 +33,7 @@ def waiting():
 @task()
 def forward_messages():
     """Mail the messages of the contact form to the address in the site settings. Each stands alone."""
-    recipient = SiteTexts.current(settings.LANGUAGE_CODE).contact_email
+    recipient = SiteSettings.current(settings.LANGUAGE_CODE).contact_email
     if not recipient:
         return
     while messages := claim(waiting(), 20, LEASE_SECONDS):
@@ -58,7 +58,7 @@ def _postpone(message, error):
     logger.warning("Message %s could not be forwarded: %s", message.pk, type(error).__name__)
     if message.attempts >= MAX_ATTEMPTS:
         waiting().filter(pk=message.pk).update(problem=type(error).__name__, lease_until=None)
-        raise_alarm(
+        raise_alert(
             "contact messages", f"Message {message.pk} of the contact form could not be forwarded; it is in the admin."
         )
         return
@@ -71,7 +71,7 @@ def forward_forgotten(**kwargs):
     """Forward what was not forwarded within a minute, and what is to be tried again."""
     old = timezone.now() - timedelta(minutes=1)
     is_waiting = free(waiting().filter(created_at__lt=old)).exists()
-    if is_waiting and SiteTexts.current(settings.LANGUAGE_CODE).contact_email:
+    if is_waiting and SiteSettings.current(settings.LANGUAGE_CODE).contact_email:
         forward_messages.enqueue()
 
 

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
-from operations.alerts import raise_alarm
+from operations.alerts import raise_alert
 
 from .forms import ContactForm
 from .models import ContactMessage
@@ -41,12 +41,12 @@ def contact(request):
 
 def _may_write(request):
     """Whether this visitor, and all visitors together, have not sent too many messages within the hour."""
-    if not rate_limits.take(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
+    if not rate_limits.hit(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
         return False
-    if rate_limits.take("contact", (settings.CONTACT_LIMIT_IN_ALL, HOUR)):
+    if rate_limits.hit("contact", (settings.CONTACT_LIMIT_IN_ALL, HOUR)):
         return True
     text = f"More than {settings.CONTACT_LIMIT_IN_ALL} messages came through the contact form within an hour; further ones are refused."
-    raise_alarm("contact form", text)
+    raise_alert("contact form", text)
     return False
 
 

@@ -9,7 +9,7 @@ from wagtail.permission_policies import ModelPermissionPolicy
 from .models import ContactMessage
 
 
-class ReadOrDelete(ModelPermissionPolicy):
+class ReadOrDeletePermissionPolicy(ModelPermissionPolicy):
     """Messages are read and deleted, not written or changed."""
 
     def user_has_permission(self, user, action):
@@ -28,7 +28,7 @@ class ContactMessageViewSet(ModelViewSet):
     menu_label = _("Messages")
     menu_order = 630
     add_to_admin_menu = True
-    permission_policy = ReadOrDelete(ContactMessage)
+    permission_policy = ReadOrDeletePermissionPolicy(ContactMessage)
     list_display = [
         "name",
         "email",

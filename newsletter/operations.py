@@ -10,7 +10,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from operations import status
-from operations.status import Fact
+from operations.status import HealthCheck
 
 from newsletter.delivery import providers
 
@@ -40,7 +40,7 @@ def _in_hand():
     return Campaign.objects.filter(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
 
 
-@receiver(status.facts)
+@receiver(status.health_checks)
 def facts(**kwargs):
     """The provider's state as campaigns met it, what is being sent, and how far behind its messages we are."""
     campaigns = list(_in_hand().select_related("issue"))
@@ -55,10 +55,10 @@ def facts(**kwargs):
     provider = f"{settings.EMAIL_PROVIDER}{': ' if troubles else ''}{' '.join(troubles)}"
     caution = providers.current().caution
     return [
-        Fact(_("E-mail provider"), provider, not troubles, _("Open the campaign: it says what to do.")),
-        *([Fact(_("About this provider"), caution)] if caution else []),
-        Fact(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
-        Fact(
+        HealthCheck(_("E-mail provider"), provider, not troubles, _("Open the campaign: it says what to do.")),
+        *([HealthCheck(_("About this provider"), caution)] if caution else []),
+        HealthCheck(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
+        HealthCheck(
             _("Messages of the provider"),
             gettext("the oldest waits since %(time)s") % {"time": timesince(oldest)}
             if oldest
@@ -66,7 +66,7 @@ def facts(**kwargs):
             status.seconds_since(oldest) < WEBHOOK_SLOW_SECONDS,
             _("Look whether the workers run; start another one if they cannot keep up."),
         ),
-        Fact(
+        HealthCheck(
             _("Reports that cannot be read"),
             ngettext("%(number)s in the last week", "%(number)s in the last week", unreadable) % {"number": unreadable},
             not unreadable,

@@ -9,7 +9,7 @@ from django_tasks import task
 from jobs.leases import free
 from jobs.periodic import every, report
 from jobs.recovery import is_left_after, tick
-from operations.alerts import raise_alarm
+from operations.alerts import raise_alert
 from structlog.contextvars import bound_contextvars
 
 from newsletter.campaigns import lifecycle, tracking
@@ -89,7 +89,7 @@ def poll_bounces():
 def look_for_unmoved_campaigns():
     """Raise an alarm about campaigns that should be moving and are not."""
     for campaign in lifecycle.unmoved():
-        raise_alarm("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
+        raise_alert("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
 
 
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 from jobs.leases import wake
-from operations.alerts import raise_alarm
+from operations.alerts import raise_alert
 from privacy import registry
 
 from newsletter.subscribers import subscriptions, tokens
@@ -38,7 +38,7 @@ def link_view(view):
     def wrapped(request, token):
         try:
             response = view(request, token)
-        except subscriptions.Refusal as refusal:
+        except subscriptions.LinkProblem as refusal:
             context = {"title": refusal.title, "message": refusal.message, "may_join": refusal.may_join}
             response = render(request, "newsletter/refusal.html", context, status=410)
         response["Referrer-Policy"] = "no-referrer"  # the address is a key
@@ -81,11 +81,11 @@ def join(request):
 
 def _may_ask(request):
     """Whether this visitor, and all visitors together, have not asked too often within the hour."""
-    if not rate_limits.take(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
+    if not rate_limits.hit(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
         return False
-    if rate_limits.take("join", (settings.JOIN_LIMIT_IN_ALL, HOUR)):
+    if rate_limits.hit("join", (settings.JOIN_LIMIT_IN_ALL, HOUR)):
         return True
-    raise_alarm(
+    raise_alert(
         "sign-ups", f"More than {settings.JOIN_LIMIT_IN_ALL} sign-ups within an hour; further ones are refused."
     )
     return False
@@ -113,7 +113,7 @@ def leave(request, token):
     is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
     try:
         subscriber, found = subscriptions.subscriber_of(tokens.MANAGE, token)
-    except subscriptions.Gone:
+    except subscriptions.LinkGone:
         subscriber = None
     if request.method != "POST":
         template = "newsletter/leave.html" if subscriber else "newsletter/gone.html"
@@ -135,7 +135,7 @@ def preferences(request, token):
     subscriber = subscriptions.own_subscriber(token)
     if subscriber.state != subscriber.State.ACTIVE:
         is_saving = request.method == "POST"
-        raise subscriptions.Refusal(*(subscriptions.NOTHING_SAVED if is_saving else subscriptions.OUTDATED))
+        raise subscriptions.LinkProblem(*(subscriptions.NOTHING_SAVED if is_saving else subscriptions.OUTDATED))
     wants_address = "email" in request.POST
     form = PreferencesForm(None if wants_address else request.POST or None, instance=subscriber)
     address_form = NewAddressForm(request.POST if wants_address else None, current=subscriber.email)

@@ -2,7 +2,7 @@
 
 import pytest
 from caching import page_cache
-from core.models import SiteTexts
+from core.models import SiteSettings
 from core.texts import compile_texts
 from django.conf import settings
 from django.core.cache import cache
@@ -82,7 +82,7 @@ def subscribe(db):
 @pytest.fixture
 def issue(page_of):
     """The starter edition in Spanish, published in all three languages, on a site that has all it takes to send it."""
-    SiteTexts.objects.update(postal_address="Calle del Cafetal 1, San Salvador")
+    SiteSettings.objects.update(postal_address="Calle del Cafetal 1, San Salvador")
     return page_of("issue-welcome")
 
 

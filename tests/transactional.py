@@ -4,10 +4,10 @@ import multiprocessing
 import traceback
 
 import pytest
-from core.models import Use
+from core.models import RateLimitHit
 from django.db import close_old_connections, connection, connections, transaction
 from django_tasks_db.models import DBTaskResult
-from jobs.models import JobRun, WorkerSeen
+from jobs.models import JobRun, WorkerHeartbeat
 
 from newsletter.models import (
     Campaign,
@@ -27,9 +27,9 @@ MODELS = (
     SubscriberImport,
     Segment,
     Suppression,
-    Use,
+    RateLimitHit,
     JobRun,
-    WorkerSeen,
+    WorkerHeartbeat,
     DBTaskResult,
 )
 

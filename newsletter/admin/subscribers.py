@@ -29,7 +29,7 @@ may_erase = permission_required("newsletter.delete_subscriber")
 may_export = permission_required("newsletter.add_subscriberexport")
 
 
-class OnlyRead(ModelPermissionPolicy):
+class ReadOnlyPermissionPolicy(ModelPermissionPolicy):
     """Neither consent nor what a provider said can be typed in by somebody else, and erasing has a page of its own."""
 
     HELD_BACK = {"add", "delete", "change"}
@@ -55,7 +55,7 @@ class SubscriberViewSet(ModelViewSet):
     name = "subscribers"
     icon = "mail"
     menu_label = _("Subscribers")
-    permission_policy = OnlyRead(Subscriber)
+    permission_policy = ReadOnlyPermissionPolicy(Subscriber)
     list_display = [
         TitleColumn("email", label=_("E-mail"), url_name="newsletter_subscriber"),
         Column("get_state_display", label=_("State"), sort_key="state"),
@@ -86,7 +86,7 @@ class ProviderEventViewSet(ModelViewSet):
     name = "provider-events"
     icon = "comment"
     menu_label = _("Messages of the provider")
-    permission_policy = OnlyRead(ProviderEvent)
+    permission_policy = ReadOnlyPermissionPolicy(ProviderEvent)
     list_display = [
         DateColumn("received_at", label=_("Received"), sort_key="received_at"),
         "kind",
@@ -108,7 +108,7 @@ class UnreadableReportViewSet(ModelViewSet):
     name = "unreadable-reports"
     icon = "warning"
     menu_label = _("Reports that cannot be read")
-    permission_policy = OnlyRead(IncomingReport)
+    permission_policy = ReadOnlyPermissionPolicy(IncomingReport)
     list_display = [
         "source",
         DateColumn("received_at", label=_("Received"), sort_key="received_at"),

@@ -16,7 +16,7 @@ from django.db.models.functions import Mod
 from django.utils import timezone
 from django.utils.translation import gettext
 from jobs.leases import free
-from operations.alerts import raise_alarm
+from operations.alerts import raise_alert
 from wagtail.models import Locale
 
 from newsletter.editions import rendering
@@ -251,13 +251,13 @@ def start_due():
         except Exception as error:  # the others go out all the same
             logger.exception("Campaign %s cannot be started", campaign.pk)
             if _put_back(campaign, Campaign.Problem.BROKEN, str(error)):
-                raise_alarm(f"campaign {campaign.pk} cannot be started", f"Campaign {campaign.pk}: {error}")
+                raise_alert(f"campaign {campaign.pk} cannot be started", f"Campaign {campaign.pk}: {error}")
     return started
 
 
 def _ask_for_late(campaign):
     if _put_back(campaign, Campaign.Problem.LATE):
-        raise_alarm("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
+        raise_alert("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
 
 
 def _put_back(campaign, problem, words=""):
@@ -308,7 +308,7 @@ def halt(campaign, problem, words):
     """Pause a campaign because no mail of it can go out as things are, and tell the people who can help."""
     fields = {"state": State.PAUSED, "problem": problem, "problem_words": words}
     if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(**fields):
-        raise_alarm("campaign paused", f"Campaign {campaign.pk} was paused ({problem}): {words}")
+        raise_alert("campaign paused", f"Campaign {campaign.pk} was paused ({problem}): {words}")
 
 
 def correct(campaign):

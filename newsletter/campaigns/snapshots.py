@@ -6,7 +6,7 @@ from core.i18n import language_tag
 from django.conf import settings
 
 from newsletter.delivery import outgoing, personalisation
-from newsletter.delivery.message_template import EMAIL, MESSAGE_ID, Prepared
+from newsletter.delivery.message_template import EMAIL, MESSAGE_ID, MessageTemplate
 from newsletter.feedback import bounce_mailbox
 from newsletter.models import message_id
 
@@ -54,7 +54,7 @@ class Content:
             ("To", EMAIL),
             *self.headers_of(MESSAGE_ID, personalisation.LEAVE_URL).items(),
         ]
-        return {with_name: Prepared(self.mail, headers, with_name) for with_name in (True, False)}
+        return {with_name: MessageTemplate(self.mail, headers, with_name) for with_name in (True, False)}
 
     def as_bytes(self, mail):
         """One recipient's mail, ready for SMTP's DATA."""

@@ -46,7 +46,7 @@ def _delivery(token):
 def _counts(request):
     """Whether a request counts: it seems to come from a person, and not too many came from the same place."""
     is_person = request.method == "GET" and not PROGRAMS.search(request.headers.get("User-Agent", "python"))
-    return is_person and rate_limits.take(f"tracking {origin(request)}", COUNTED)
+    return is_person and rate_limits.hit(f"tracking {origin(request)}", COUNTED)
 
 
 @never_cache

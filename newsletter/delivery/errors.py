@@ -23,7 +23,7 @@ SENDER_CODES = {550, 553, 554}
 SIGN_IN_CODES = {530, 534, 535, 538}  # sign in first, or in another way (RFC 4954), to whatever command
 
 
-class Meaning(Enum):
+class ErrorAction(Enum):
     """What to do about an error."""
 
     LATER = "this mail was refused for now: try it again after a pause"
@@ -35,11 +35,11 @@ class Meaning(Enum):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DeliveryError:
     """An error understood: what it means, in whose words, after how many seconds to try again if that was said, and the code
     of the SMTP reply if it is one."""
 
-    meaning: Meaning
+    meaning: ErrorAction
     words: str = ""
     pause: float | None = None
     code: int | None = None
@@ -49,10 +49,10 @@ def of_reply(code, words, at):
     """The Verdict of an SMTP reply of 400 and above; `at` is where it came: connect, sender, recipient, data or end."""
     words = f"{code} {words}"
     if code < 500:
-        return Verdict(Meaning.AWAY if at in {"connect", "sender"} else Meaning.LATER, words, code=code)
+        return DeliveryError(ErrorAction.AWAY if at in {"connect", "sender"} else ErrorAction.LATER, words, code=code)
     if at == "connect" or code in SIGN_IN_CODES or (at == "sender" and code in SENDER_CODES):
-        return Verdict(Meaning.HALT, words, code=code)
-    return Verdict(Meaning.NEVER, words, code=code)
+        return DeliveryError(ErrorAction.HALT, words, code=code)
+    return DeliveryError(ErrorAction.NEVER, words, code=code)
 
 
 class Unanswered(smtplib.SMTPException):
@@ -65,9 +65,9 @@ def of_exception(error):
     if isinstance(error, AnymailAPIError) and (status := _status_of(error)):
         return _of_status(status, error, words)
     if isinstance(error, AnymailRecipientsRefused | AnymailInvalidAddress):
-        return Verdict(Meaning.NEVER, words)
+        return DeliveryError(ErrorAction.NEVER, words)
     if isinstance(error, AnymailConfigurationError | AnymailUnsupportedFeature | AnymailSerializationError):
-        return Verdict(Meaning.HALT, words)
+        return DeliveryError(ErrorAction.HALT, words)
     if isinstance(error, smtplib.SMTPAuthenticationError | smtplib.SMTPSenderRefused):
         return of_reply(error.smtp_code, _text(error.smtp_error), "sender")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
@@ -78,8 +78,8 @@ def of_exception(error):
     if isinstance(error, smtplib.SMTPResponseException):
         return of_reply(error.smtp_code, _text(error.smtp_error), "end")
     if isinstance(error, OSError) and not isinstance(error, AnymailError | Unanswered):
-        return Verdict(Meaning.AWAY, words)  # SMTP before the mail, see smtp_backend.py
-    return Verdict(Meaning.UNCLEAR if _may_have_arrived(error) else Meaning.AWAY, words)
+        return DeliveryError(ErrorAction.AWAY, words)  # SMTP before the mail, see smtp_backend.py
+    return DeliveryError(ErrorAction.UNCLEAR if _may_have_arrived(error) else ErrorAction.AWAY, words)
 
 
 def _status_of(error):
@@ -92,13 +92,13 @@ def _status_of(error):
 def _of_status(status, error, words):
     """The Verdict of an HTTP answer of a provider's API."""
     if status in {408, 429, 503}:  # the request was not worked on
-        return Verdict(Meaning.AWAY, words, _retry_after(error.response))
+        return DeliveryError(ErrorAction.AWAY, words, _retry_after(error.response))
     if status in {401, 402, 403}:
-        return Verdict(Meaning.HALT, words)
+        return DeliveryError(ErrorAction.HALT, words)
     if 400 <= status < 500 and status != 409:
-        return Verdict(Meaning.NEVER, words)
+        return DeliveryError(ErrorAction.NEVER, words)
     # An answer without sense, a gateway that got none, an error in the middle, another call with the same key that is on its way.
-    return Verdict(Meaning.UNCLEAR, words)
+    return DeliveryError(ErrorAction.UNCLEAR, words)
 
 
 def _retry_after(response):

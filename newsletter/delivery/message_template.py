@@ -32,7 +32,7 @@ def quoted(text):
     return DOT.sub("=2E", encoded).encode("ascii")
 
 
-class Prepared:
+class MessageTemplate:
     """The mail of one language, for those whose name is known or for the others, ready for any number of recipients."""
 
     def __init__(self, mail, headers, with_name):

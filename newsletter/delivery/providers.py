@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.delivery import errors
-from newsletter.delivery.errors import Meaning, Verdict
+from newsletter.delivery.errors import DeliveryError, ErrorAction
 
 MOST_IN_DOUBT = 100  # mails in one call, as a lost answer leaves all of them in doubt
 KEY_MARGIN = 300  # seconds before a key's end in which no worker takes up its mail: a shift and its calls take less
@@ -104,7 +104,7 @@ class Provider:
         """Give the call of a message an idempotency key."""
         raise NotImplementedError
 
-    def verdict(self, error: Exception) -> Verdict:
+    def verdict(self, error: Exception) -> DeliveryError:
         """What an error of its mail back end means."""
         return errors.of_exception(error)
 
@@ -288,7 +288,7 @@ class Postal(Provider):
             return found
         code = answer.get("data", {}).get("code", "")
         is_about_all = code in {"AccessDenied", "InvalidServerAPIKey", "ServerSuspended", "UnauthenticatedFromAddress"}
-        return Verdict(Meaning.HALT if is_about_all else Meaning.NEVER, found.words)
+        return DeliveryError(ErrorAction.HALT if is_about_all else ErrorAction.NEVER, found.words)
 
 
 class Postmark(Provider):

@@ -12,7 +12,7 @@ GROWTH = 1.5  # a warming sender sends so many times as much each day
 WINDOW = 1.1  # seconds in which SEND_PER_SECOND may go: one, and what the way to the provider may differ by
 
 
-class Allowance(models.Model):
+class SendAllowance(models.Model):
     """What was used of a limit: `amount` on the day of `at`; `recent`, a list of [time, number], in the last WINDOW."""
 
     name = models.CharField(max_length=10, unique=True)
@@ -67,14 +67,14 @@ def take(number):
 def give_back(number):
     """Return leave that was not used, such as for mails that the worker could not begin."""
     if number and (settings.SEND_PER_DAY or settings.WARM_UP_FROM):
-        row = Allowance.objects.filter(name="all", at__date=timezone.localdate())
+        row = SendAllowance.objects.filter(name="all", at__date=timezone.localdate())
         row.update(amount=Greatest(F("amount") - number, 0))
 
 
 def _locked():
     """The row that all workers share, locked: they take turns."""
-    Allowance.objects.bulk_create([Allowance(name="all")], ignore_conflicts=True)
-    return Allowance.objects.select_for_update().get(name="all")
+    SendAllowance.objects.bulk_create([SendAllowance(name="all")], ignore_conflicts=True)
+    return SendAllowance.objects.select_for_update().get(name="all")
 
 
 def _recent(row, now):

@@ -27,10 +27,10 @@ from jobs.recovery import Watchdog, stopping
 from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content
 from newsletter.delivery import outgoing, personalisation, providers, rate_limit
-from newsletter.delivery.errors import Meaning
+from newsletter.delivery.errors import ErrorAction
 from newsletter.delivery.in_hand import InHand
 from newsletter.delivery.transports import carrier_class
-from newsletter.delivery.transports.base import Outgoing
+from newsletter.delivery.transports.base import OutgoingMessage
 from newsletter.editions import rendering
 from newsletter.feedback import events
 from newsletter.models import Campaign, CampaignContent, Delivery, Subscriber, Suppression
@@ -58,7 +58,7 @@ CLOSE_SECONDS = 10  # how long results are waited for after an error
 MARK_SENT = """UPDATE newsletter_delivery
     SET state = 'sent', sent_at = %s, lease_until = NULL, lease_token = NULL, error = '', provider_id = %s
     WHERE state IN ('sending', 'queued', 'unknown', 'failed', 'skipped') AND id IN ({})"""
-NOT_BEGUN = {Meaning.RELEASED, Meaning.AWAY, Meaning.HALT}
+NOT_BEGUN = {ErrorAction.RELEASED, ErrorAction.AWAY, ErrorAction.HALT}
 DATABASE_SECONDS = 900  # how long results are kept in hand while the database is away
 DATABASE_PAUSE = 0.5  # seconds between two tries to reach it
 
@@ -88,7 +88,7 @@ class CarrierStopped(RuntimeError):
     """A thread of the carrier is gone, against its promise."""
 
 
-class Shift:
+class CampaignWorker:
     """A worker's time with one campaign. `work()` returns whether there is more to do at once."""
 
     def __init__(self, campaign, seconds):
@@ -324,7 +324,7 @@ class Shift:
             else:
                 recipient = personalisation.Recipient(key, uuid_, email, name, language, self.campaign.pk)
                 version = versions.get((language, variant)) or versions[language, ""]
-                mails.append(Outgoing(recipient, self._content(version), lease))
+                mails.append(OutgoingMessage(recipient, self._content(version), lease))
         ours = Delivery.objects.filter(state=State.SENDING, lease_token=lease.token)
         if left_out:
             ours.filter(pk__in=left_out).update(state=State.SKIPPED, lease_until=None, lease_token=None)
@@ -372,14 +372,16 @@ class Shift:
                 self._going().update(**IN_A_ROW)
                 self.campaign.refresh_from_db(fields=list(IN_A_ROW))
         else:
-            self._count(verdicts, Meaning.NEVER, "refusals", REFUSALS_IN_A_ROW, Campaign.Problem.REFUSALS)
-            self._count(verdicts, Meaning.UNCLEAR, "unclear", UNCLEAR_IN_A_ROW, Campaign.Problem.UNCLEAR)
-        if meanings[Meaning.HALT]:
-            words = next(verdict.words for verdict in verdicts if verdict.meaning == Meaning.HALT)
+            self._count(verdicts, ErrorAction.NEVER, "refusals", REFUSALS_IN_A_ROW, Campaign.Problem.REFUSALS)
+            self._count(verdicts, ErrorAction.UNCLEAR, "unclear", UNCLEAR_IN_A_ROW, Campaign.Problem.UNCLEAR)
+        if meanings[ErrorAction.HALT]:
+            words = next(verdict.words for verdict in verdicts if verdict.meaning == ErrorAction.HALT)
             lifecycle.halt(self.campaign, Campaign.Problem.HALTED, words)
             self._stop()
-        elif meanings[Meaning.AWAY] and not meanings["sent"] and not self.is_stopped:  # once, not for each connection
-            self._back_off([verdict for verdict in verdicts if verdict.meaning == Meaning.AWAY])
+        elif (
+            meanings[ErrorAction.AWAY] and not meanings["sent"] and not self.is_stopped
+        ):  # once, not for each connection
+            self._back_off([verdict for verdict in verdicts if verdict.meaning == ErrorAction.AWAY])
 
     def _going(self):
         """The campaign's row while it is being sent: what an editor decided meanwhile stays."""
@@ -503,7 +505,7 @@ def _record_failure(result, now):
     """
     verdict, words = result.outcome, _storable(result.outcome.words)[:2000]
     mine = Delivery.objects.filter(pk=result.mail.number, state=State.SENDING, lease_token=result.mail.lease.token)
-    if verdict.meaning == Meaning.RELEASED:
+    if verdict.meaning == ErrorAction.RELEASED:
         _requeue(mine)
         return
     if verdict.meaning in NOT_BEGUN:
@@ -513,10 +515,10 @@ def _record_failure(result, now):
     if row is None:
         return
     since = row["refused_at"] or now
-    if verdict.meaning == Meaning.UNCLEAR and not _may_be_repeated(row["attempts"], now - since):
+    if verdict.meaning == ErrorAction.UNCLEAR and not _may_be_repeated(row["attempts"], now - since):
         mine.update(state=State.UNKNOWN, lease_until=None, lease_token=None, error=words)
         return
-    if verdict.meaning == Meaning.NEVER or now - since > TRIED_FOR:
+    if verdict.meaning == ErrorAction.NEVER or now - since > TRIED_FOR:
         _give_up(mine, result, words)
         return
     pause = min(FIRST_PAUSE * 2 ** max(0, row["attempts"] - 1), LONGEST_PAUSE)
@@ -539,8 +541,8 @@ def _give_up(mine, result, words):
     number, verdict = _storable(result.provider_id)[:255], result.outcome
     with transaction.atomic():
         gave_up = mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
-        if gave_up and verdict.meaning == Meaning.NEVER and verdict.code:
-            events.keep_refusal(result.mail, words)
+        if gave_up and verdict.meaning == ErrorAction.NEVER and verdict.code:
+            events.store_refusal(result.mail, words)
 
 
 def is_for_several(campaign):
@@ -555,7 +557,7 @@ def work_on(campaign, seconds):
     """Work on a campaign for about `seconds`; return whether there is more to do at once."""
     if campaign.state != Campaign.State.SENDING or campaign.is_waiting:
         return False
-    shift = Shift(campaign, seconds)
+    shift = CampaignWorker(campaign, seconds)
     try:
         is_more = shift.work()
         if not is_more:

@@ -11,7 +11,7 @@ import dns.resolver
 from bs4 import BeautifulSoup
 from core.alt_text import looks_like_file_name
 from core.html import absolute
-from core.models import SiteTexts
+from core.models import SiteSettings
 from django.conf import settings
 from django.core.files.storage import storages
 from django.core.mail import get_connection
@@ -20,7 +20,7 @@ from django.utils import timezone, translation
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from editorial import link_checker
-from editorial.content_checks import BLOCKS, TELLS, WARNS, Finding
+from editorial.content_checks import BLOCKS, TELLS, WARNS, Problem
 from wagtail_localize.models import Translation
 
 from newsletter.campaigns.lifecycle import published_languages
@@ -49,7 +49,7 @@ def look_at(issue, segment=None, is_quick=False):
         try:
             mail = rendering.preview(page, "x" * 20, f"https://{A_TOKEN}")
         except rendering.Unrenderable as error:
-            found.append(Finding(BLOCKS, str(error), _edit(page)))
+            found.append(Problem(BLOCKS, str(error), _edit(page)))
             continue
         found += _mail(page, mail) + _pictures(page, mail)
         own, foreign = _links(page, mail)
@@ -70,9 +70,9 @@ def _edit(page):
 def _languages(issue, pages, segment):
     """Which languages are missing, not published, or behind; and whether anybody reads it."""
     if not pages:
-        return [Finding(BLOCKS, _("The edition is not published in any language."), _edit(issue))]
+        return [Problem(BLOCKS, _("The edition is not published in any language."), _edit(issue))]
     people = size_by_mail_language(pages, segment)
-    found = [] if sum(people.values()) else [Finding(BLOCKS, _("Nobody would get it: the audience is empty."))]
+    found = [] if sum(people.values()) else [Problem(BLOCKS, _("Nobody would get it: the audience is empty."))]
     all_pages = {page.locale.language_code: page for page in issue.get_translations(inclusive=True)}
     for code, name in settings.LANGUAGES:
         page = all_pages.get(code)
@@ -86,7 +86,7 @@ def _languages(issue, pages, segment):
             text = _("%(language)s: not translated completely, or the original was changed since.")
         else:
             continue
-        found.append(Finding(WARNS, text % {"language": _(name)}, _edit(page or issue)))
+        found.append(Problem(WARNS, text % {"language": _(name)}, _edit(page or issue)))
     return found
 
 
@@ -108,18 +108,18 @@ def _mail(page, mail):
     """The line beside the subject, the subject's length, the size."""
     found, name = [], {"language": page.locale.get_display_name()}
     if not page.preheader:
-        found.append(Finding(WARNS, _("%(language)s: the preheader is empty.") % name, _edit(page)))
+        found.append(Problem(WARNS, _("%(language)s: the preheader is empty.") % name, _edit(page)))
     if any(len(subject) > LONG_SUBJECT for subject in (page.mail_subject, page.subject_b)):
         text = _("%(language)s: the subject is long; many mail programs will cut it off.")
-        found.append(Finding(WARNS, text % name, _edit(page)))
+        found.append(Problem(WARNS, text % name, _edit(page)))
     size = len(mail.html.encode())
     name["size"] = round(size / 1000)
     if size > MOST_BYTES:
         text = _("%(language)s: the mail has %(size)s KB. Gmail cuts it off after 102, the link to leave included.")
-        found.append(Finding(BLOCKS, text % name, _edit(page)))
+        found.append(Problem(BLOCKS, text % name, _edit(page)))
     elif size > MANY_BYTES:
         text = _("%(language)s: the mail has %(size)s KB, close to the 102 after which Gmail cuts it off.")
-        found.append(Finding(WARNS, text % name, _edit(page)))
+        found.append(Problem(WARNS, text % name, _edit(page)))
     return found
 
 
@@ -130,22 +130,22 @@ def _pictures(page, mail):
         if image.is_private:
             name["title"] = image.title
             text = _("%(language)s: the picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")  # fmt: skip
-            found.append(Finding(BLOCKS, text % name, _edit(page)))
+            found.append(Problem(BLOCKS, text % name, _edit(page)))
         if not image.decorative and not image.contextual_alt_text:
             name["title"] = image.title
             text = _("%(language)s: the picture “%(title)s” has no alternative text.")
-            found.append(Finding(BLOCKS, text % name, _edit(page)))
+            found.append(Problem(BLOCKS, text % name, _edit(page)))
         elif not image.decorative and looks_like_file_name(image.contextual_alt_text, image.filename):
             name |= {"title": image.title, "text": image.contextual_alt_text}
             text = _("%(language)s: the alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")  # fmt: skip
-            found.append(Finding(BLOCKS, text % name, _edit(page)))
+            found.append(Problem(BLOCKS, text % name, _edit(page)))
     media, files = absolute(settings.MEDIA_URL), storages["renditions"]
     for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):
         path = unquote(picture["src"].removeprefix(media))
         if files.exists(path) and files.size(path) > HEAVY_PICTURE:
             name |= {"title": picture["alt"] or path, "size": round(files.size(path) / 1000)}
             text = _("%(language)s: the picture “%(title)s” has %(size)s KB, too much for a slow connection.")
-            found.append(Finding(WARNS, text % name, _edit(page)))
+            found.append(Problem(WARNS, text % name, _edit(page)))
     return found
 
 
@@ -174,16 +174,16 @@ def _links(page, mail):
         if problem:
             words = {"language": page.locale.get_display_name(), "text": text, "url": url or "–", "problem": problem}
             message = _("%(language)s: the link “%(text)s” (%(url)s) is broken: %(problem)s.")
-            found.append(Finding(BLOCKS, message % words, _edit(page)))
+            found.append(Problem(BLOCKS, message % words, _edit(page)))
     return found, others
 
 
 def _postal_address():
-    texts = SiteTexts.current(settings.LANGUAGE_CODE)
+    texts = SiteSettings.current(settings.LANGUAGE_CODE)
     if texts.postal_address.strip():
         return []
-    url = reverse("wagtailsnippets_core_sitetexts:edit", args=[texts.pk]) if texts.pk else ""
-    return [Finding(BLOCKS, _("The postal address is missing, which the law asks for. Add it to the site's settings."), url)]  # fmt: skip
+    url = reverse("wagtailsnippets_core_sitesettings:edit", args=[texts.pk]) if texts.pk else ""
+    return [Problem(BLOCKS, _("The postal address is missing, which the law asks for. Add it to the site's settings."), url)]  # fmt: skip
 
 
 def _history(issue):
@@ -193,12 +193,12 @@ def _history(issue):
     own = started.filter(issue__translation_key=issue.translation_key).first()
     if own:
         text = _("This edition was sent before, %(time)s ago. Everybody would get it again.")
-        found.append(Finding(WARNS, text % {"time": timesince(own.started_at)}, reverse("newsletter_campaign", args=[own.pk])))  # fmt: skip
+        found.append(Problem(WARNS, text % {"time": timesince(own.started_at)}, reverse("newsletter_campaign", args=[own.pk])))  # fmt: skip
     other = started.exclude(issue__translation_key=issue.translation_key).first()
     if other and timezone.now() - other.started_at < RECENTLY:
         text = _("The last edition, “%(title)s”, was sent only %(time)s ago.")
         words = {"title": other.issue.title, "time": timesince(other.started_at)}
-        found.append(Finding(WARNS, text % words, reverse("newsletter_campaign", args=[other.pk])))
+        found.append(Problem(WARNS, text % words, reverse("newsletter_campaign", args=[other.pk])))
     return found
 
 
@@ -208,7 +208,7 @@ def _history(issue):
 def _elsewhere(urls):
     """What other machines say: the provider, DNS about the sender, the sites that are linked to; all asked at once."""
     if not link_checker.is_online():
-        return [Finding(TELLS, _("This machine cannot ask the DNS: the sender's domain and links to other sites were not looked at.")), *_provider()]  # fmt: skip
+        return [Problem(TELLS, _("This machine cannot ask the DNS: the sender's domain and links to other sites were not looked at.")), *_provider()]  # fmt: skip
     language = translation.get_language()
 
     def speaking(look):
@@ -223,7 +223,7 @@ def _elsewhere(urls):
 def _other_link(url):
     problem = link_checker.problem_of_other(url)
     text = _("The link to %(url)s seems to be broken: %(problem)s.")
-    return [Finding(WARNS, text % {"url": url, "problem": problem})] if problem else []
+    return [Problem(WARNS, text % {"url": url, "problem": problem})] if problem else []
 
 
 def _provider():
@@ -238,7 +238,7 @@ def _provider():
             connection.close()
     except Exception as error:  # whatever its library raises
         text = _("The provider cannot be reached now: %(error)s. Sending would begin as soon as it answers.")
-        return [Finding(WARNS, text % {"error": error})]
+        return [Problem(WARNS, text % {"error": error})]
     return []
 
 
@@ -253,11 +253,11 @@ def sender_records():
     try:
         missing = [(kind, name) for kind, name, mark in wanted if not any(mark in text for text in _texts(name))]
     except dns.exception.DNSException as error:
-        return [Finding(TELLS, _("The DNS did not answer about the sender's domain: %(error)s") % {"error": error})]
+        return [Problem(TELLS, _("The DNS did not answer about the sender's domain: %(error)s") % {"error": error})]
     text = _("The sender's domain has no %(kind)s record (%(name)s): many receivers will refuse the mail.")
-    found = [Finding(WARNS, text % {"kind": kind, "name": name}) for kind, name in missing]
+    found = [Problem(WARNS, text % {"kind": kind, "name": name}) for kind, name in missing]
     if not settings.DKIM_SELECTOR:
-        found.append(Finding(TELLS, _("DKIM was not looked at: the setting DKIM_SELECTOR is missing.")))
+        found.append(Problem(TELLS, _("DKIM was not looked at: the setting DKIM_SELECTOR is missing.")))
     return found
 
 

@@ -11,7 +11,7 @@ import mrml
 from bs4 import BeautifulSoup
 from core.html import absolute, absolute_html, without_control_characters
 from core.i18n import language_tag
-from core.models import SiteTexts
+from core.models import SiteSettings
 from django.conf import settings
 from django.db import DatabaseError
 from django.template.loader import render_to_string
@@ -68,7 +68,7 @@ def render_mail(name, context, language):
         context = {
             **context,
             "lang": language_tag(language),
-            "site_texts": SiteTexts.current(language),
+            "site_texts": SiteSettings.current(language),
             "SITE_URL": settings.SITE_URL,
         }
         html = render_mjml(f"newsletter/mail/{name}.mjml", context)

@@ -305,7 +305,7 @@ def _take(raw):
             if event is None:
                 return "left in the mailbox"
             if event.event_type != UNKNOWN:
-                events.keep(PROVIDER, event)
+                events.store_event(PROVIDER, event)
                 return "kept"
             problem = "not understood"
     except (OperationalError, InterfaceError):  # the database is away: nothing is wrong with the message

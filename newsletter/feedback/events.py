@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from jobs.leases import claim
-from operations.alerts import raise_alarm
+from operations.alerts import raise_alert
 
 from newsletter.delivery import providers
 from newsletter.feedback import bounce_policy
@@ -94,7 +94,7 @@ def kind_of_cause(cause):
     return KINDS_OF_SUBJECTS.get(cause.subject, UNDELIVERED)
 
 
-def keep(provider, event):
+def store_event(provider, event):
     """Keep an AnymailTrackingEvent; a repetition changes nothing. Returns whether it was new."""
     recipient = _normalised(parseaddr(_text(event.recipient))[1])
     provider_id, event_id = _text(event.message_id), _text(event.event_id)
@@ -124,7 +124,7 @@ def keep(provider, event):
     return is_new
 
 
-def keep_refusal(mail, words):
+def store_refusal(mail, words):
     """Keep what a receiver answered (“550 5.1.1 …”) when it refused an Outgoing for good, so that it counts like a bounce."""
     cause = bounce_policy.classify(text=words)
     if cause.subject != Subject.UNKNOWN:
@@ -135,7 +135,7 @@ def keep_refusal(mail, words):
             description=words,
             metadata={"delivery": str(mail.number)},
         )
-        keep(SENDING, event)
+        store_event(SENDING, event)
 
 
 def _text(value):
@@ -224,8 +224,8 @@ def _process(event):
 
 def _count_policy_bounce(domain, words):
     """Tell the operators when a receiving domain refuses mail for who sends it: nothing that a subscriber could mend."""
-    if not rate_limits.take(f"policy-bounces {domain}", (ALARMING - 1, ALARM_PERIOD)):
-        raise_alarm(
+    if not rate_limits.hit(f"policy-bounces {domain}", (ALARMING - 1, ALARM_PERIOD)):
+        raise_alert(
             f"mail is refused by {domain}", f"{domain} refuses mail for reasons of policy or reputation: {words}"
         )
 

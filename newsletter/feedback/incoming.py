@@ -107,7 +107,7 @@ def _keep_item(row, item):
         # Inbound mail and the like has no recipient of ours; only what became of sent mail is kept.
         if hasattr(event, "recipient"):
             provider.amend(event)
-            events.keep(row.source, event)
+            events.store_event(row.source, event)
 
 
 def _items(provider, body, is_form):

@@ -1,6 +1,6 @@
 """The newsletter's data: who asked for it, what is written, and what became of every single mail."""
 
-from newsletter.delivery.rate_limit import Allowance
+from newsletter.delivery.rate_limit import SendAllowance
 
 from .campaigns import (
     Campaign,
@@ -18,7 +18,6 @@ from .segments import Segment
 from .subscribers import ConsentEvent, SignUpRequest, Subscriber, SubscriberTally, Suppression
 
 __all__ = [
-    "Allowance",
     "Campaign",
     "CampaignContent",
     "CampaignLink",
@@ -31,6 +30,7 @@ __all__ = [
     "NewsletterPage",
     "ProviderEvent",
     "Segment",
+    "SendAllowance",
     "SignUpRequest",
     "Subscriber",
     "SubscriberExport",

@@ -266,7 +266,7 @@ declare(
 declare(
     CODES,
     {
-        "newsletter.Allowance": ["name", "recent"],
+        "newsletter.SendAllowance": ["name", "recent"],
         "newsletter.ImportLine": ["outcome"],
         "newsletter.IncomingReport": ["source"],
         "newsletter.ProviderEvent": ["provider", "kind"],

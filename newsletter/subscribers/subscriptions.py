@@ -19,7 +19,7 @@ from jobs.leases import claim
 from privacy import erasure_log, registry
 
 from newsletter.delivery import outgoing, providers
-from newsletter.delivery.errors import Meaning
+from newsletter.delivery.errors import ErrorAction
 from newsletter.editions.rendering import render_mail
 from newsletter.models import ConsentEvent, SignUpRequest, Subscriber, Suppression
 from newsletter.subscribers import email_addresses, tokens
@@ -33,7 +33,7 @@ MAX_ATTEMPTS = 10
 MOST_UNCLEAR_ATTEMPTS = 2  # a mail that may have gone is sent once more at most
 
 
-class Refusal(Exception):
+class LinkProblem(Exception):
     """A link that cannot do what it was made for, with a message for the reader, who may be offered to join again."""
 
     def __init__(self, title, message, may_join=False):
@@ -41,7 +41,7 @@ class Refusal(Exception):
         self.title, self.message, self.may_join = title, message, may_join
 
 
-class Gone(Refusal):
+class LinkGone(LinkProblem):
     """A genuine link whose subscription no longer exists."""
 
 
@@ -114,9 +114,9 @@ def _answer(request):
     except Exception as error:
         logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
         meaning = providers.current().verdict(error).meaning
-        most = MOST_UNCLEAR_ATTEMPTS if meaning == Meaning.UNCLEAR else MAX_ATTEMPTS
+        most = MOST_UNCLEAR_ATTEMPTS if meaning == ErrorAction.UNCLEAR else MAX_ATTEMPTS
         # What is refused for good is not tried again; a wrong sender or key is mended by somebody, and the mail goes out then.
-        if meaning != Meaning.NEVER and request.attempts < most:
+        if meaning != ErrorAction.NEVER and request.attempts < most:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
             SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
             return
@@ -127,7 +127,7 @@ def _process(request):
     """Register what a SignUpRequest asks and mail the answer: none to suppressed addresses, few to any mailbox."""
     if Suppression.covers([request.email]):
         return
-    if request.attempts <= 1 and not rate_limits.take(
+    if request.attempts <= 1 and not rate_limits.hit(
         f"mailbox {email_addresses.mailbox(request.email)}", *MAILBOX_LIMITS
     ):
         return
@@ -215,22 +215,22 @@ def subscriber_of(purpose, token, for_update=False):
         found = tokens.read(purpose, token)
         return rows.get(uuid=found.subscriber), found
     except tokens.BadToken:
-        raise Refusal(*ALTERED) from None
+        raise LinkProblem(*ALTERED) from None
     except Subscriber.DoesNotExist:
-        raise Gone(*OUTDATED) from None
+        raise LinkGone(*OUTDATED) from None
 
 
 def own_subscriber(token, for_update=False):
     """The Subscriber whose data a link to manage may show: one whose mail goes where the link was mailed. Raises Refusal."""
     subscriber, found = subscriber_of(tokens.MANAGE, token, for_update)
     if not found.is_about(subscriber.email):
-        raise Refusal(*MOVED)
+        raise LinkProblem(*MOVED)
     return subscriber
 
 
 def _refuse_if_expired(found):
     if time.time() - found.made_at > settings.NEWSLETTER_CONFIRM_DAYS * 24 * 3600:
-        raise Refusal(*EXPIRED)
+        raise LinkProblem(*EXPIRED)
 
 
 # Confirming
@@ -240,14 +240,14 @@ def check_confirmation(token, for_update=False):
     """The (Subscriber, ConsentEvent) that `token` may confirm now: who, and what was asked for. Raises Refusal."""
     subscriber, found = subscriber_of(tokens.CONFIRM, token, for_update)
     if subscriber.state == State.ACTIVE:
-        raise Refusal(*USED)
+        raise LinkProblem(*USED)
     events = subscriber.consent_events.filter(kind=Kind.ASKED).order_by("-at")
     asked = next((event for event in events if found.is_about(_consent(subscriber, event))), None)
     if asked is None or found.round != subscriber.confirmation_round:
-        raise Refusal(*OUTDATED)
+        raise LinkProblem(*OUTDATED)
     _refuse_if_expired(found)
     if Suppression.covers([subscriber.email]):
-        raise Refusal(*SUPPRESSED)
+        raise LinkProblem(*SUPPRESSED)
     return subscriber, asked
 
 
@@ -280,7 +280,7 @@ def _own_active_row(subscriber):
     rows = Subscriber.objects.select_for_update()
     row = rows.filter(pk=subscriber.pk, state=State.ACTIVE, email=subscriber.email).first()
     if row is None:
-        raise Refusal(*NOTHING_SAVED)
+        raise LinkProblem(*NOTHING_SAVED)
     return row
 
 
@@ -340,10 +340,10 @@ def check_new_address(token, for_update=False):
     subscriber, found = subscriber_of(tokens.ADDRESS, token, for_update)
     is_outdated = subscriber.state != State.ACTIVE or found.round != subscriber.confirmation_round
     if is_outdated or not subscriber.new_email or not found.is_about(subscriber.new_email):
-        raise Refusal(*OUTDATED)
+        raise LinkProblem(*OUTDATED)
     _refuse_if_expired(found)
     if Suppression.covers([subscriber.new_email]):
-        raise Refusal(*SUPPRESSED)
+        raise LinkProblem(*SUPPRESSED)
     return subscriber
 
 
@@ -370,11 +370,11 @@ def confirm_new_address(token, origin=""):
             subscriber.save(update_fields=["email", "new_email", "is_disposable", "confirmation_round"])
             _record(subscriber, Kind.CHANGED, Way.MAIL, origin, detail=detail)
             if Suppression.covers_until_commit([subscriber.email]):
-                raise Refusal(*SUPPRESSED)
+                raise LinkProblem(*SUPPRESSED)
             Suppression.add(old, Suppression.Reason.ENDED)
             transaction.on_commit(partial(forget_former, old))
     except IntegrityError:
-        raise Refusal(*TAKEN) from None
+        raise LinkProblem(*TAKEN) from None
     return subscriber
 
 
@@ -386,7 +386,7 @@ def _give_way(email):
     if former is None:
         return "email"
     if former.state == State.ACTIVE:
-        raise Refusal(*TAKEN)
+        raise LinkProblem(*TAKEN)
     former.deliveries.update(error="")
     remove(Subscriber.objects.filter(pk=former.pk))
     return f"email (there: {former.state})"
@@ -413,7 +413,7 @@ def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
     row.new_email = ""
     row.save(update_fields=["state", "confirmation_round", "ended_at", "new_email"])
     _record(row, kind, way, origin, detail=detail[:250], campaign=campaign, **({"at": at} if at else {}))
-    erasure_log.note(erasure_log.LEFT, row.email)
+    erasure_log.record(erasure_log.LEFT, row.email)
     if kind == Kind.COMPLAINED:
         Suppression.add(row.email, Suppression.Reason.COMPLAINED)
     return True

@@ -117,7 +117,7 @@ def _read(request, purpose, user):
     except signing.BadSignature as error:
         raise late from error
     is_ours = (was_for, whose) == (purpose, user and user.pk)
-    if not is_ours or not rate_limits.take(f"passkey challenge {state['challenge']}", (1, TIMEOUT)):
+    if not is_ours or not rate_limits.hit(f"passkey challenge {state['challenge']}", (1, TIMEOUT)):
         raise late
     try:
         answer = json.loads(request.POST.get("passkey", ""))

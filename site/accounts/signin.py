@@ -105,13 +105,13 @@ class LoginForm(wagtail_forms.LoginForm):
     def clean(self):
         key = f"sign-in {self.cleaned_data.get('username', '').lower()} {origin(self.request)}"
         if not (
-            rate_limits.take(key, TRIES_BY_NAME_AND_ORIGIN)
-            and rate_limits.take(f"sign-in from {origin(self.request)}", TRIES_BY_ORIGIN)
+            rate_limits.hit(key, TRIES_BY_NAME_AND_ORIGIN)
+            and rate_limits.hit(f"sign-in from {origin(self.request)}", TRIES_BY_ORIGIN)
         ):
             logger.warning("Sign-in throttled")
             raise ValidationError(THROTTLED, code="throttled")
         cleaned = super().clean()
-        rate_limits.forget(key)
+        rate_limits.reset(key)
         return cleaned
 
 
@@ -121,7 +121,7 @@ class PasswordResetForm(wagtail_forms.PasswordResetForm):
 
     def save(self, request=None, **options):
         email = self.cleaned_data["email"]
-        if rate_limits.take(f"reset {email.lower()}", RESETS_BY_ADDRESS) and rate_limits.take(
+        if rate_limits.hit(f"reset {email.lower()}", RESETS_BY_ADDRESS) and rate_limits.hit(
             f"reset from {origin(request)}", RESETS_BY_ORIGIN
         ):
             found = get_user_model().objects.filter(email__iexact=email, is_active=True).values_list("pk", flat=True)
@@ -358,7 +358,7 @@ def _accepts(form, user, is_right):
     """Whether the code of a form passes `is_right`, so many times in so long. If not, the form says why."""
     if not form.is_valid():
         return False
-    if not rate_limits.take(f"code of {user.pk}", TRIES_OF_CODES):
+    if not rate_limits.hit(f"code of {user.pk}", TRIES_OF_CODES):
         form.add_error("code", THROTTLED)
         return False
     if not is_right(form.cleaned_data["code"]):
@@ -409,7 +409,7 @@ def use_options(request):
 @require_POST
 def sign_in_with_passkey(request):
     """Sign in without a password. The passkey has verified its owner, so it counts as both steps."""
-    if not rate_limits.take(f"sign-in from {origin(request)}", TRIES_BY_ORIGIN):
+    if not rate_limits.hit(f"sign-in from {origin(request)}", TRIES_BY_ORIGIN):
         logger.warning("Sign-in throttled")
         return _again("wagtailadmin_login", request, THROTTLED)
     try:
@@ -456,7 +456,7 @@ def ask(request):
 
 
 def _ask_passkey(request):
-    if not rate_limits.take(f"code of {request.user.pk}", TRIES_OF_CODES):
+    if not rate_limits.hit(f"code of {request.user.pk}", TRIES_OF_CODES):
         return _again("signin_ask", request, THROTTLED)
     try:
         key = passkeys.use(request, request.user)
@@ -468,7 +468,7 @@ def _ask_passkey(request):
 
 def _proved(request, device):
     """Let the session in, under a new key."""
-    rate_limits.forget(f"code of {request.user.pk}")
+    rate_limits.reset(f"code of {request.user.pk}")
     request.session.cycle_key()
     request.session["proved_at"] = timezone.now().isoformat()
     if device:

@@ -266,7 +266,7 @@ def purge():
         invalidation.tell_purge()
 
 
-def until_purge(function):
+def cached_until_purge(function):
     """Remember what `function` returns for its arguments until the next purge: for what stands on every page.
 
     The results are shared by all threads, so nobody may change them.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from caching.page_cache import until_purge
+from caching.page_cache import cached_until_purge
 from django.conf import settings
 from django.urls import translate_url
 from django.utils.formats import date_format
@@ -66,7 +66,7 @@ def _nearest(path, locale):
     return next((found[key] for key in keys if key in found), None)
 
 
-@until_purge
+@cached_until_purge
 def _page_languages(key, path):
     """The LanguageLinks of the page with the translation key `key` that stands at `path` in the tree."""
     translations = {other.locale_id: other for other in public(Page.objects.filter(translation_key=key))}

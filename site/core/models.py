@@ -17,7 +17,7 @@ from wagtail_localize.fields import SynchronizedField, TranslatableField
 
 from core import renditions
 from core.html import absolute
-from core.rate_limits import Use  # noqa: F401
+from core.rate_limits import RateLimitHit  # noqa: F401
 from core.streams import pictures
 
 from .blocks import LinkStructValue
@@ -192,7 +192,7 @@ class Menu(DraftStateMixin, RevisionMixin, PreviewableMixin, TranslatableMixin, 
         return "core/menu_preview.html"
 
 
-class SiteTexts(DraftStateMixin, RevisionMixin, TranslatableMixin, ClusterableModel):
+class SiteSettings(DraftStateMixin, RevisionMixin, TranslatableMixin, ClusterableModel):
     """The site's settings that readers see: who publishes it and how to reach them. One for each language."""
 
     organisation = models.CharField(_("short name"), max_length=60, default="CLAC")

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from caching.page_cache import until_purge
+from caching.page_cache import cached_until_purge
 from django.conf import settings
 from django.utils.translation import override
 from wagtail.models import Locale, Page, PageViewRestriction, Site
 from wagtail.models.sites import get_site_for_hostname
 
-from core.models import Menu, SiteTexts, Topic
+from core.models import Menu, SiteSettings, Topic
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,19 @@ class MenuEntry:
     depth: int
 
 
-@until_purge
+@cached_until_purge
 def locales():
     """The site's Locales by language code."""
     return {locale.language_code: locale for locale in Locale.objects.all()}
 
 
-@until_purge
+@cached_until_purge
 def site_texts(language):
-    """The SiteTexts in `language`."""
-    return SiteTexts.current(language)
+    """The SiteSettings in `language`."""
+    return SiteSettings.current(language)
 
 
-@until_purge
+@cached_until_purge
 def site(host, port):
     """The Wagtail Site that answers at `host` and `port`, or None."""
     try:
@@ -43,7 +43,7 @@ def site(host, port):
         return None
 
 
-@until_purge
+@cached_until_purge
 def _sections(language):
     pages = public(Page.objects.filter(locale__language_code=language, depth=3)).order_by("path")
     return {page.specific_class: page for page in reversed(pages)}
@@ -54,7 +54,7 @@ def section(model, language):
     return _sections(language).get(model)
 
 
-@until_purge
+@cached_until_purge
 def _restricted_paths():
     return list(PageViewRestriction.objects.values_list("page__path", flat=True))
 
@@ -71,7 +71,7 @@ def public(pages, inside=None):
     return pages
 
 
-@until_purge
+@cached_until_purge
 def menus(language):
     """The menus in `language`: {place: [MenuEntry, …]}, without pages that are not published in it."""
     found = Menu.objects.filter(live=True, locale__language_code=language)
@@ -95,7 +95,7 @@ def _entry(text, page):
     return MenuEntry(text or page.title, page.url or "", page.pk, page.path, page.depth)
 
 
-@until_purge
+@cached_until_purge
 def topic_choices(language):
     """The topics that readers can choose: [(number of the topic in the default language, name in `language`), …]."""
     topics = list(Topic.objects.select_related("locale"))

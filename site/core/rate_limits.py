@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 KEPT = timedelta(days=1)  # the longest period that a limit may have
 
 
-class Use(models.Model):
+class RateLimitHit(models.Model):
     """That something that is limited happened. `key` is a keyed hash: it tells nobody what or who it was."""
 
     key = models.CharField(max_length=32)
@@ -30,7 +30,7 @@ def _name(key):
     return hmac.new(settings.SECRET_KEY.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def take(key, *limits):
+def hit(key, *limits):
     """Count one more use of `key`, if each of `limits`, pairs of (number, period), allows it; return whether it does.
 
     Two callers at once, in whichever processes, never get more together than the limit.
@@ -42,18 +42,18 @@ def take(key, *limits):
                 number = int.from_bytes(bytes.fromhex(name)[:8], "big", signed=True)
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
         for number, period in limits:
-            if Use.objects.filter(key=name, at__gt=now - period).count() >= number:
+            if RateLimitHit.objects.filter(key=name, at__gt=now - period).count() >= number:
                 logger.warning("Limit reached: %s", key.partition(" ")[0])  # the rest of a key is about somebody
                 return False
-        Use.objects.create(key=name, at=now)
+        RateLimitHit.objects.create(key=name, at=now)
     return True
 
 
 def forget_old():
     """Delete what no limit looks at any more. Returns the number of rows."""
-    return Use.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
+    return RateLimitHit.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
 
 
-def forget(key):
+def reset(key):
     """Forget the uses of `key`: what was limited went well."""
-    Use.objects.filter(key=_name(key)).delete()
+    RateLimitHit.objects.filter(key=_name(key)).delete()

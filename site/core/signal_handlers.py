@@ -16,7 +16,7 @@ from core import cdn_addresses, renditions
 from core.html import without_control_characters
 
 from .images import CustomImage, CustomRendition
-from .models import BasePage, Menu, SiteTexts, Topic
+from .models import BasePage, Menu, SiteSettings, Topic
 from .sites import follow_site_url
 
 # What has no drafts, and so counts when it is saved.
@@ -54,7 +54,7 @@ for signal in (published, unpublished, page_slug_changed, post_page_move):
     signal.connect(purge_pages)
 for model in PLAIN_MODELS:
     post_save.connect(purge_pages, sender=model)
-for model in (*PLAIN_MODELS, Menu, SiteTexts):
+for model in (*PLAIN_MODELS, Menu, SiteSettings):
     post_delete.connect(purge_pages, sender=model)
 
 

@@ -7,7 +7,7 @@ from wagtail import hooks
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet, SnippetViewSetGroup
 
-from .models import Menu, SiteTexts, Topic
+from .models import Menu, SiteSettings, Topic
 
 
 class TopicViewSet(SnippetViewSet):
@@ -24,8 +24,8 @@ class MenuViewSet(SnippetViewSet):
     list_display = ["__str__", "locale"]
 
 
-class SiteTextsViewSet(SnippetViewSet):
-    model = SiteTexts
+class SiteSettingsViewSet(SnippetViewSet):
+    model = SiteSettings
     icon = "cog"
     menu_label = _("Site settings")
     list_display = ["organisation", "full_name", "locale"]
@@ -34,7 +34,7 @@ class SiteTextsViewSet(SnippetViewSet):
 class SiteGroup(SnippetViewSetGroup):
     """What stands on every page."""
 
-    items = (MenuViewSet, TopicViewSet, SiteTextsViewSet)
+    items = (MenuViewSet, TopicViewSet, SiteSettingsViewSet)
     menu_icon = "site"
     menu_label = _("The site")
     menu_name = "site-group"

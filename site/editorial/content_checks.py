@@ -53,7 +53,7 @@ LABELS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Problem:
     """Something that was found: how bad it is (BLOCKS, WARNS, TELLS), in words, and where it can be mended."""
 
     level: str
@@ -69,7 +69,7 @@ def blocks(findings):
 def describe(kind, values):
     """A Finding of one of KINDS, in the language of whoever reads it."""
     level, text = KINDS[kind]
-    return Finding(level, str(text) % values)
+    return Problem(level, str(text) % values)
 
 
 def look_at(page):

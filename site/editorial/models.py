@@ -24,7 +24,7 @@ class PageProblem(models.Model):
         return describe(self.kind, self.values)
 
 
-class PageReadings(models.Model):
+class PageViewCount(models.Model):
     """How often the page at an address was read on a day."""
 
     path = models.CharField(max_length=255)

@@ -29,7 +29,7 @@ _counts, _lock = Counter(), threading.Lock()
 
 
 @receiver(page_read)
-def note(request, **kwargs):
+def count_view(request, **kwargs):
     """Count the reading of a page, unless a machine asks or a browser fetches it before anybody wants it."""
     meta = request.META
     agent = meta.get("HTTP_USER_AGENT", "")
@@ -41,17 +41,17 @@ def note(request, **kwargs):
 
 def flush():
     """Add what was counted to the database. If it cannot be reached, the numbers are kept for the next time."""
-    from editorial.models import PageReadings
+    from editorial.models import PageViewCount
 
     with _lock:
         counted = dict(_counts)
         _counts.clear()
     day = timezone.localdate()
     try:
-        rows = [PageReadings(path=path, day=day) for path in sorted(counted)]
-        PageReadings.objects.bulk_create(rows, ignore_conflicts=True)
+        rows = [PageViewCount(path=path, day=day) for path in sorted(counted)]
+        PageViewCount.objects.bulk_create(rows, ignore_conflicts=True)
         for path in sorted(counted):
-            PageReadings.objects.filter(path=path, day=day).update(number=F("number") + counted[path])
+            PageViewCount.objects.filter(path=path, day=day).update(number=F("number") + counted[path])
             del counted[path]
     except DatabaseError as error:
         logger.warning("Readings are not written yet: %s", error)
@@ -76,11 +76,11 @@ def most_read(days=30, number=10):
     """[(Page, how often it was read in the last `days`)], the most read first."""
     from wagtail.models import Page
 
-    from editorial.models import PageReadings
+    from editorial.models import PageViewCount
 
     since = timezone.localdate() - timedelta(days=days)
     rows = (
-        PageReadings.objects.filter(day__gt=since).values_list("path").annotate(total=Sum("number")).order_by("-total")
+        PageViewCount.objects.filter(day__gt=since).values_list("path").annotate(total=Sum("number")).order_by("-total")
     )
     homes = {
         home.locale.language_code: home.url_path

@@ -4,4 +4,4 @@ from privacy.places import PUBLISHED
 from privacy.registry import declare
 
 declare(PUBLISHED, {"editorial.PageProblem": ["values"]})
-declare("addresses of public pages, without queries", {"editorial.PageReadings": ["path"]})
+declare("addresses of public pages, without queries", {"editorial.PageViewCount": ["path"]})

@@ -13,12 +13,12 @@ EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newslet
 OWN_FILES = ["add", "choose"]  # to add files means to look after those as well
 FILES = [*OWN_FILES, "change"]
 EVERY_FILE_RIGHT = [*FILES, "delete"]
-TEXTS = [f"core.{action}_{model}" for model in ("menu", "sitetexts", "topic") for action in ("change", "view")]
+TEXTS = [f"core.{action}_{model}" for model in ("menu", "sitesettings", "topic") for action in ("change", "view")]
 EVERY_TEXT_RIGHT = [
     *TEXTS,
-    *(f"core.{action}_{model}" for model in ("menu", "sitetexts", "topic") for action in ("add", "delete")),
+    *(f"core.{action}_{model}" for model in ("menu", "sitesettings", "topic") for action in ("add", "delete")),
     "core.publish_menu",
-    "core.publish_sitetexts",
+    "core.publish_sitesettings",
 ]
 NEWSLETTER_MODELS = {
     "campaign": ["add", "change", "view"],

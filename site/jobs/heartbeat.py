@@ -6,20 +6,20 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from jobs.models import WorkerSeen
+from jobs.models import WorkerHeartbeat
 
 WORKER_SILENT = timedelta(minutes=1)
 WORKER_FORGOTTEN = timedelta(days=1)
 
 
-def say_that_we_work(started_at):
+def record_heartbeat(started_at):
     """Called by each worker's tick."""
     name = f"{socket.gethostname()}:{os.getpid()}"
     now = timezone.now()
-    WorkerSeen.objects.update_or_create(name=name, defaults={"started_at": started_at, "seen_at": now})
-    WorkerSeen.objects.filter(seen_at__lt=now - WORKER_FORGOTTEN).delete()
+    WorkerHeartbeat.objects.update_or_create(name=name, defaults={"started_at": started_at, "seen_at": now})
+    WorkerHeartbeat.objects.filter(seen_at__lt=now - WORKER_FORGOTTEN).delete()
 
 
 def workers():
     """The workers that are at work."""
-    return WorkerSeen.objects.filter(seen_at__gt=timezone.now() - WORKER_SILENT)
+    return WorkerHeartbeat.objects.filter(seen_at__gt=timezone.now() - WORKER_SILENT)

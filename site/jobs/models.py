@@ -26,7 +26,7 @@ class JobRun(models.Model):
         return self.name
 
 
-class WorkerSeen(models.Model):
+class WorkerHeartbeat(models.Model):
     """When a worker process last ticked."""
 
     name = models.CharField(max_length=120, unique=True)

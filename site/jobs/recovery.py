@@ -11,7 +11,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.dispatch import Signal
 from django.utils import timezone
 
-from jobs.heartbeat import say_that_we_work
+from jobs.heartbeat import record_heartbeat
 from jobs.signals import alert
 
 logger = logging.getLogger(__name__)
@@ -131,4 +131,4 @@ class Ticker(threading.Thread):
         send_tick()
 
     def _beat(self):
-        say_that_we_work(self.started_at)
+        record_heartbeat(self.started_at)

@@ -12,11 +12,11 @@ from redaction.text import blank
 logger = logging.getLogger(__name__)
 
 
-def raise_alarm(kind, text, at_once=False):
+def raise_alert(kind, text, at_once=False):
     """Tell the operators `text`; `kind` is a short name under which repetitions are held back. A worker mails it,
     unless `at_once`."""
     text = blank(text)
-    if rate_limits.take(f"alarm {kind}", (1, timedelta(hours=1))):
+    if rate_limits.hit(f"alarm {kind}", (1, timedelta(hours=1))):
         logger.error("Alarm (%s): %s", kind, text)
         if settings.ALARM_EMAILS:
             (mail_alarm.call if at_once else mail_alarm.enqueue)(kind, text)

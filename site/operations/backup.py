@@ -326,7 +326,7 @@ def restore(path, say=lambda text: None, without_unknown=False):
     say("the goodbyes since …")
     call_command("migrate", verbosity=0, interactive=False)
     page_cache.purge()
-    return erasure_log.say_again(path.parent, made_at)
+    return erasure_log.replay(path.parent, made_at)
 
 
 def _unpack(archive, names, folder):

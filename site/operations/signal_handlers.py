@@ -3,17 +3,17 @@
 from django.dispatch import receiver
 from jobs.signals import alert, watch
 
-from operations.alerts import raise_alarm
-from operations.status import look_after_the_queue
+from operations.alerts import raise_alert
+from operations.status import check_queue
 
 
 @receiver(alert)
 def mail_alert(kind: str, text: str, **kwargs):
     """Tell the operators."""
-    raise_alarm(kind, text)
+    raise_alert(kind, text)
 
 
 @receiver(watch)
 def watch_queue(**kwargs):
     """Raise an alarm if nobody works."""
-    look_after_the_queue()
+    check_queue()

@@ -24,20 +24,20 @@ from wagtail.admin import messages
 from wagtail.admin.auth import permission_required
 from wagtail.log_actions import log
 
-from operations.alerts import raise_alarm
+from operations.alerts import raise_alert
 
 QUEUE_SLOW = timedelta(minutes=10)
 BACKUP_OLD = timedelta(hours=36)
 
 # Receivers return a list of Fact: what operators should know of an app.
-facts = Signal()
+health_checks = Signal()
 # Receivers return a list of (name, help, label or "", {value of the label: number}) for Prometheus.
 measured = Signal()
 operators_only = permission_required("auth.change_user")
 
 
 @dataclass(frozen=True)
-class Fact:
+class HealthCheck:
     """One line of the operations page: `value` is shown, `advice` says what to do where it is not well."""
 
     label: str
@@ -77,42 +77,48 @@ def _queue_fact():
     if oldest:
         value += gettext(", the oldest since %(time)s") % {"time": timesince(oldest)}
     is_well = not oldest or timezone.now() - oldest < QUEUE_SLOW
-    return Fact(
+    return HealthCheck(
         _("Queue"), value, is_well, _("Look whether the workers run; start another one if they cannot keep up.")
     )
 
 
 def _worker_fact():
     names = ", ".join(workers().values_list("name", flat=True))
-    return Fact(_("Workers"), names or gettext("none"), bool(names), _("Start one: systemctl start clac-worker@1"))
+    return HealthCheck(
+        _("Workers"), names or gettext("none"), bool(names), _("Start one: systemctl start clac-worker@1")
+    )
 
 
 def _backup_fact():
     if not settings.BACKUP_KEEP:
-        return Fact(_("Last backup"), gettext("switched off (BACKUP_KEEP is 0)"), False, _("Make backups another way."))
+        return HealthCheck(
+            _("Last backup"), gettext("switched off (BACKUP_KEEP is 0)"), False, _("Make backups another way.")
+        )
     made = last_backup()
     kind = gettext("encrypted") if settings.BACKUP_KEY else gettext("not encrypted")
     where = f" ({settings.BACKUP_DIR}, {kind})"
     is_well = bool(made) and timezone.now() - made < BACKUP_OLD
-    return Fact(_("Last backup"), _ago(made) + where, is_well, _("Run manage.py backup and read what it says."))
+    return HealthCheck(_("Last backup"), _ago(made) + where, is_well, _("Run manage.py backup and read what it says."))
 
 
 def _migration_fact():
     number = pending_migrations()
-    return Fact(_("Migrations to apply"), str(number), not number, _("Run manage.py prepare."))
+    return HealthCheck(_("Migrations to apply"), str(number), not number, _("Run manage.py prepare."))
 
 
 def _failure_fact():
     since = timezone.now() - timedelta(days=1)
     failed = DBTaskResult.objects.failed().filter(finished_at__gt=since)
     names = ", ".join(sorted(set(failed.values_list("task_path", flat=True))))
-    return Fact(_("Tasks that failed in a day"), f"{failed.count()} {names}".strip(), not names, _("The log says why."))
+    return HealthCheck(
+        _("Tasks that failed in a day"), f"{failed.count()} {names}".strip(), not names, _("The log says why.")
+    )
 
 
-def all_facts():
+def all_health_checks():
     """What operators should know, core's first."""
     found = [_worker_fact(), _queue_fact(), _failure_fact(), _backup_fact(), _migration_fact()]
-    return found + [fact for _receiver, more in facts.send(sender=None) for fact in more]
+    return found + [fact for _receiver, more in health_checks.send(sender=None) for fact in more]
 
 
 @operators_only
@@ -120,7 +126,7 @@ def page(request):
     """The state of the site, and each scheduled job with its last run."""
     runs = {run.name: run for run in JobRun.objects.all()}
     jobs = sorted(((job, runs.get(name)) for name, job in JOBS.items()), key=lambda pair: str(pair[0].label))
-    return TemplateResponse(request, "operations/status.html", {"facts": all_facts(), "jobs": jobs})
+    return TemplateResponse(request, "operations/status.html", {"facts": all_health_checks(), "jobs": jobs})
 
 
 @operators_only
@@ -165,13 +171,13 @@ def seconds_since(moment, missing=0):
     return (timezone.now() - moment).total_seconds() if moment else missing
 
 
-def look_after_the_queue():
+def check_queue():
     """Raise an alarm if no worker is there or the oldest task waits too long. Mailed from here, as no worker would."""
     number, oldest = queue()
     age = timezone.now() - oldest if oldest else timedelta(0)
     if age > QUEUE_SLOW or (number and age > WORKER_SILENT and not workers().exists()):
         minutes = int(age.total_seconds() // 60)
-        raise_alarm(
+        raise_alert(
             "queue",
             f"{number} tasks wait, the oldest for {minutes} minutes; {workers().count()} workers are at work.",
             at_once=True,

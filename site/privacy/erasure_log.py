@@ -34,7 +34,7 @@ again = Signal()
 
 
 @dataclass(frozen=True)
-class Goodbye:
+class ErasureLogEntry:
     """A line of the log: an erasure (ERASED) or an unsubscribe (LEFT), the key's number, and the keyed hash of the address."""
 
     kind: str
@@ -57,7 +57,7 @@ def _key_numbers():
     return [digest[:12] for digest in hashes(PURPOSE, "which key this is")]
 
 
-def note(kind, email):
+def record(kind, email):
     """Write down that a normalised address was ERASED or LEFT, once that is committed."""
     transaction.on_commit(partial(_write, kind, hashes(PURPOSE, email)[0]))
 
@@ -80,7 +80,7 @@ def _write(kind, digest):
 
 
 def _read(folder, moment):
-    """([Goodbye, …], number of unreadable lines) of what the files in `folder` say happened since `moment`."""
+    """([ErasureLogEntry, …], number of unreadable lines) of what the files in `folder` say happened since `moment`."""
     found, unreadable = [], 0
     for file in sorted(Path(folder).glob("goodbyes-*.log")):
         for line in file.read_bytes().splitlines():
@@ -89,7 +89,7 @@ def _read(folder, moment):
             if at is None:
                 unreadable += bool(line)
             elif at >= moment - CLOCKS_DIFFER:
-                found.append(Goodbye(*(match[name].decode() for name in ("kind", "key", "digest"))))
+                found.append(ErasureLogEntry(*(match[name].decode() for name in ("kind", "key", "digest"))))
     return found, unreadable
 
 
@@ -107,7 +107,7 @@ def under_unknown_keys(folder, moment):
     return sum(goodbye.key not in known for goodbye in _read(folder, moment)[0])
 
 
-def say_again(folder, moment):
+def replay(folder, moment):
     """Do again what happened since `moment` (a datetime), as the files in `folder` tell. Returns the Replay.
 
     One that fails does not keep the others from being done. An erasure outweighs an unsubscribe.

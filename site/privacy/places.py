@@ -142,8 +142,8 @@ declare(
         "core.CustomImage": ["title", "file", "description", "file_hash", "credit"],
         "core.CustomRendition": ["filter_spec", "file", "focal_point_key"],
         "core.Menu": ["items"],
-        "search.SearchWord": ["word"],
-        "core.SiteTexts": ["organisation", "full_name", "footer_text", "postal_address", "contact_email"],
+        "search.SpellingWord": ["word"],
+        "core.SiteSettings": ["organisation", "full_name", "footer_text", "postal_address", "contact_email"],
         "core.Topic": ["name", "slug"],
         "taggit.Tag": ["name", "slug"],
         "wagtail_localize.OverridableSegment": ["data_json"],
@@ -174,7 +174,7 @@ declare(
         "auth.Permission": ["name", "codename"],
         "contenttypes.ContentType": ["app_label", "model"],
         "jobs.JobRun": ["name"],
-        "jobs.WorkerSeen": ["name"],
+        "jobs.WorkerHeartbeat": ["name"],
         "django_tasks_database.DBTaskResult": [
             "task_path",
             "worker_ids",
@@ -207,4 +207,4 @@ declare(
     },
 )
 declare(REDACTED, {"jobs.JobRun": ["outcome"]})
-declare("a keyed hash, deleted after a day", {"core.Use": ["key"]})
+declare("a keyed hash, deleted after a day", {"core.RateLimitHit": ["key"]})

@@ -124,7 +124,7 @@ def erase(email):
     """
     pattern = AddressPattern(email)
     with transaction.atomic():
-        erasure_log.note(erasure_log.ERASED, email)
+        erasure_log.record(erasure_log.ERASED, email)
         number = _forget(pattern)
         transaction.on_commit(partial(_after_commit, pattern))
     return number

@@ -57,12 +57,12 @@ def find(pages, query, language):
 
 def remember_words(page):
     """Keep the words of a published page, and no others of it, as what mistyped words may have meant."""
-    from search.models import SearchWord
+    from search.models import SpellingWord
 
     found = {word for word in words(f"{page.title} {page.plain_text}") if 4 <= len(word) <= 40}
-    SearchWord.objects.filter(page_id=page.pk).exclude(word__in=found).delete()
-    SearchWord.objects.bulk_create(
-        [SearchWord(page_id=page.pk, word=word) for word in sorted(found)], ignore_conflicts=True
+    SpellingWord.objects.filter(page_id=page.pk).exclude(word__in=found).delete()
+    SpellingWord.objects.bulk_create(
+        [SpellingWord(page_id=page.pk, word=word) for word in sorted(found)], ignore_conflicts=True
     )
 
 
@@ -71,9 +71,9 @@ def corrected(query, pages):
 
     None if nothing changes.
     """
-    from search.models import SearchWord
+    from search.models import SpellingWord
 
-    typed, known = words(query), SearchWord.objects.filter(page__in=pages.values("pk"))
+    typed, known = words(query), SpellingWord.objects.filter(page__in=pages.values("pk"))
     better = [_similar_word(word, known) or word for word in typed]
     return " ".join(better) if better != typed else None
 

@@ -4,7 +4,7 @@ from django.db import models
 from wagtail.models import Page
 
 
-class SearchWord(models.Model):
+class SpellingWord(models.Model):
     """A word that stands on a page: what a mistyped word of a search may have meant. It goes when its page does."""
 
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")

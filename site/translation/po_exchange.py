@@ -105,7 +105,7 @@ def _parsed(content):
 
 @views.for_translators
 @require_safe
-def out(request):
+def export_archive(request):
     """An archive with a PO file of each text of a language that changed since a date."""
     form = OutForm(request.GET, user=request.user)
     if not form.is_valid():
@@ -131,7 +131,7 @@ def _is_there(translation):
 
 @views.for_translators
 @require_POST
-def back(request):
+def import_archive(request):
     """Take PO files in again. Each stands alone: one that cannot be used is named, the others are taken."""
     _take_in_all(request)
     return redirect("translation_board")

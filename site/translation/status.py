@@ -44,7 +44,7 @@ def texts_left(translation):
 
 
 @dataclass(frozen=True)
-class Cell:
+class TranslationState:
     """An original in one language: its `instance` there or None, how many strings are left to translate, and whether there
     are translated strings that were not taken over into it yet."""
 
@@ -140,7 +140,7 @@ def table(rows, languages):
         own = row.locale_id == locale.pk
         place = (row.translation_key, locale.pk)
         strings, news = (0, False) if own else left.get(place, (0, False))
-        return Cell(instances.get(place), strings, own, news)
+        return TranslationState(instances.get(place), strings, own, news)
 
     return [(row, [cell(row, locale) for locale in languages]) for row in rows]
 

@@ -13,8 +13,8 @@ def admin_urls():
     return [
         path("translations/", dashboard.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", dashboard.publish, name="translation_publish"),
-        path("translations/po/out/", po_exchange.out, name="translation_po_out"),
-        path("translations/po/back/", po_exchange.back, name="translation_po_back"),
+        path("translations/po/out/", po_exchange.export_archive, name="translation_po_out"),
+        path("translations/po/back/", po_exchange.import_archive, name="translation_po_back"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from accounts import signin
-from core.models import Use
+from core.models import RateLimitHit
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -55,7 +55,7 @@ def test_an_answer_sent_twice_at_once_counts_once(ana):
     device.counter = -1
     begun = begin(browser(), USE_OPTIONS)
     sent = {"state": begun["state"], "passkey": device.get(begun["options"])}
-    Use.objects.all().delete()
+    RateLimitHit.objects.all().delete()
 
     def use():
         client = browser()

@@ -12,7 +12,7 @@ import brotli
 import pytest
 import time_machine
 from caching import page_cache
-from core.models import Menu, SiteTexts
+from core.models import Menu, SiteSettings
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -96,7 +96,7 @@ def test_unpublishing_moving_and_deleting_show_on_the_next_request(client, page_
 def test_menus_and_settings_show_on_the_next_request(client, page_of, commit):
     url = page_of("home").url
     text_of(client, url)
-    texts = SiteTexts.objects.get(locale__language_code="es")
+    texts = SiteSettings.objects.get(locale__language_code="es")
     texts.footer_text = "Otro pie"
     commit(lambda: texts.save_revision().publish())
     assert "Otro pie" in text_of(client, url)

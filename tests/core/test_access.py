@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
-from core.models import Menu, SiteTexts, Topic
+from core.models import Menu, SiteSettings, Topic
 from django.contrib.messages import get_messages
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
@@ -83,7 +83,7 @@ def things(db, page_of, subscribe, issue):
     translation = Translation.objects.get(source__object=page.translation_key, target_locale=page.locale)
     user = person(roles.EDITOR)
     english = Locale.objects.get(language_code="en")
-    texts = {m._meta.model_name: m.objects.filter(locale=english).first() for m in (Menu, SiteTexts, Topic)}
+    texts = {m._meta.model_name: m.objects.filter(locale=english).first() for m in (Menu, SiteSettings, Topic)}
     values = {
         "page_id": page.pk, "parent_page_id": page.pk, "page_to_move_id": page.pk, "page_pk": page.pk,
         "destination_id": page_of("home", "en").pk, "revision_id": revision.pk, "image_id": image.pk,

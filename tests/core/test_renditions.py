@@ -49,9 +49,9 @@ def upload():
 @pytest.fixture
 def worker():
     """A worker that ticked a moment ago."""
-    from jobs.heartbeat import say_that_we_work
+    from jobs.heartbeat import record_heartbeat
 
-    say_that_we_work(timezone.now())
+    record_heartbeat(timezone.now())
 
 
 def value(image):

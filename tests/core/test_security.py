@@ -26,7 +26,7 @@ from accounts import passwords, signin
 from caching import cdn, page_cache
 from core import uploads, views
 from core.forms import make_stamp
-from core.models import SiteTexts
+from core.models import SiteSettings
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -140,7 +140,7 @@ def test_input_is_decoded_once_before_it_is_checked(client, subscribe, run_tasks
 
 
 def test_what_is_kept_is_what_was_typed_and_each_reader_of_it_escapes_anew(staff_client, run_tasks):
-    SiteTexts.objects.update(contact_email="info@example.org")
+    SiteSettings.objects.update(contact_email="info@example.org")
     written = contact(staff_client, name="Rosa <b>&amp;", message=f"{EVIL} {{{{ 7*7 }}}}")
     assert written.status_code == 302
     message = ContactMessage.objects.get()
@@ -251,7 +251,7 @@ def test_templates_and_formats_in_an_edition_stay_text(issue, subscribe, run_tas
 
 
 def test_no_header_comes_in_by_a_form(client, run_tasks):
-    SiteTexts.objects.update(contact_email="info@example.org")
+    SiteSettings.objects.update(contact_email="info@example.org")
     evil = ("Rosa\r\nBcc: victim@example.org", "Rosa\nSubject: x", "rosa@example.org\r\nBcc: victim@example.org")
     for words in evil:
         contact(client, name=words)
@@ -291,7 +291,7 @@ PROGRAMS = ["__import__('os').system('touch zq7')", "zq7; touch zq7 $(touch zq7)
 
 def test_nothing_is_run_that_came_as_text(watched, staff_client, page_of, subscribe, run_tasks):
     """No process starts in a request, and nothing that somebody sent is compiled, run or unpickled."""
-    SiteTexts.objects.update(contact_email="info@example.org")
+    SiteSettings.objects.update(contact_email="info@example.org")
     path = urlsplit(manage_url(subscribe("a@example.org"), "preferences")).path
     for words in PROGRAMS:
         client = Client()
@@ -951,7 +951,7 @@ def test_the_document_names_the_limits_that_hold():
 
 def test_who_finds_a_hole_learns_where_to_report_it(client):
     """RFC 9116."""
-    SiteTexts.objects.update(contact_email="info@example.org")
+    SiteSettings.objects.update(contact_email="info@example.org")
     text = client.get("/.well-known/security.txt").content.decode()
     assert "Contact: mailto:info@example.org" in text
     assert re.search(r"^Expires: \d{4}-\d\d-\d\dT", text, re.M)

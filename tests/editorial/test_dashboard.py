@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from django.urls import reverse
 from django.utils import timezone
 from editorial import page_views
-from editorial.models import PageReadings
+from editorial.models import PageViewCount
 
 from newsletter.models import Campaign
 
@@ -55,13 +55,13 @@ def test_the_pages_that_are_read_most_come_first(read, staff_client, page_of, cl
 def test_machines_and_pages_fetched_ahead_do_not_count(read, page_of, headers):
     read(page_of("about"), **headers)
     page_views.flush()
-    assert not PageReadings.objects.exists()
+    assert not PageViewCount.objects.exists()
 
 
 def test_nothing_is_kept_about_who_reads(read, page_of):
     read(page_of("about"), HTTP_COOKIE="a=b", REMOTE_ADDR="192.0.2.7", HTTP_REFERER="https://example.org/")
     page_views.flush()
-    (row,) = PageReadings.objects.values()
+    (row,) = PageViewCount.objects.values()
     assert {key: value for key, value in row.items() if key != "id"} == {
         "path": page_of("about").url,
         "day": timezone.localdate(),
@@ -75,10 +75,10 @@ def test_numbers_wait_while_the_database_is_away(read, page_of, monkeypatch):
 
     read(page_of("about"))
     with monkeypatch.context() as away:
-        away.setattr(PageReadings.objects, "bulk_create", refuse)
+        away.setattr(PageViewCount.objects, "bulk_create", refuse)
         page_views.flush()
     page_views.flush()
-    assert PageReadings.objects.get().number == 1
+    assert PageViewCount.objects.get().number == 1
 
 
 def test_what_is_scheduled_is_shown_in_the_site_s_time(staff_client, page_of):

@@ -6,7 +6,7 @@ from smtplib import SMTPDataError
 
 import pytest
 from core.forms import make_stamp
-from core.models import SiteTexts
+from core.models import SiteSettings
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.utils import timezone
@@ -29,7 +29,7 @@ def stamp(time_machine):
 
 
 def test_a_message_is_kept_and_forwarded(client, stamp, run_tasks):
-    SiteTexts.objects.update(contact_email="info@example.org")
+    SiteSettings.objects.update(contact_email="info@example.org")
     response = client.post("/es/contact/send/", {**MESSAGE, "stamp": stamp})
     assert response["Location"] == "/es/contact/thanks/"
     assert ContactMessage.objects.get().message == "¡Hola!"
@@ -86,7 +86,7 @@ def written(email):
 
 def test_a_message_that_mail_refuses_stands_in_no_others_way(refused, settings, staff_client):
     settings.ALARM_EMAILS = ["operator@example.org"]
-    SiteTexts.objects.update(contact_email="info@example.org")
+    SiteSettings.objects.update(contact_email="info@example.org")
     first, second = written(MESSAGE["email"]), written("luis@example.org")
     forward_messages.call()
     assert [message.reply_to for message in mail.outbox] == [["luis@example.org"]]
@@ -108,7 +108,7 @@ def test_a_message_that_mail_refuses_stands_in_no_others_way(refused, settings, 
 
 def test_two_workers_forward_a_message_once(time_machine):
     time_machine.move_to(timezone.now())
-    SiteTexts.objects.update(contact_email="info@example.org")
+    SiteSettings.objects.update(contact_email="info@example.org")
     message = written("luis@example.org")
     claim(ContactMessage.objects.filter(pk=message.pk), 1, 60)  # another worker has it in hand
     forward_messages.call()

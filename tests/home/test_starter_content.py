@@ -1,7 +1,7 @@
 """The starter content: complete, true to the facts, really translated, and careful with what editors changed."""
 
 import pytest
-from core.models import Menu, SiteTexts, Topic
+from core.models import Menu, SiteSettings, Topic
 from django.core.management import CommandError, call_command
 from django.utils.translation import override
 from wagtail.models import Page, Site
@@ -68,7 +68,7 @@ def test_translations_are_complete_in_wagtail_localize(locales):
     for translation in Translation.objects.all():
         total, done = translation.get_progress()
         assert (total, total > 0) == (done, True), translation
-    for model in (Topic, Menu, SiteTexts):
+    for model in (Topic, Menu, SiteSettings):
         counts = {code: model.objects.filter(locale=locale).count() for code, locale in locales.items()}
         assert len(set(counts.values())) == 1
 

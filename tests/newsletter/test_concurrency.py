@@ -94,7 +94,7 @@ def test_an_import_and_a_sign_up_of_the_same_address_make_one_subscriber():
 
 def test_limits_hold_for_all_processes_together():
     def take():
-        return sum(rate_limits.take("k", (5, timedelta(hours=1))) for _try in range(5))
+        return sum(rate_limits.hit("k", (5, timedelta(hours=1))) for _try in range(5))
 
     assert sum(race(*[take] * 4)) == 5
 
@@ -103,7 +103,7 @@ def test_the_same_event_many_times_at_once_is_one_row():
     from anymail.signals import AnymailTrackingEvent
 
     event = AnymailTrackingEvent(event_type="bounced", event_id="1", recipient="rosa@example.org", metadata={})
-    assert sorted(race(*[lambda: events.keep("test", event)] * 4)) == [False, False, False, True]
+    assert sorted(race(*[lambda: events.store_event("test", event)] * 4)) == [False, False, False, True]
     assert ProviderEvent.objects.count() == 1
 
 

@@ -166,10 +166,10 @@ def test_one_goodbye_that_fails_keeps_no_other_from_being_said(subscribe, backup
     people = [subscribe(f"{name}@example.org") for name in ("ana", "luis", "rosa")]
     began = timezone.now()
     for person in people:
-        erasure_log.note(erasure_log.LEFT, person.email)
+        erasure_log.record(erasure_log.LEFT, person.email)
     leave = subscriptions.leave
     monkeypatch.setattr(subscriptions, "leave", lambda one, *args: 1 / 0 if one.email < "b" else leave(one, *args))
-    replay = erasure_log.say_again(backups, began)
+    replay = erasure_log.replay(backups, began)
     assert (replay.done, replay.failed, replay.unreadable, replay.unknown) == (2, 1, 0, 0)
     assert set(Subscriber.objects.filter(state="unsubscribed").values_list("email", flat=True)) == {
         "luis@example.org",

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import override
 from django_tasks_db.models import DBTaskResult
-from jobs.models import JobRun, WorkerSeen
+from jobs.models import JobRun, WorkerHeartbeat
 from jobs.periodic import JOBS, queue_due_jobs, run_job
 from operations import logs, status
 
@@ -47,8 +47,8 @@ def test_the_page_shows_every_job_and_says_what_to_do(staff_client, settings):
 
 def test_a_worker_that_ticks_is_shown_and_one_that_fell_silent_is_not(staff_client):
     now = timezone.now()
-    status.say_that_we_work(now)
-    WorkerSeen.objects.create(name="gone:1", started_at=now, seen_at=now - timedelta(minutes=5))
+    status.record_heartbeat(now)
+    WorkerHeartbeat.objects.create(name="gone:1", started_at=now, seen_at=now - timedelta(minutes=5))
     text = read(staff_client)
     assert f":{os.getpid()}" in text
     assert "gone:1" not in text
@@ -102,13 +102,13 @@ def test_nobody_reads_metrics_unless_a_token_is_set(client):
 def test_an_alarm_is_mailed_when_tasks_wait_and_nobody_works(settings):
     settings.ALARM_EMAILS = ["operator@example.org"]
     DBTaskResult.objects.all().delete()
-    status.look_after_the_queue()
+    status.check_queue()
     process_sign_ups.enqueue()
-    status.look_after_the_queue()
+    status.check_queue()
     assert not mail.outbox
     DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(minutes=3))
-    status.look_after_the_queue()
-    status.look_after_the_queue()
+    status.check_queue()
+    status.check_queue()
     (sent,) = mail.outbox
     assert sent.to == ["operator@example.org"]
     assert "0 workers are at work" in sent.body

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from search import index as search_index
-from search.models import SearchWord
+from search.models import SpellingWord
 from wagtail.models import PageViewRestriction
 
 from news.models import ArticlePage
@@ -106,7 +106,7 @@ def test_a_misspelt_word_is_forgotten_with_its_correction_and_with_its_page(arti
     run_tasks()
     assert "kantuta" not in found("kantuttx")
     page.delete()
-    assert not SearchWord.objects.filter(word="kantuta").exists()
+    assert not SpellingWord.objects.filter(word="kantuta").exists()
 
 
 def test_no_word_of_a_private_page_is_suggested(article, found, django_capture_on_commit_callbacks):

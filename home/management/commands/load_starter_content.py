@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polib
 from core.images import CustomImage
-from core.models import Menu, SiteTexts, Topic
+from core.models import Menu, SiteSettings, Topic
 from core.sites import follow_site_url
 from django.core.files.base import ContentFile
 from django.core.management import call_command
@@ -95,7 +95,7 @@ class Command(BaseCommand):
         """Everything in Spanish, in the order in which it can be translated: parents and what is linked to first."""
         topics = [self._snippet(Topic, f"topic-{slug}", slug=slug, name=name) for slug, name in content.TOPICS]
         self.topics = {topic.slug: topic for topic in topics}
-        texts = self._snippet(SiteTexts, "site", **content.SITE)
+        texts = self._snippet(SiteSettings, "site", **content.SITE)
         root = Page.get_first_root_node()
         home = self._page(root, HomePage, content.HOME)
         about = self._page(home, ContentPage, content.ABOUT)

@@ -9,7 +9,7 @@ from newsletter.delivery.transports import api, merge, smtp
 def carrier_class():
     """The carrier for the chosen provider: pipelined SMTP, one call for many where the provider merges, else one by one."""
     if settings.EMAIL_BACKEND == "newsletter.delivery.smtp_backend.EmailBackend":
-        return smtp.SMTPCarrier
+        return smtp.SMTPTransport
     if providers.current().merges:
-        return merge.MergeCarrier
-    return api.SingleCarrier
+        return merge.MergeTransport
+    return api.SingleTransport

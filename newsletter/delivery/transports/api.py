@@ -1,10 +1,10 @@
 """One mail at a time through Django's mail API: what every provider can do, over a few connections that stay open."""
 
 from newsletter.delivery.transports.base import Result, build_message, failed
-from newsletter.delivery.transports.threads import Batch, ThreadCarrier, result_of
+from newsletter.delivery.transports.threads import Batch, ThreadTransport, result_of
 
 
-class SingleCarrier(ThreadCarrier):
+class SingleTransport(ThreadTransport):
     """Sends each mail by a call of its own."""
 
     def __init__(self, provider):

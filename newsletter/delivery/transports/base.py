@@ -16,14 +16,14 @@ import queue
 from dataclasses import dataclass, field
 
 from newsletter.delivery import outgoing, personalisation
-from newsletter.delivery.errors import Meaning, Verdict
+from newsletter.delivery.errors import DeliveryError, ErrorAction
 
 SENT = "sent"
 EXIT_SECONDS = 5
 
 
 @dataclass(eq=False)
-class Outgoing:
+class OutgoingMessage:
     """A mail in hand: to whom, what, and under which lease this worker holds it."""
 
     recipient: personalisation.Recipient
@@ -44,7 +44,7 @@ class Outgoing:
 class Result:
     """What became of an Outgoing: SENT, or a Verdict; `provider_id` is the provider's own number for the mail."""
 
-    mail: Outgoing
+    mail: OutgoingMessage
     outcome: object = SENT
     provider_id: str = ""
 
@@ -54,7 +54,7 @@ class Result:
 
 
 @dataclass
-class Carrier:
+class Transport:
     """A way out. Used as a context manager, which starts and ends its threads."""
 
     results: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
@@ -87,14 +87,14 @@ class Carrier:
 
 def expired(mail):
     """The Result of a mail that this worker no longer holds: it was not begun."""
-    return Result(mail, Verdict(Meaning.RELEASED))
+    return Result(mail, DeliveryError(ErrorAction.RELEASED))
 
 
 def failed(mail, error, is_begun):
     """The Result of a mail at which our own code raised `error`. Before the mail was begun this is final, as the next try would
     meet it again: a person sees why, and a run of them pauses the campaign."""
-    meaning = Meaning.UNCLEAR if is_begun else Meaning.NEVER
-    return Result(mail, Verdict(meaning, f"{type(error).__name__}: {error}"))
+    meaning = ErrorAction.UNCLEAR if is_begun else ErrorAction.NEVER
+    return Result(mail, DeliveryError(meaning, f"{type(error).__name__}: {error}"))
 
 
 def build_message(mail):

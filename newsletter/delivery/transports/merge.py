@@ -3,17 +3,17 @@
 from itertools import groupby
 
 from newsletter.delivery import outgoing, personalisation
-from newsletter.delivery.errors import Meaning
+from newsletter.delivery.errors import ErrorAction
 from newsletter.delivery.message_template import OWN_HEADERS
 from newsletter.delivery.transports.base import Result, expired, failed
-from newsletter.delivery.transports.threads import Batch, ThreadCarrier, result_of
+from newsletter.delivery.transports.threads import Batch, ThreadTransport, result_of
 from newsletter.models import message_id
 from newsletter.subscribers import tokens
 
 NAME, NUMBER = "name", "delivery"
 
 
-class MergeCarrier(ThreadCarrier):
+class MergeTransport(ThreadTransport):
     """Sends batches of mails with the same content. A batch refused whole is halved until the poisoned address stands alone.
 
     After an unclear answer one mail goes alone until the provider answers again, so that few more are in doubt.
@@ -45,7 +45,7 @@ class MergeCarrier(ThreadCarrier):
         verdict = self.call(connection, message, mails)
         if verdict is None:
             return [result_of(mail, message) for mail in mails]
-        if verdict.meaning == Meaning.NEVER and len(mails) > 1:
+        if verdict.meaning == ErrorAction.NEVER and len(mails) > 1:
             return self._halved(connection, mails)
         return [Result(mail, verdict) for mail in mails]
 

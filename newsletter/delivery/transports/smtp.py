@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from newsletter.delivery import errors
-from newsletter.delivery.errors import Meaning, Verdict
-from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Carrier, Outgoing, Result, expired, failed
+from newsletter.delivery.errors import DeliveryError, ErrorAction
+from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, OutgoingMessage, Result, Transport, expired, failed
 from newsletter.delivery.transports.pool import pool_for
 from newsletter.delivery.transports.smtp_client import Broken, Connection, Refused
 
@@ -41,7 +41,7 @@ class Again(Exception):
 class Letter:
     """A mail ready to be written: its envelope's commands and its body; the replies to the commands once they are written."""
 
-    mail: Outgoing
+    mail: OutgoingMessage
     envelope: list
     body: bytes
     replies: list | None = None
@@ -57,7 +57,7 @@ def prepare(mail):
     return Letter(mail, envelope, mail.content.as_bytes(mail) + b".\r\n")
 
 
-class SMTPCarrier(Carrier):
+class SMTPTransport(Transport):
     """Several channels in one thread, each with its own connection."""
 
     batch_size = 400
@@ -273,17 +273,17 @@ class Channel:
         letter = letter or prepare(self._mail)
         if connection.is_too_big(letter.body):
             words = f"the server takes mails of {connection.most_bytes} bytes at most; this one has {len(letter.body)}"
-            return Verdict(Meaning.NEVER, words)
+            return DeliveryError(ErrorAction.NEVER, words)
         is_new = connection.mails == 0
         connection.mails += 1
         verdict = await self._open(letter)
-        if verdict and verdict.meaning == Meaning.AWAY and not connection.is_usable and not is_new:
+        if verdict and verdict.meaning == ErrorAction.AWAY and not connection.is_usable and not is_new:
             raise Again  # the server closed a connection that was idle or old; the end of a new one is news
         if verdict:
             return verdict
         if not letter.mail.is_held():
             connection.abort(Broken("the lease on a mail is lost"))  # the server waits for a body, and gets none
-            return Verdict(Meaning.RELEASED)
+            return DeliveryError(ErrorAction.RELEASED)
         if not connection.is_usable:  # it ended while the mail before was recorded
             raise Again
         return await self._write(letter)
@@ -350,7 +350,7 @@ class Channel:
         if reply.kind < 4 or reply.code == CLOSING:
             self._connection.abort(Broken(words))
         if reply.kind < 4:
-            return Verdict(Meaning.UNCLEAR if place == "end" else Meaning.AWAY, words)
+            return DeliveryError(ErrorAction.UNCLEAR if place == "end" else ErrorAction.AWAY, words)
         return errors.of_reply(reply.code, reply.words, place)
 
     async def _write(self, letter):
@@ -366,7 +366,7 @@ class Channel:
         try:
             reply = await connection.wait(end, settings.SMTP_REPLY_SECONDS["end"])
         except Broken as error:
-            return Verdict(Meaning.UNCLEAR, str(error))
+            return DeliveryError(ErrorAction.UNCLEAR, str(error))
         if reply.kind == 2:
             return SENT
         return self._refusal(reply, "end")
@@ -390,7 +390,7 @@ class Channel:
 def _verdict_of_end(error, replies):
     """The Verdict of a mail in whose opening the connection ended, after these replies. If the server had begun to take it, perhaps
     this mail is the reason: it is tried again later, and the others go on."""
-    return Verdict(Meaning.LATER if "sender" in replies else Meaning.AWAY, str(error))
+    return DeliveryError(ErrorAction.LATER if "sender" in replies else ErrorAction.AWAY, str(error))
 
 
 def _why_not(error):
@@ -398,8 +398,8 @@ def _why_not(error):
     if isinstance(error, Refused):
         return error.verdict
     if isinstance(error, OSError):
-        return Verdict(Meaning.AWAY, str(error) or type(error).__name__)
+        return DeliveryError(ErrorAction.AWAY, str(error) or type(error).__name__)
     logger.error("An error while a connection was opened", exc_info=error)
     # Settings that Python cannot do anything with, such as a host name that is none, do not mend themselves.
     is_settings = isinstance(error, ValueError | LookupError | TypeError)
-    return Verdict(Meaning.HALT if is_settings else Meaning.AWAY, f"{type(error).__name__}: {error}")
+    return DeliveryError(ErrorAction.HALT if is_settings else ErrorAction.AWAY, f"{type(error).__name__}: {error}")

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.mail.utils import DNS_NAME
 
 from newsletter.delivery import errors
-from newsletter.delivery.errors import Meaning, Verdict
+from newsletter.delivery.errors import DeliveryError, ErrorAction
 
 LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 MOST_BYTES = 65536  # of one reply; RFC 5321 asks for 512 a line, and EHLO's lines are the longest in practice
@@ -175,7 +175,9 @@ class Connection(asyncio.Protocol):
             if connection:
                 connection.close()
             if isinstance(error, ssl.SSLCertVerificationError):
-                raise Refused(Verdict(Meaning.HALT, f"{settings.EMAIL_HOST}: {error.verify_message}")) from error
+                raise Refused(
+                    DeliveryError(ErrorAction.HALT, f"{settings.EMAIL_HOST}: {error.verify_message}")
+                ) from error
             raise
         return connection
 
@@ -197,11 +199,11 @@ class Connection(asyncio.Protocol):
     async def _start_tls(self, context):
         """Go on under TLS (RFC 3207). What came before it, in the open, is no answer to anything that follows."""
         if "STARTTLS" not in self.features:
-            raise Refused(Verdict(Meaning.HALT, "the server offers no TLS (STARTTLS)"))
+            raise Refused(DeliveryError(ErrorAction.HALT, "the server offers no TLS (STARTTLS)"))
         _check(await self.command("STARTTLS"), 220)
         if self._buffer or self._lines or not self.is_usable:
             self.abort(Broken("the server said more than it was asked before TLS began"))
-            raise Refused(Verdict(Meaning.HALT, str(self._error)))
+            raise Refused(DeliveryError(ErrorAction.HALT, str(self._error)))
         self.transport = await asyncio.get_running_loop().start_tls(
             self.transport,
             self,
@@ -216,7 +218,7 @@ class Connection(asyncio.Protocol):
         offered = [way for way in ways if way in self.features.get("AUTH", [])]
         if not offered:
             words = f"the server offers no AUTH PLAIN or LOGIN: {' '.join(self.features.get('AUTH', ['no AUTH']))}"
-            raise Refused(Verdict(Meaning.HALT, words))
+            raise Refused(DeliveryError(ErrorAction.HALT, words))
         for way in offered:
             reply = await ways[way]()
             if reply.code not in OTHER_METHOD:
@@ -258,7 +260,9 @@ def _check(reply, code):
     if reply.code == code:
         return reply
     if reply.kind < 4:
-        raise Refused(Verdict(Meaning.AWAY, f"the server's answer makes no sense here: {reply.code} {reply.words}"))
+        raise Refused(
+            DeliveryError(ErrorAction.AWAY, f"the server's answer makes no sense here: {reply.code} {reply.words}")
+        )
     raise Refused(errors.of_reply(reply.code, reply.words, "connect"))
 
 

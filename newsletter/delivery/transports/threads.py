@@ -8,9 +8,9 @@ import uuid
 
 from django.core.mail import get_connection
 
-from newsletter.delivery.errors import Meaning, Verdict
+from newsletter.delivery.errors import DeliveryError, ErrorAction
 from newsletter.delivery.providers import CALL_MARGIN
-from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Carrier, Result, expired, failed
+from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Result, Transport, expired, failed
 
 logger = logging.getLogger(__name__)
 REPEAT_AFTER = 5  # seconds after which a call whose answer was lost is made once more, under its key
@@ -27,7 +27,7 @@ class Batch:
             mail.batch = self
 
 
-class ThreadCarrier(Carrier):
+class ThreadTransport(Transport):
     """Threads that take batches from a queue. A class of this kind says how it makes batches and sends one."""
 
     channels = 4
@@ -93,7 +93,7 @@ class ThreadCarrier(Carrier):
             try:
                 connection = connection or get_connection()
             except Exception as error:  # no mail could go out with these settings
-                verdict = Verdict(Meaning.HALT, f"{type(error).__name__}: {error}")
+                verdict = DeliveryError(ErrorAction.HALT, f"{type(error).__name__}: {error}")
                 self.results.put([Result(mail, verdict) for mail in batch.mails])
             else:
                 self.results.put(self.sent(connection, batch.mails))
@@ -125,10 +125,10 @@ class ThreadCarrier(Carrier):
         if key and is_unclear(verdict) and self._may_repeat(mails, until):
             again = self._handed_over(connection, message, key)
             # Only a clear answer settles what the first call left open.
-            verdict = again if again is None or again.meaning == Meaning.NEVER else verdict
+            verdict = again if again is None or again.meaning == ErrorAction.NEVER else verdict
         if is_unclear(verdict):
             self.is_doubtful = True
-        elif verdict is None or verdict.meaning == Meaning.NEVER:
+        elif verdict is None or verdict.meaning == ErrorAction.NEVER:
             self.is_doubtful = False
         return verdict
 
@@ -151,7 +151,7 @@ class ThreadCarrier(Carrier):
 
 def is_unclear(verdict):
     """Whether the mails of a call may or may not have gone."""
-    return verdict is not None and verdict.meaning == Meaning.UNCLEAR
+    return verdict is not None and verdict.meaning == ErrorAction.UNCLEAR
 
 
 def key_of(mails):
@@ -167,9 +167,9 @@ def result_of(mail, message):
         return Result(mail)
     own = {email.casefold(): own for email, own in status.recipients.items()}.get(mail.recipient.email.casefold())
     if own is None and len(message.to) > 1:
-        return Result(mail, Verdict(Meaning.UNCLEAR, "the provider says nothing about this address"))
+        return Result(mail, DeliveryError(ErrorAction.UNCLEAR, "the provider says nothing about this address"))
     own = own or next(iter(status.recipients.values()))
-    outcome = Verdict(Meaning.NEVER, f"the provider says: {own.status}") if own.status in REFUSED else SENT
+    outcome = DeliveryError(ErrorAction.NEVER, f"the provider says: {own.status}") if own.status in REFUSED else SENT
     return Result(mail, outcome, str(own.message_id or ""))
 
 

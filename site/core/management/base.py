@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand
 
 
-class TalkingCommand(BaseCommand):
+class ProgressCommand(BaseCommand):
     """A command that says what it is doing while it does it."""
 
     def say(self, text):

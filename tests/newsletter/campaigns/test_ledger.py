@@ -9,10 +9,10 @@ from jobs.recovery import send_tick
 
 from newsletter.campaigns import lifecycle, tracking
 from newsletter.delivery import worker
-from newsletter.delivery.errors import Meaning, Verdict
+from newsletter.delivery.errors import DeliveryError, ErrorAction
 from newsletter.delivery.in_hand import InHand, take_back
 from newsletter.delivery.personalisation import Recipient
-from newsletter.delivery.transports.base import Carrier, Outgoing, Result
+from newsletter.delivery.transports.base import OutgoingMessage, Result, Transport
 from newsletter.delivery.worker import Lease
 from newsletter.models import Campaign, CampaignLink, Click, Delivery
 
@@ -38,7 +38,7 @@ def in_hand(campaign):
     )
     person = row.subscriber
     recipient = Recipient(row.pk, person.uuid, person.email, person.name, row.language, campaign.pk)
-    return row, Outgoing(recipient, None, lease)
+    return row, OutgoingMessage(recipient, None, lease)
 
 
 def claim_again(row):
@@ -57,11 +57,11 @@ def test_whoever_waits_when_it_is_cancelled_is_left_out(campaign):
     assert campaign.counts()[State.QUEUED] == 0
 
 
-@pytest.mark.parametrize("meaning", [Meaning.LATER, Meaning.AWAY, Meaning.RELEASED])
+@pytest.mark.parametrize("meaning", [ErrorAction.LATER, ErrorAction.AWAY, ErrorAction.RELEASED])
 def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, meaning):
     row, mail = in_hand(campaign)
     lifecycle.change_state(campaign, "cancel")
-    worker.record([Result(mail, Verdict(meaning, "not now"))])
+    worker.record([Result(mail, DeliveryError(meaning, "not now"))])
     send_tick()
     row.refresh_from_db()
     assert row.state == State.SKIPPED
@@ -118,23 +118,23 @@ def test_a_late_sent_leaves_what_the_provider_said_since(campaign):
     assert row.sent_at
 
 
-@pytest.mark.parametrize("meaning", list(Meaning))
+@pytest.mark.parametrize("meaning", list(ErrorAction))
 def test_a_failure_under_a_lost_lease_changes_nothing(campaign, meaning):
     row, mail = in_hand(campaign)
     lease = claim_again(row)
-    worker.record([Result(mail, Verdict(meaning, "no"))])
+    worker.record([Result(mail, DeliveryError(meaning, "no"))])
     row.refresh_from_db()
     assert (row.state, row.lease_token, row.attempts) == (State.SENDING, lease.token, 1)
 
 
 def test_a_renewal_drops_what_another_worker_holds_and_nothing_else(campaign):
-    shift = worker.Shift(campaign, 60)
+    shift = worker.CampaignWorker(campaign, 60)
     rows = [in_hand(campaign)]
     for row in campaign.deliveries.exclude(pk=rows[0][0].pk):
         Delivery.objects.filter(pk=row.pk).update(state=State.SENDING, lease_token=rows[0][1].lease.token)
         person = row.subscriber
         recipient = Recipient(row.pk, person.uuid, person.email, "", row.language, campaign.pk)
-        rows.append((row, Outgoing(recipient, None, rows[0][1].lease)))
+        rows.append((row, OutgoingMessage(recipient, None, rows[0][1].lease)))
     shift.in_hand = {mail.number: mail for _row, mail in rows}
     other = claim_again(rows[0][0])
     before = Delivery.objects.get(pk=rows[0][0].pk).lease_until
@@ -150,9 +150,9 @@ def test_what_is_in_its_own_hands_is_not_taken_for_a_dead_worker_s(campaign, set
     row, mail = in_hand(campaign)
     campaign.deliveries.exclude(pk=row.pk).update(state=State.SENT)
     Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())  # the database was away for so long
-    shift = worker.Shift(campaign, 60)
+    shift = worker.CampaignWorker(campaign, 60)
     shift.in_hand = {row.pk: mail}
-    shift._fill(Carrier())
+    shift._fill(Transport())
     row.refresh_from_db()
     assert (row.state, row.lease_token, row.attempts) == (State.SENDING, mail.lease.token, 1)
 
@@ -170,7 +170,7 @@ def test_a_result_that_the_database_refuses_is_set_aside_alone(campaign, monkeyp
     others = campaign.deliveries.exclude(pk=rows[0][0].pk)
     others.update(state=State.SENDING)
     mails = [rows[0][1]] + [
-        Outgoing(Recipient(row.pk, None, "", "", "es", campaign.pk), None, Lease()) for row in others
+        OutgoingMessage(Recipient(row.pk, None, "", "", "es", campaign.pk), None, Lease()) for row in others
     ]
     worker._record_each([Result(mails[0], provider_id="bad"), *[Result(mail) for mail in mails[1:]]])
     assert campaign.counts()[State.SENT] == 2
@@ -179,7 +179,7 @@ def test_a_result_that_the_database_refuses_is_set_aside_alone(campaign, monkeyp
 
 def test_words_of_a_provider_with_a_nul_are_kept(campaign):
     row, mail = in_hand(campaign)
-    worker.record([Result(mail, Verdict(Meaning.NEVER, "550 no\0 such user"), "n\0")])
+    worker.record([Result(mail, DeliveryError(ErrorAction.NEVER, "550 no\0 such user"), "n\0")])
     row.refresh_from_db()
     assert (row.state, row.error, row.provider_id) == (State.FAILED, "550 no such user", "n")
 
@@ -218,7 +218,7 @@ def test_a_campaign_that_was_put_off_meanwhile_is_not_started(issue, subscribe, 
 
 
 def test_a_correction_reaches_a_worker_that_is_at_work(campaign):
-    shift = worker.Shift(campaign, 60)
+    shift = worker.CampaignWorker(campaign, 60)
     (before,) = shift._outgoing([campaign.deliveries.first().pk], Lease())
     lifecycle.change_state(campaign, "pause")
     issue = campaign.issue

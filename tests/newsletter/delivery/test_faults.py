@@ -44,7 +44,7 @@ PLACES = {
 
 
 class DjangoSMTP(smtp_backend.EmailBackend):
-    """The SMTP back end under another name: mails go through SingleCarrier."""
+    """The SMTP back end under another name: mails go through SingleTransport."""
 
 
 class Faults:
@@ -222,7 +222,7 @@ def test_settings_that_no_mail_can_go_out_with_pause_the_campaign(campaign, serv
 
 @by_threads
 def test_a_call_that_fails_in_our_own_code_is_an_unclear_answer(campaign, server, monkeypatch):
-    for kind in (api.SingleCarrier, merge.MergeCarrier):
+    for kind in (api.SingleTransport, merge.MergeTransport):
         monkeypatch.setattr(kind, "send", break_)
     send_campaign.func(campaign.pk)
     rows = campaign.deliveries.all()

@@ -25,7 +25,7 @@ from newsletter.delivery.personalisation import (
     UNNAMED,
     Recipient,
 )
-from newsletter.delivery.transports.base import Outgoing, build_message
+from newsletter.delivery.transports.base import OutgoingMessage, build_message
 from newsletter.models import Campaign, CampaignContent
 
 CAMPAIGN = Campaign(pk=7)
@@ -53,7 +53,7 @@ HEADERS = {"Subject", "From", "To", "Message-ID", "List-Id", "List-Unsubscribe",
 def mail_of(subject, html, text, name):
     row = CampaignContent(campaign=CAMPAIGN, language="pt-br", subject=subject, html=html, text=text)
     recipient = Recipient(12345, uuid.UUID(int=99), "ana+boletin@example.org", name, "pt-br", CAMPAIGN.pk)
-    return Outgoing(recipient, Content(row, CAMPAIGN), None)
+    return OutgoingMessage(recipient, Content(row, CAMPAIGN), None)
 
 
 def unquoted(text):

@@ -369,7 +369,7 @@ def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_clie
 
 def test_a_limit_per_day_is_kept_and_the_rest_goes_the_next_day(server, start, settings):
     settings.SEND_PER_DAY = 7
-    rate_limit.Allowance.objects.all().delete()  # what tests with commits of their own have used
+    rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
     campaign = start(10)
     work(campaign)
     assert len(server.mails) == 7
@@ -396,7 +396,7 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
 
 def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
     settings.SEND_PER_DAY = 10
-    rate_limit.Allowance.objects.all().delete()  # what tests with commits of their own have used
+    rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
     assert rate_limit.take(8)[0] == 8
     rate_limit.give_back(3)
     assert rate_limit.take(9)[0] == 5

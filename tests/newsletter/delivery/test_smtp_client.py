@@ -9,11 +9,11 @@ from collections import Counter
 import pytest
 
 from newsletter.campaigns.snapshots import Content
-from newsletter.delivery.errors import Meaning
+from newsletter.delivery.errors import ErrorAction
 from newsletter.delivery.personalisation import Recipient
 from newsletter.delivery.transports import smtp
-from newsletter.delivery.transports.base import EXIT_SECONDS, Outgoing
-from newsletter.delivery.transports.smtp import Channel, SMTPCarrier
+from newsletter.delivery.transports.base import EXIT_SECONDS, OutgoingMessage
+from newsletter.delivery.transports.smtp import Channel, SMTPTransport
 from newsletter.delivery.transports.smtp_client import Connection
 from newsletter.delivery.worker import Lease
 from newsletter.models import Campaign, CampaignContent
@@ -21,7 +21,7 @@ from tests.hostile import POLITE, STEPS, HostileServer, drop, say, stall, trickl
 
 CAMPAIGN = Campaign(pk=7)
 SHORT = 0.8  # seconds that the client waits here
-NOT_SENT = {Meaning.AWAY, Meaning.LATER, Meaning.HALT, Meaning.NEVER}
+NOT_SENT = {ErrorAction.AWAY, ErrorAction.LATER, ErrorAction.HALT, ErrorAction.NEVER}
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,9 @@ def mails(number, lease=None):
     content = Content(row, CAMPAIGN)
     lease = lease or held()
     return [
-        Outgoing(Recipient(each, uuid.UUID(int=each), f"{each}@example.org", "", "es", CAMPAIGN.pk), content, lease)
+        OutgoingMessage(
+            Recipient(each, uuid.UUID(int=each), f"{each}@example.org", "", "es", CAMPAIGN.pk), content, lease
+        )
         for each in range(number)
     ]
 
@@ -81,7 +83,7 @@ def send(outgoing, seconds=15, recording=0):
     exactly once."""
     outcomes, until = Counter(), time.monotonic() + seconds
     found = {}
-    with SMTPCarrier("smtp") as carrier:
+    with SMTPTransport("smtp") as carrier:
         carrier.submit(outgoing)
         while len(found) < len(outgoing):
             assert time.monotonic() < until, f"it hangs; so far {found}"
@@ -131,7 +133,7 @@ def test_a_connection_that_ends_at_any_step(server, settings, step, wish, time_)
     if step != "end":
         check_truth(found, server)
     assert meanings(found).count("sent") >= 3
-    doubtful = [outcome for outcome in found.values() if outcome != "sent" and outcome.meaning == Meaning.UNCLEAR]
+    doubtful = [outcome for outcome in found.values() if outcome != "sent" and outcome.meaning == ErrorAction.UNCLEAR]
     # Only what was written whole and not answered may or may not have gone; 421 says that it did not.
     assert len(doubtful) == (step == "end" and wish in (drop, stall))
 
@@ -163,10 +165,10 @@ def test_an_answer_that_makes_no_sense_is_no_yes(server, settings, step, raw):
     assert len(bad) <= 1
     assert "sent" in found.values()
     if step == "end":
-        assert meanings(found)[0] == Meaning.UNCLEAR
+        assert meanings(found)[0] == ErrorAction.UNCLEAR
     else:
         check_truth(found, server)
-        assert not any(outcome.meaning == Meaning.UNCLEAR for outcome in bad)
+        assert not any(outcome.meaning == ErrorAction.UNCLEAR for outcome in bad)
 
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA", "end"])
@@ -178,7 +180,7 @@ def test_a_yes_to_something_else_is_no_yes(server, step, reply):
     server.wishes[step, 1] = reply
     found = send(mails(3))
     assert meanings(found)[1:] == ["sent", "sent"]
-    assert meanings(found)[0] == (Meaning.UNCLEAR if step == "end" else Meaning.AWAY)
+    assert meanings(found)[0] == (ErrorAction.UNCLEAR if step == "end" else ErrorAction.AWAY)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -230,7 +232,7 @@ def test_an_answer_that_trickles_has_a_limit(server, settings):
     server.wishes["greeting", 1] = trickle
     started = time.monotonic()
     found = send(mails(2))
-    assert meanings(found) == [Meaning.AWAY, "sent"]
+    assert meanings(found) == [ErrorAction.AWAY, "sent"]
     assert time.monotonic() - started < 5
 
 
@@ -240,21 +242,21 @@ def test_an_answer_that_trickles_has_a_limit(server, settings):
 @pytest.mark.parametrize(
     ("step", "reply", "meaning"),
     [
-        ("greeting", "554 5.7.1 go away", Meaning.HALT),
-        ("greeting", "450 4.7.0 busy", Meaning.AWAY),
-        ("EHLO", "500 what", Meaning.HALT),
-        ("MAIL", "451 4.3.0 disk", Meaning.AWAY),
-        ("MAIL", "550 5.7.1 not your sender", Meaning.HALT),
-        ("MAIL", "552 5.3.4 too big", Meaning.NEVER),
-        ("MAIL", "530 5.7.0 sign in first", Meaning.HALT),
-        ("RCPT", "450 4.2.1 greylisted", Meaning.LATER),
-        ("RCPT", "550 5.1.1 nobody", Meaning.NEVER),
-        ("RCPT", "550-5.1.1 nobody\n550 5.1.1 here", Meaning.NEVER),
-        ("RCPT", "530 5.7.1 sign in first", Meaning.HALT),
-        ("DATA", "452 4.3.1 full", Meaning.LATER),
-        ("DATA", "554 5.5.1 no", Meaning.NEVER),
-        ("end", "451 4.7.1 later", Meaning.LATER),
-        ("end", "554 5.6.0 spam", Meaning.NEVER),
+        ("greeting", "554 5.7.1 go away", ErrorAction.HALT),
+        ("greeting", "450 4.7.0 busy", ErrorAction.AWAY),
+        ("EHLO", "500 what", ErrorAction.HALT),
+        ("MAIL", "451 4.3.0 disk", ErrorAction.AWAY),
+        ("MAIL", "550 5.7.1 not your sender", ErrorAction.HALT),
+        ("MAIL", "552 5.3.4 too big", ErrorAction.NEVER),
+        ("MAIL", "530 5.7.0 sign in first", ErrorAction.HALT),
+        ("RCPT", "450 4.2.1 greylisted", ErrorAction.LATER),
+        ("RCPT", "550 5.1.1 nobody", ErrorAction.NEVER),
+        ("RCPT", "550-5.1.1 nobody\n550 5.1.1 here", ErrorAction.NEVER),
+        ("RCPT", "530 5.7.1 sign in first", ErrorAction.HALT),
+        ("DATA", "452 4.3.1 full", ErrorAction.LATER),
+        ("DATA", "554 5.5.1 no", ErrorAction.NEVER),
+        ("end", "451 4.7.1 later", ErrorAction.LATER),
+        ("end", "554 5.6.0 spam", ErrorAction.NEVER),
     ],
 )
 def test_refusals_in_the_server_s_words(server, step, reply, meaning):
@@ -270,14 +272,14 @@ def test_a_recipient_refused_while_data_is_welcome_gets_an_empty_end(plain_serve
     """RFC 2920, 3.1: the server waits for a body all the same; nobody gets it."""
     plain_server.wishes["RCPT", 1] = "550 5.1.1 nobody"
     found = send(mails(2))
-    assert meanings(found) == [Meaning.NEVER, "sent"]
+    assert meanings(found) == [ErrorAction.NEVER, "sent"]
     assert plain_server.bodies[0] == (None, b"")
 
 
 def test_a_sender_refused_while_data_is_welcome_gets_no_body_at_all(plain_server):
     plain_server.wishes["MAIL", 1] = "552 5.2.2 no"
     found = send(mails(2))
-    assert meanings(found) == [Meaning.NEVER, "sent"]
+    assert meanings(found) == [ErrorAction.NEVER, "sent"]
     assert plain_server.kept == ["1@example.org"]
 
 
@@ -289,7 +291,7 @@ def test_one_mail_that_ends_each_connection_does_not_stop_the_others(server):
 
     server.wishes["RCPT"] = refuse
     found = send(mails(8))
-    assert found.pop("3@example.org").meaning == Meaning.LATER
+    assert found.pop("3@example.org").meaning == ErrorAction.LATER
     assert set(found.values()) == {"sent"}
 
 
@@ -317,7 +319,7 @@ def test_pipelining_that_is_offered_and_refused_half_way(plain_server):
     [
         (Channel, "_send"), (Channel, "_open"), (Channel, "_write"), (Channel, "_next_to_pipeline"), (Channel, "_hang_up"), (Channel, "_connect"),
         (Connection, "expect"), (Connection, "wait"), (Connection, "command"), (Connection, "write"), (Connection, "_take"), (Connection, "_hello"),
-        (Connection, "is_too_big"), (smtp, "prepare"), (SMTPCarrier, "take"), (SMTPCarrier, "wait_for_mail"), (Content, "as_bytes"),
+        (Connection, "is_too_big"), (smtp, "prepare"), (SMTPTransport, "take"), (SMTPTransport, "wait_for_mail"), (Content, "as_bytes"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("at", "error"), [(0, KeyError("a fault")), (3, KeyError("a fault")), (1, OSError("a fault"))])
@@ -339,12 +341,12 @@ def test_an_error_anywhere_is_the_result_of_one_mail(server, monkeypatch, owner,
 # What the server offers
 
 
-@pytest.mark.parametrize(("size", "meaning"), [("SIZE 300", Meaning.NEVER), ("SIZE 0", "sent"), ("SIZE", "sent"), ("SIZE many", "sent")])  # fmt: skip
+@pytest.mark.parametrize(("size", "meaning"), [("SIZE 300", ErrorAction.NEVER), ("SIZE 0", "sent"), ("SIZE", "sent"), ("SIZE many", "sent")])  # fmt: skip
 def test_a_mail_that_is_too_big_for_the_server_is_not_begun(server, size, meaning):
     server.features = [*[each for each in server.features if not each.startswith("SIZE")], size]
     found = send(mails(3))
     assert meanings(found) == [meaning] * 3
-    if meaning == Meaning.NEVER:
+    if meaning == ErrorAction.NEVER:
         assert not [line for line in server.heard if line.startswith("MAIL")]
         assert "300 bytes" in found["0@example.org"].words
 
@@ -362,7 +364,7 @@ def test_an_address_that_smtp_cannot_carry_is_not_begun(server, address):
     first, *others = mails(3)
     first.recipient = Recipient(0, uuid.UUID(int=0), address, "", "es", CAMPAIGN.pk)
     found = send([first, *others])
-    assert found[address].meaning == Meaning.NEVER
+    assert found[address].meaning == ErrorAction.NEVER
     assert sorted(server.kept) == ["1@example.org", "2@example.org"]
 
 
@@ -378,14 +380,14 @@ def test_no_body_is_written_once_the_lease_is_lost(server):
 
     server.wishes["DATA", 2] = lose
     found = send(mails(3, lease))
-    assert meanings(found) == ["sent", Meaning.RELEASED, "sent"]
+    assert meanings(found) == ["sent", ErrorAction.RELEASED, "sent"]
     assert "1@example.org" not in server.kept
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_whatever_hangs_the_carrier_ends_and_gives_back_what_was_not_begun(server, step):
     server.wishes[step] = stall
-    with SMTPCarrier("smtp") as carrier:
+    with SMTPTransport("smtp") as carrier:
         carrier.submit(mails(5))
         deadline = time.monotonic() + 3
         while len(server.heard) < min(STEPS.index(step), 4) and time.monotonic() < deadline:
@@ -398,7 +400,7 @@ def test_whatever_hangs_the_carrier_ends_and_gives_back_what_was_not_begun(serve
 
 
 def test_a_carrier_that_ends_at_once_ends(server):
-    carrier = SMTPCarrier("smtp")
+    carrier = SMTPTransport("smtp")
     carrier._loop.call_soon(carrier._end)  # its thread has not come to anything yet
     carrier._thread.start()
     carrier._thread.join(EXIT_SECONDS)
@@ -407,7 +409,7 @@ def test_a_carrier_that_ends_at_once_ends(server):
 
 def test_a_connection_that_was_closed_while_idle_costs_nothing(server):
     """With or without a goodbye: the next mail goes over a new connection."""
-    with SMTPCarrier("smtp") as carrier:
+    with SMTPTransport("smtp") as carrier:
         for number, goodbye in enumerate([b"421 4.4.2 idle\r\n", b""]):
 
             def close(session, goodbye=goodbye):
@@ -498,12 +500,12 @@ def test_what_comes_before_tls_begins_is_no_answer(tls_server, settings, injecte
 
     tls_server.wishes["STARTTLS"] = inject
     found = send(mails(1))
-    assert meanings(found)[0] in ({Meaning.HALT, Meaning.AWAY} if pause else {Meaning.HALT})
+    assert meanings(found)[0] in ({ErrorAction.HALT, ErrorAction.AWAY} if pause else {ErrorAction.HALT})
     assert said(tls_server) == ["EHLO", "STARTTLS"], "nothing is said after it"
     assert not tls_server.kept
 
 
-@pytest.mark.parametrize(("reply", "meaning"), [("454 4.7.0 no TLS now", Meaning.AWAY), ("502 what", Meaning.HALT), ("250 fine", Meaning.AWAY)])  # fmt: skip
+@pytest.mark.parametrize(("reply", "meaning"), [("454 4.7.0 no TLS now", ErrorAction.AWAY), ("502 what", ErrorAction.HALT), ("250 fine", ErrorAction.AWAY)])  # fmt: skip
 def test_without_tls_nothing_is_sent(tls_server, reply, meaning):
     tls_server.wishes["STARTTLS"] = reply
     assert meanings(send(mails(1))) == [meaning]
@@ -513,7 +515,7 @@ def test_without_tls_nothing_is_sent(tls_server, reply, meaning):
 def test_a_server_that_no_longer_offers_tls_gets_nothing(tls_server):
     tls_server.features.remove("STARTTLS")
     found = send(mails(1))
-    assert meanings(found) == [Meaning.HALT]
+    assert meanings(found) == [ErrorAction.HALT]
     assert "STARTTLS" in found["0@example.org"].words
     assert said(tls_server) == ["EHLO", "QUIT"]
 
@@ -524,14 +526,14 @@ def test_another_one_s_certificate_halts_the_campaign(tls_server, tmp_path, monk
     tls_server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls_server.context.load_cert_chain(*files)
     found = send(mails(1))
-    assert meanings(found) == [Meaning.HALT]
+    assert meanings(found) == [ErrorAction.HALT]
     assert "127.0.0.1" in found["0@example.org"].words
 
 
 def test_a_certificate_that_nobody_vouches_for_halts_the_campaign(tls_server, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     found = send(mails(1))
-    assert meanings(found) == [Meaning.HALT]
+    assert meanings(found) == [ErrorAction.HALT]
     assert "self-signed" in found["0@example.org"].words
 
 
@@ -539,7 +541,7 @@ def test_a_certificate_that_nobody_vouches_for_halts_the_campaign(tls_server, mo
 def test_a_handshake_that_fails(tls_server, settings, wish):
     be_short(settings)
     tls_server.wishes["STARTTLS", 1] = lambda session: (session.send(b"220 go on\r\n"), wish(session))
-    assert meanings(send(mails(2))) == [Meaning.AWAY, "sent"]
+    assert meanings(send(mails(2))) == [ErrorAction.AWAY, "sent"]
 
 
 # Signing in
@@ -586,13 +588,13 @@ def test_the_password_is_not_told_to_whom_refuses_the_name(guarded_server, reply
     guarded_server.features[-1] = "AUTH LOGIN"
     guarded_server.wishes["AUTH"] = lambda session: login(session, reply)
     found = send(mails(1))
-    assert meanings(found)[0] in {Meaning.HALT, Meaning.AWAY}
+    assert meanings(found)[0] in {ErrorAction.HALT, ErrorAction.AWAY}
     assert "c2VjcmV0YQ==" not in guarded_server.heard
 
 
 @pytest.mark.parametrize(
     ("reply", "meaning"),
-    [("535 5.7.8 wrong password", Meaning.HALT), ("454 4.7.0 later", Meaning.AWAY), ("250 fine", Meaning.AWAY), ("334 more?", Meaning.AWAY)],
+    [("535 5.7.8 wrong password", ErrorAction.HALT), ("454 4.7.0 later", ErrorAction.AWAY), ("250 fine", ErrorAction.AWAY), ("334 more?", ErrorAction.AWAY)],
 )  # fmt: skip
 def test_signing_in_that_fails(guarded_server, reply, meaning):
     guarded_server.wishes["AUTH"] = reply
@@ -608,6 +610,6 @@ def test_no_way_of_signing_in_that_we_know(guarded_server, offer):
     guarded_server.features[-1] = offer
     guarded_server.wishes["EHLO"] = f"250-AUTH PLAIN LOGIN is our motto\n250 {offer}"
     found = send(mails(1))
-    assert meanings(found) == [Meaning.HALT]
+    assert meanings(found) == [ErrorAction.HALT]
     assert "AUTH PLAIN or LOGIN" in found["0@example.org"].words
     assert said(guarded_server) == ["EHLO", "QUIT"]

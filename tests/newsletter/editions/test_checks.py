@@ -9,7 +9,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 import pytest
-from core.models import SiteTexts
+from core.models import SiteSettings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
@@ -82,7 +82,7 @@ def test_nobody_in_the_audience_blocks(issue, subscribe):
 
 
 def test_a_missing_postal_address_blocks(issue, reader):
-    SiteTexts.objects.update(postal_address=" ")
+    SiteSettings.objects.update(postal_address=" ")
     assert "postal address" in texts(issue, checks.BLOCKS)[0]
 
 
@@ -243,7 +243,7 @@ def test_links_to_other_sites(other_site, monkeypatch):
 
 def test_what_blocks_blocks_the_button_too(staff_client, issue, reader):
     url, fields = confirmation(staff_client, issue)
-    SiteTexts.objects.update(postal_address="")
+    SiteSettings.objects.update(postal_address="")
     html = staff_client.get(reverse("newsletter_issue_send", args=[issue.pk])).text
     assert "The postal address is missing" in html
     assert "Continue…" not in html

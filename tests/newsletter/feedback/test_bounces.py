@@ -119,7 +119,7 @@ def test_only_our_own_return_paths_count(delivery):
     ],
 )
 def test_the_report_tells_for_good_from_for_now(delivery, status, state, person):
-    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(report(delivery, status)))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(report(delivery, status)))
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == state
@@ -132,7 +132,7 @@ def test_an_automatic_answer_is_no_bounce(delivery):
     message = EmailMessage()
     message["To"], message["Subject"], message["Auto-Submitted"] = bounce_mailbox.return_path(delivery.pk), "On leave", "auto-replied"  # fmt: skip
     message.set_content("I am away.")
-    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(message.as_bytes()))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(message.as_bytes()))
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == State.SENT
@@ -307,7 +307,7 @@ def test_a_complaint_names_the_mail_by_its_return_path(delivery):
         ARF, "Feedback-Type: abuse\n", original=f"Return-Path: <{bounce_mailbox.return_path(delivery.pk)}>\n\nHola"
     )
     raw = b"From: fbl@example.net\r\nTo: abuse@example.org\r\n" + body.encode()
-    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
     events.process()
     assert Subscriber.objects.get().state == "complained"
 
@@ -319,7 +319,7 @@ def test_a_complaint_names_the_mail_by_its_return_path(delivery):
 def test_a_strange_date_stops_nothing(delivery, date):
     raw = report(delivery).replace(b"Tue, 24 Nov 2026 10:00:00 +0000", date.encode())
     before = timezone.now()
-    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
     events.process()
     person = Subscriber.objects.get()
     assert person.state == "bounced"
@@ -338,12 +338,12 @@ def test_a_bounce_of_the_old_address_leaves_the_subscription_at_the_new_one(deli
     Delivery.objects.update(sent_at=timezone.now() - timedelta(seconds=60))
     raw = report(delivery)
     move(delivery.subscriber, "rosa.new@example.org")
-    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
     events.process()
     person = Subscriber.objects.get()
     assert (person.email, person.state) == ("rosa.new@example.org", "active")
     Delivery.objects.update(sent_at=timezone.now())
-    events.keep(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw + b"again"))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw + b"again"))
     events.process()
     assert Subscriber.objects.get().state == "bounced"
 

@@ -331,7 +331,7 @@ def say(kind, delivery=None, reason=None, at=None, provider="test", **fields):
         esp_event=fields.pop("esp_event", None),
         **fields,
     )
-    return events.keep(provider, event)
+    return events.store_event(provider, event)
 
 
 def test_soft_bounces_end_a_subscription_after_three_deliveries_in_a_month(delivery, issue):
@@ -664,7 +664,7 @@ def test_whatever_stands_in_an_event_is_kept_and_acted_on(delivery, name, value)
         "recipient": ADDRESS,
         "metadata": {"delivery": str(delivery.pk)},
     }
-    assert events.keep("brevo", AnymailTrackingEvent(**{**fields, name: value}))
+    assert events.store_event("brevo", AnymailTrackingEvent(**{**fields, name: value}))
     assert events.process() == 1
     row = ProviderEvent.objects.get()
     assert abs(row.at - timezone.now()) < timedelta(days=366)

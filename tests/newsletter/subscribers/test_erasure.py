@@ -25,7 +25,7 @@ import openpyxl
 import pytest
 from anymail.signals import AnymailTrackingEvent
 from core.forms import make_stamp
-from core.models import SiteTexts, Use
+from core.models import RateLimitHit, SiteSettings
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
@@ -36,7 +36,7 @@ from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from editorial import page_views
-from editorial.models import PageReadings
+from editorial.models import PageViewCount
 from jobs.models import JobRun
 from jobs.periodic import JOBS, Job, run_job
 from operations import file_outbox
@@ -151,7 +151,7 @@ def site(settings, tmp_path):
     settings.EMAIL_BACKEND = "operations.file_outbox.EmailBackend"
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
     settings.BOUNCE_ADDRESS, settings.ALARM_EMAILS = "bounces@example.org", ["ops@example.org"]
-    SiteTexts.objects.update(contact_email="info@example.org", postal_address="Calle 1")
+    SiteSettings.objects.update(contact_email="info@example.org", postal_address="Calle 1")
     return tmp_path
 
 
@@ -189,7 +189,7 @@ def person(site, settled, staff_client, run_tasks, issue, subscribe, call, setti
     for file in (site / "mail").glob("*.eml"):
         file.unlink()
     # She signs up, types it in capitals, confirms, changes her preferences, asks for another address.
-    Use.objects.all().delete()
+    RateLimitHit.objects.all().delete()
     public.post("/es/subscription/join/", {"email": "  Rosa@Example.ORG ", "name": NAME, "stamp": stamp})
     work()
     link = link_to("confirm")
@@ -229,7 +229,9 @@ def person(site, settled, staff_client, run_tasks, issue, subscribe, call, setti
     earlier = Delivery.objects.create(
         campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent"
     )
-    events.keep("mailbox", bounce_mailbox.event_of(report(earlier, words=f"550 <{ADDRESS}> {NAME}? no such user")))
+    events.store_event(
+        "mailbox", bounce_mailbox.event_of(report(earlier, words=f"550 <{ADDRESS}> {NAME}? no such user"))
+    )
     work()
     assert NAME in Delivery.objects.get(pk=earlier.pk).error
     assert ProviderEvent.objects.filter(delivery=delivery).count() > 30
@@ -415,10 +417,10 @@ def test_what_a_provider_says_later_of_an_erased_address_is_kept_without_it(subs
     person = subscribe(ADDRESS)
     delivery = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent")  # fmt: skip
     registry.erase(ADDRESS)
-    events.keep("mailbox", bounce_mailbox.event_of(report(delivery, words=f"550 <{ADDRESS}> no such user")))
+    events.store_event("mailbox", bounce_mailbox.event_of(report(delivery, words=f"550 <{ADDRESS}> no such user")))
     for spelling in (ADDRESS.upper(), f"Rosa <{ADDRESS}>", f"  {ADDRESS} "):
         event = AnymailTrackingEvent(event_type="delivered", recipient=spelling, event_id=spelling, metadata={"delivery": str(delivery.pk)})  # fmt: skip
-        assert events.keep("test", event)
+        assert events.store_event("test", event)
     events.process()
     assert set(ProviderEvent.objects.values_list("recipient", "state")) == {("", "applied")}
     assert columns_that_hold_it() == set()
@@ -427,7 +429,9 @@ def test_what_a_provider_says_later_of_an_erased_address_is_kept_without_it(subs
 def test_who_left_is_still_known_to_the_provider(subscribe):
     subscribe(ADDRESS)
     Suppression.add(ADDRESS, Suppression.Reason.COMPLAINED)
-    events.keep("test", AnymailTrackingEvent(event_type="delivered", recipient=f"Rosa <{ADDRESS}>", event_id="1"))
+    events.store_event(
+        "test", AnymailTrackingEvent(event_type="delivered", recipient=f"Rosa <{ADDRESS}>", event_id="1")
+    )
     assert ProviderEvent.objects.get().recipient == ADDRESS
 
 
@@ -472,7 +476,7 @@ def test_the_address_that_somebody_moved_away_from_is_forgotten_where_lists_and_
     job = SubscriberImport.objects.create(file=ContentFile(f"email\n{ADDRESS}\n".encode(), "a.csv"), file_name="a.csv", provenance="x", encoding="utf-8", delimiter=",")  # fmt: skip
     ImportLine.objects.create(job=job, number=2, outcome="known", reason="x", cells=[ADDRESS])
     delivery = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es")
-    events.keep("test", AnymailTrackingEvent(event_type="delivered", recipient=ADDRESS, event_id="1", metadata={"delivery": str(delivery.pk)}))  # fmt: skip
+    events.store_event("test", AnymailTrackingEvent(event_type="delivered", recipient=ADDRESS, event_id="1", metadata={"delivery": str(delivery.pk)}))  # fmt: skip
     Client().post(path(person, "preferences"), {"email": "rosa.nueva@example.org"})
     with settled():
         run_tasks()
@@ -531,7 +535,7 @@ def test_the_count_of_read_pages_keeps_no_key_of_a_link(subscribe):
         assert public.get(path(person, view)).status_code == 200
     assert public.get("/es/").status_code == 200
     page_views.flush()
-    assert list(PageReadings.objects.values_list("path", flat=True)) == ["/es/"]
+    assert list(PageViewCount.objects.values_list("path", flat=True)) == ["/es/"]
 
 
 def test_sqlite_overwrites_in_its_file_what_is_deleted(tmp_path, settings):
@@ -570,7 +574,7 @@ def test_a_restored_list_is_searched_for_a_domain_as_people_write_it(site, settl
     Suppression.objects.all().delete()  # which the backup does not know
     job = SubscriberImport.objects.create(file=ContentFile("email\n'Rosa@Ñandu.org'\nana@example.org\n".encode(), "a.csv"), file_name="a.csv", provenance="x", encoding="utf-8", delimiter=",")  # fmt: skip
     with settled():
-        assert erasure_log.say_again(site / "backups", timezone.now() - timedelta(hours=1)).done == 1
+        assert erasure_log.replay(site / "backups", timezone.now() - timedelta(hours=1)).done == 1
     job.refresh_from_db()
     kept = job.file.read().decode().lower()
     assert "rosa" not in kept

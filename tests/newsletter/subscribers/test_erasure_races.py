@@ -5,7 +5,7 @@ With real processes, on PostgreSQL in `make test-services`, on SQLite in `make t
 
 import pytest
 from anymail.signals import AnymailTrackingEvent
-from core.models import Use
+from core.models import RateLimitHit
 from django.core import mail
 from django.core.files.base import ContentFile
 from jobs.leases import claim
@@ -84,14 +84,14 @@ def a_campaign():
 
 def a_webhook():
     event = AnymailTrackingEvent(event_type="delivered", recipient=ROSA.upper(), event_id="1", description=f"to {ROSA}")
-    return lambda: events.keep("test", event)
+    return lambda: events.store_event("test", event)
 
 
 def a_bounce():
     campaign = Campaign.objects.create(issue=IssuePage.objects.filter(locale__language_code="es").first(), state="sent")
     delivery = Delivery.objects.create(campaign=campaign, subscriber=Subscriber.objects.get(email=ROSA), language="es")
     event = AnymailTrackingEvent(event_type="bounced", recipient=ROSA, event_id="2", metadata={"delivery": str(delivery.pk)})  # fmt: skip
-    events.keep("test", event)
+    events.store_event("test", event)
     return events.process
 
 
@@ -104,7 +104,7 @@ def a_wish():
 def ask(**fields):
     """Have a worker answer somebody who asks with the address."""
     SignUpRequest.objects.create(email=ROSA, language="es", wording="w", wording_version="1", **fields)
-    Use.objects.all().delete()
+    RateLimitHit.objects.all().delete()
     return subscriptions.process_requests
 
 

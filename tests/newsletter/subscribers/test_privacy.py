@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 from core import rate_limits
-from core.models import Topic, Use
+from core.models import RateLimitHit, Topic
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
-from editorial.models import PageReadings
+from editorial.models import PageViewCount
 from jobs.models import JobRun
 from jobs.periodic import JOBS, run_job
 from privacy import registry
@@ -340,10 +340,10 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
     SubscriberImport.objects.update(created_at=old)
     ContactMessage.objects.create(name="Rosa", email="rosa@example.org", message="Hola", language="es")
     ContactMessage.objects.update(created_at=old)
-    rate_limits.take("x", (1, timedelta(hours=1)))
-    Use.objects.update(at=old)
+    rate_limits.hit("x", (1, timedelta(hours=1)))
+    RateLimitHit.objects.update(at=old)
     Session.objects.create(session_key="x", session_data="x", expire_date=old)
-    PageReadings.objects.create(path="/", day=old.date(), number=1)
+    PageViewCount.objects.create(path="/", day=old.date(), number=1)
     with caplog.at_level("INFO"):
         outcomes = {name: JOBS[name].function() for name in DELETE_BY_AGE}
     for name, outcome in outcomes.items():

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 from anymail.signals import AnymailTrackingEvent
-from core.models import Use
+from core.models import RateLimitHit
 from django.core import mail
 from django.core.files.base import ContentFile
 from django.core.mail.backends import locmem
@@ -55,7 +55,7 @@ def ask(email, **fields):
         email=email, language=fields.pop("language", "es"), wording="w", wording_version="1", **fields
     )
     mail.outbox = []
-    Use.objects.all().delete()  # the hour is over in which a mailbox gets one mail
+    RateLimitHit.objects.all().delete()  # the hour is over in which a mailbox gets one mail
     subscriptions.process_requests()
     return mail.outbox[0]
 
@@ -92,7 +92,7 @@ def provider_says(kind, person):
     event = AnymailTrackingEvent(
         event_type=kind, event_id=str(uuid.uuid4()), recipient=person.email, metadata={"delivery": str(delivery.pk)}
     )
-    events.keep("test", event)
+    events.store_event("test", event)
     waiting = ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)
 
     def go():

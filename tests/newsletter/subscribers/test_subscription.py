@@ -362,7 +362,7 @@ def test_preferences_saved_after_having_left_change_nothing(client, subscribe):
     form = PreferencesForm({"name": "Rosa", "language": "es"}, instance=Subscriber.objects.get())
     assert form.is_valid()
     client.post(path_to(rosa, "leave"))
-    with pytest.raises(subscriptions.Refusal, match="ended"):
+    with pytest.raises(subscriptions.LinkProblem, match="ended"):
         subscriptions.change(form)
     answer = client.post(path_to(rosa, "preferences"), {"name": "Rosa", "language": "es"})
     assert answer.status_code == 410

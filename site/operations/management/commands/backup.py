@@ -1,13 +1,13 @@
 """Write a backup of the database and the files into BACKUP_DIR, and read it back. The site may go on running."""
 
 import pyrage
-from core.management.base import TalkingCommand
+from core.management.base import ProgressCommand
 from django.core.management import CommandError
 
 from operations import backup
 
 
-class Command(TalkingCommand):
+class Command(ProgressCommand):
     help = __doc__
 
     def add_arguments(self, parser):

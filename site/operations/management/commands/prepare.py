@@ -3,14 +3,14 @@
 import hashlib
 from pathlib import Path
 
-from core.management.base import TalkingCommand
+from core.management.base import ProgressCommand
 from core.texts import compile_texts
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from jobs.database import wait_for_database
 
 
-class Command(TalkingCommand):
+class Command(ProgressCommand):
     help = __doc__
 
     def add_arguments(self, parser):

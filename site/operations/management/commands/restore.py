@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from core.management.base import TalkingCommand
+from core.management.base import ProgressCommand
 from django.core.management import CommandError
 
 from operations import backup
 
 
-class Command(TalkingCommand):
+class Command(ProgressCommand):
     help = __doc__
 
     def add_arguments(self, parser):

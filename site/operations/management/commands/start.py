@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from core.management.base import TalkingCommand
+from core.management.base import ProgressCommand
 from core.sites import passkey_origin
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -66,7 +66,7 @@ def _end_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-class Command(TalkingCommand):
+class Command(ProgressCommand):
     help = __doc__
 
     def add_arguments(self, parser):
