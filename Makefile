@@ -13,11 +13,11 @@ help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run:  ## the site on http://127.0.0.1:8000/ (PORT= for another), the real thing
-	@$(PYTHON) bin/setup.py --serve $(PORT) && exec $(VENV)/python manage.py start --port $(PORT)
+	@$(PYTHON) bin/setup.py --serve $(PORT) && exec $(VENV)/python manage.py run_all --port $(PORT)
 
 dev: export DJANGO_SETTINGS_MODULE = config.settings.dev
 dev:  ## the same with DEBUG, reload on change and a debug toolbar
-	@$(PYTHON) bin/setup.py --dev --serve $(PORT) && exec $(VENV)/python manage.py start --dev --port $(PORT)
+	@$(PYTHON) bin/setup.py --dev --serve $(PORT) && exec $(VENV)/python manage.py run_all --dev --port $(PORT)
 
 env-dev:
 	@$(PYTHON) bin/setup.py --dev

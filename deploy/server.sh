@@ -39,7 +39,7 @@ release() {  # the code that stands in /srv/clac: its environment, its database,
   python3 bin/setup.py --packages
   as root .venv/bin/python manage.py compile_texts
   manage check --deploy --fail-level WARNING
-  manage prepare
+  manage deploy
   if systemctl is-active --quiet clac-web; then
     systemctl reload clac-web
     systemctl restart 'clac-worker@*' clac-scheduler

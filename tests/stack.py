@@ -149,7 +149,7 @@ class Stack:
             return 0
 
     def __enter__(self):
-        self.manage("prepare")
+        self.manage("deploy")
         config = nginx_config(self.folder, self.web_port, self.port, self.purge_port, self.plain_port)
         self.start("nginx", "nginx", "-c", config, "-p", self.folder, "-g", "daemon off;")
         self.start_web()

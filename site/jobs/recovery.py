@@ -16,7 +16,7 @@ from jobs.signals import alert
 
 logger = logging.getLogger(__name__)
 
-# Sent by every worker every TICK_SECONDS and by `manage.py tick`: receivers look for work that the task queue forgot.
+# Sent by every worker every TICK_SECONDS and by `manage.py run_due_jobs`: receivers look for work that the task queue forgot.
 tick = Signal()
 # Set when the process was told to end: what works in turns makes way at once.
 stopping = threading.Event()

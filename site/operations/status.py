@@ -103,7 +103,7 @@ def _backup_fact():
 
 def _migration_fact():
     number = pending_migrations()
-    return HealthCheck(_("Migrations to apply"), str(number), not number, _("Run manage.py prepare."))
+    return HealthCheck(_("Migrations to apply"), str(number), not number, _("Run manage.py deploy."))
 
 
 def _failure_fact():

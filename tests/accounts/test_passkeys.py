@@ -520,7 +520,7 @@ def test_a_new_app_takes_the_place_of_the_old_one(client, ana, device):
 def test_starting_over_forgets_passkeys(client, ana, device, how):
     use(client, device)
     if how == "operator":
-        call_command("reset_signin", "ana")
+        call_command("reset_second_step", "ana")
     else:
         boss = browser()
         boss.force_login(someone("boss"))

@@ -460,10 +460,10 @@ def test_who_is_no_superuser_does_not_reset_one(client, ana, django_user_model):
 
 
 def test_the_operator_helps_the_last_administrator(ana, app):
-    call_command("reset_signin", "ana")
+    call_command("reset_second_step", "ana")
     assert not signin.has_app(ana)
     with pytest.raises(CommandError, match="no user"):
-        call_command("reset_signin", "nobody")
+        call_command("reset_second_step", "nobody")
 
 
 # Sessions

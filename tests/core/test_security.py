@@ -960,7 +960,7 @@ def test_who_finds_a_hole_learns_where_to_report_it(client):
 def test_a_server_begins_without_accounts(django_user_model):
     """`prepare`, which a server runs, makes none; `start`, for one's own machine, makes one with a random password."""
     assert not django_user_model.objects.exists()
-    assert "create_superuser" not in (ROOT / "site/operations/management/commands/prepare.py").read_text()
+    assert "create_superuser" not in (ROOT / "site/operations/management/commands/deploy.py").read_text()
 
 
 def test_every_page_of_the_admin_offers_to_sign_out(staff_client):

@@ -107,7 +107,7 @@ def test_a_webhook_key_that_is_none_stops_the_start(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["worker", *(pytest.param(name, marks=in_services) for name in ("scheduler", "prepare"))]
+    "command", ["worker", *(pytest.param(name, marks=in_services) for name in ("scheduler", "deploy"))]
 )
 def test_a_database_that_does_not_answer_stops_the_start_and_keeps_its_password(tmp_path, command):
     url = "postgres://clac:hunter2hunter2@127.0.0.1:9/clac"

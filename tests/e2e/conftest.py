@@ -60,7 +60,7 @@ def as_made_by_make_run(folder):
     log = folder / "start.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, ROOT / "manage.py", "start", "--port", str(port)],
+            [sys.executable, ROOT / "manage.py", "run_all", "--port", str(port)],
             cwd=ROOT,
             env=environment,
             stdout=output,

@@ -1,4 +1,4 @@
-"""`manage.py start`, as a real process: it keeps its web server and its worker running, and leaves nothing behind."""
+"""`manage.py run_all`, as a real process: it keeps its web server and its worker running, and leaves nothing behind."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from django.conf import settings
 from jobs import recovery
-from operations.management.commands.start import Program
+from operations.management.commands.run_all import Program
 
 from tests import starts
 from tests.services import in_services
@@ -49,12 +49,12 @@ def listens(pid):
 
 
 class Site:
-    """`manage.py start` on this test's database."""
+    """`manage.py run_all` on this test's database."""
 
     def __init__(self, log):
         self.port, self.log = free_port(), log
         env = environment(TEST_MEDIA_ROOT=str(settings.MEDIA_ROOT), WEB_PROCESSES="1")
-        command = [sys.executable, ROOT / "manage.py", "start", "--port", str(self.port)]
+        command = [sys.executable, ROOT / "manage.py", "run_all", "--port", str(self.port)]
         with log.open("w") as file:
             self.process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=file, stderr=file)
         self.seen = set()

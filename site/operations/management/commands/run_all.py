@@ -78,7 +78,7 @@ class Command(ProgressCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
         try:
-            call_command("prepare", dev=dev, stdout=self.stdout)
+            call_command("deploy", dev=dev, stdout=self.stdout)
             self.login = self._admin_login()
             self._run(port, dev)
         except KeyboardInterrupt:
