@@ -35,7 +35,7 @@ RUN = re.compile(r"[A-Za-z0-9_-]+")
 # longer. The longest words of our languages stay below 20 letters, or change between upper and lower case (ClassNames).
 MIXED = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}")
 LONG = re.compile(r"(?:[A-Z]{20,}|[A-Z]?[a-z]{20,})")
-# As signin.new_recovery_codes makes them.
+# The format of accounts.services.new_recovery_codes.
 RECOVERY_CODE = re.compile(r"\b(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}\b", re.IGNORECASE)
 TIMES_ENCODED = 3  # an address in a link in a link
 

@@ -135,7 +135,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "accounts.signin.SignInMiddleware",
+    "accounts.middleware.SignInMiddleware",
     "core.middleware.RootPageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "wagtail.contrib.redirects.middleware.RedirectMiddleware",
@@ -179,7 +179,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Signing in to the admin (accounts/signin.py). Long passwords rather than odd ones, none that everybody tries first.
+# Signing in to the admin (site/accounts). Long passwords rather than odd ones, none that everybody tries first.
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -191,8 +191,8 @@ PWNED_PASSWORDS = {"API_TIMEOUT": 2.0}
 WAGTAILUSERS_PASSWORD_ENABLED = False
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = WAGTAIL_FRONTEND_LOGIN_URL = "wagtailadmin_login"
-WAGTAILADMIN_USER_LOGIN_FORM = "accounts.signin.LoginForm"
-WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "accounts.signin.PasswordResetForm"
+WAGTAILADMIN_USER_LOGIN_FORM = "accounts.forms.LoginForm"
+WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "accounts.forms.PasswordResetForm"
 PASSWORD_RESET_TIMEOUT = 3600
 TWO_FACTOR_REQUIRED = setting("bool", "TWO_FACTOR_REQUIRED", default=HTTPS)
 OTP_TOTP_ISSUER = OTP_WEBAUTHN_RP_NAME = "CLAC"
