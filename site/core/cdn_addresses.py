@@ -5,6 +5,7 @@ What is not named here stays in front for at most ten minutes (`s-maxage` in cac
 
 import logging
 
+from django.apps import apps
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import override
@@ -12,7 +13,6 @@ from wagtail.contrib.frontend_cache.utils import PurgeBatch
 from wagtail.models import Page
 
 from core.html import absolute
-from core.models import Topic
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,11 @@ def _common_addresses():
     for code, _name in settings.LANGUAGES:
         with override(code):
             addresses += [absolute(reverse(name)) for name in ("news_feed", "newsletter_feed")]
-            slugs = Topic.objects.filter(locale__language_code=code).values_list("slug", flat=True)
+            slugs = (
+                apps.get_model("core", "Topic")
+                .objects.filter(locale__language_code=code)
+                .values_list("slug", flat=True)
+            )
             addresses += [absolute(reverse("topic_feed", args=[slug])) for slug in slugs]
     return addresses
 

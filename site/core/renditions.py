@@ -22,6 +22,8 @@ from wagtail.actions.publish_page_revision import PublishPageRevisionAction
 from wagtail.images.models import Filter
 from wagtail.models import Page, ReferenceIndex, Revision
 
+from core import cdn_addresses
+
 from .images import CustomImage, CustomRendition
 
 logger = logging.getLogger(__name__)
@@ -204,7 +206,5 @@ def remake(image_id, after=0):
 
 def _purge():
     """Let readers see the pictures that are ready now."""
-    from caching import cdn
-
     page_cache.purge()
-    cdn.purge_everything()
+    cdn_addresses.purge_everything()

@@ -68,19 +68,20 @@ def test_an_erasure_reaches_failed_and_waiting_tasks(queue):
     url, client = queue
     code = """
 import smtplib
-from core import alarms, queue, schedule
+from jobs import periodic, redis_queue as queue
+from operations import alerts
 from privacy.registry import data_of, erase
 from datetime import timedelta
 def refuse():
     raise smtplib.SMTPRecipientsRefused({"Rosa@example.org": (550, b"unknown")})
-alarms.send_mail = lambda *arguments: refuse()
+alerts.send_mail = lambda *arguments: refuse()
 import django_rq
 from django.conf import settings
 settings.ALARM_EMAILS = ["ops@example.org"]
-alarms.mail_alarm.enqueue("kind", "failed for <rosa@example.org>")
+alerts.mail_alarm.enqueue("kind", "failed for <rosa@example.org>")
 django_rq.get_worker("default", worker_class=queue.Worker, job_class=queue.Job).work(burst=True)
-alarms.mail_alarm.enqueue("kind", "about rosa%40example.org")
-alarms.mail_alarm.enqueue("kind", "about ana@example.org")
+alerts.mail_alarm.enqueue("kind", "about rosa%40example.org")
+alerts.mail_alarm.enqueue("kind", "about ana@example.org")
 print(len(data_of("rosa@example.org")["tasks_in_redis"]), len(django_rq.get_queue("default").failed_job_registry))
 erase("rosa@example.org")
 """

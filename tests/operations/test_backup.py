@@ -257,7 +257,7 @@ def test_a_full_disk_leaves_the_older_backups_and_no_half_one(backups, tmp_path)
     env = environment(VAR_DIR=str(tmp_path), TEST_MEDIA_ROOT=str(settings.MEDIA_ROOT))
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
-        "from django.conf import settings; from core import backup; from django.core.management import call_command;"
+        "from django.conf import settings; from operations import backup; from django.core.management import call_command;"
         f"settings.BACKUP_DIR = {str(backups)!r}; settings.BACKUP_KEEP = 2; settings.VAR_DIR = backup.Path({str(tmp_path)!r});"
         "call_command('backup')"
     )

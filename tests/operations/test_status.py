@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import override
 from django_tasks_db.models import DBTaskResult
+from jobs.heartbeat import record_heartbeat
 from jobs.models import JobRun, WorkerHeartbeat
 from jobs.periodic import JOBS, queue_due_jobs, run_job
 from operations import logs, status
@@ -47,7 +48,7 @@ def test_the_page_shows_every_job_and_says_what_to_do(staff_client, settings):
 
 def test_a_worker_that_ticks_is_shown_and_one_that_fell_silent_is_not(staff_client):
     now = timezone.now()
-    status.record_heartbeat(now)
+    record_heartbeat(now)
     WorkerHeartbeat.objects.create(name="gone:1", started_at=now, seen_at=now - timedelta(minutes=5))
     text = read(staff_client)
     assert f":{os.getpid()}" in text
