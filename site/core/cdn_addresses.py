@@ -1,4 +1,4 @@
-"""Purging a CDN or a caching proxy in front of the site, through Wagtail's frontend-cache back ends (docs/operators.md).
+"""Purging a CDN or a caching proxy in front of the site, through Wagtail's frontend-cache back ends (docs/operators/settings.md).
 
 What is not named here stays in front for at most ten minutes (`s-maxage` in caching/page_cache.py).
 """

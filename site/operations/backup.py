@@ -146,7 +146,7 @@ def _describe(stream):
 
 
 def _link_storages(folder):
-    """Hard links to what the storages hold on this machine; what lies in S3 is kept there (docs/deploying.md)."""
+    """Hard links to what the storages hold on this machine; what lies in S3 is kept there (docs/operators/deploying.md)."""
     for name, alias in STORAGES.items():
         storage = storages[alias]
         if isinstance(storage, FileSystemStorage) and Path(storage.location).is_dir():

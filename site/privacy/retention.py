@@ -1,4 +1,4 @@
-"""How long personal data is kept: settings.RETENTION_DAYS (docs/operators.md), applied by a job of each app once a day."""
+"""How long personal data is kept: settings.RETENTION_DAYS (docs/operators/settings.md), applied by a job of each app once a day."""
 
 import logging
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Settings that hold everywhere. What differs per place comes from the environment (docs/operators.md has the table)."""
+"""Settings that hold everywhere. What differs per place comes from the environment (docs/operators/settings.md has the table)."""
 
 import logging
 import sys
@@ -28,7 +28,7 @@ def setting(kind, name, **kwargs):
     try:
         return getattr(env, kind)(name, **kwargs)
     except EnvError as error:
-        sys.exit(f"Setting {name}: {error}. See docs/operators.md.")
+        sys.exit(f"Setting {name}: {error}. See docs/operators/settings.md.")
 
 
 def mailbox(name, text):
@@ -39,7 +39,7 @@ def mailbox(name, text):
     except ValueError as error:
         sys.exit(
             f"Setting {name}: {text!r} is not a mailbox such as Boletín CLAC <boletin@example.org>: {error}."
-            " See docs/operators.md."
+            " See docs/operators/settings.md."
         )
 
 
@@ -50,7 +50,7 @@ def whole_number(name, default, least, most):
     """Read `name` as a whole number from `least` to `most`; stop the start with one clear line if it is none."""
     value = setting("int", name, default=default)
     if not least <= value <= most:
-        sys.exit(f"Setting {name}: {value} is not a number from {least} to {most}. See docs/operators.md.")
+        sys.exit(f"Setting {name}: {value} is not a number from {least} to {most}. See docs/operators/settings.md.")
     return value
 
 
@@ -62,7 +62,9 @@ if _site.hostname and not _site.netloc.isascii():  # browsers and mail headers w
         SITE_URL = _site._replace(netloc=mailboxes.host(_site.hostname) + _port).geturl()
         _site = urlsplit(SITE_URL)
 if _site.scheme not in {"http", "https"} or not _site.hostname or not SITE_URL.isascii():
-    sys.exit(f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators.md.")
+    sys.exit(
+        f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators/settings.md."
+    )
 HTTPS = _site.scheme == "https"
 # Loopback, for what watches over the site from the same machine; its name, too, where the site is on loopback itself.
 _name = "localhost" if _site.hostname in {"127.0.0.1", "::1"} else _site.hostname
@@ -166,7 +168,7 @@ TEMPLATES = [
 
 DATABASES = {"default": setting("dj_db_url", "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 if not DATABASES["default"]["ENGINE"].endswith(("sqlite3", "postgresql")):
-    sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators.md.")
+    sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators/settings.md.")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Readers never wait for a writer (WAL); a writer takes its lock at once instead of failing half-way (IMMEDIATE). Triggers
     # also fire for rows that INSERT OR REPLACE deletes, and what is deleted is overwritten in the file.
@@ -377,7 +379,7 @@ SEND_PER_SECOND = whole_number("SEND_PER_SECOND", 0, 0, 10_000)
 SEND_PER_DAY = whole_number("SEND_PER_DAY", 0, 0, 100_000_000)
 WARM_UP_FROM = setting("str", "WARM_UP_FROM", default="")
 WARM_UP_START = whole_number("WARM_UP_START", 500, 1, 100_000_000)
-# Counting who opens and follows links: off, as it tells little (docs/newsletter.md) and readers were not asked.
+# Counting who opens and follows links: off, as it tells little (docs/developers/newsletter.md) and readers were not asked.
 TRACK_CLICKS = setting("bool", "TRACK_CLICKS", default=False)
 TRACK_OPENS = setting("bool", "TRACK_OPENS", default=False)
 
@@ -416,7 +418,7 @@ if WEBHOOK_SECRET:
 if _missing := _provider.missing_signature(ANYMAIL):
     sys.exit(
         f"Setting {_missing}: {EMAIL_PROVIDER} signs what it says about mails, so WEBHOOK_SECRET alone does not do."
-        " Set this key too, or neither. See docs/operators.md."
+        " Set this key too, or neither. See docs/operators/settings.md."
     )
 # A mailbox for bounced mail, for providers without webhooks: its address takes the mail as name+token@domain (VERP).
 if BOUNCE_ADDRESS := setting("str", "BOUNCE_ADDRESS", default=""):
