@@ -53,10 +53,10 @@ def facts(**kwargs):
     if waiting:
         troubles.append(gettext("does not answer; it is tried again by itself"))
     provider = f"{settings.EMAIL_PROVIDER}{': ' if troubles else ''}{' '.join(troubles)}"
-    caution = providers.current().caution
+    warning = providers.current().warning
     return [
         HealthCheck(_("E-mail provider"), provider, not troubles, _("Open the campaign: it says what to do.")),
-        *([HealthCheck(_("About this provider"), caution)] if caution else []),
+        *([HealthCheck(_("About this provider"), warning)] if warning else []),
         HealthCheck(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
         HealthCheck(
             _("Messages of the provider"),

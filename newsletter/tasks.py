@@ -13,21 +13,21 @@ from operations.alerts import raise_alert
 from structlog.contextvars import bound_contextvars
 
 from newsletter.campaigns import lifecycle, tracking
-from newsletter.delivery import in_hand, worker
+from newsletter.delivery import claim_files, worker
 from newsletter.feedback import bounce_mailbox, events, incoming
 from newsletter.imports import runner
 from newsletter.subscribers import retention, subscriptions, triggers
 
 from .models import Campaign, Click, IncomingReport, ProviderEvent, SignUpRequest, SubscriberImport
 
-TURN_SECONDS = 5  # of what arrives all the time
-SHIFT_SECONDS = 20  # a campaign makes way for other work this often
+BATCH_SECONDS = 5  # of what arrives all the time
+WORKER_SECONDS = 20  # a campaign makes way for other work this often
 
 
 @task(priority=50)
 def process_sign_ups():
     """Answer the sign-ups that wait."""
-    if is_left_after(TURN_SECONDS, subscriptions.process_requests):
+    if is_left_after(BATCH_SECONDS, subscriptions.process_requests):
         process_sign_ups.enqueue()
 
 
@@ -36,17 +36,17 @@ def send_campaign(campaign_id):
     """Send a campaign for a while. As long as there is enough for another worker, one more task waits for it to join in."""
     with bound_contextvars(campaign_id=campaign_id):
         campaign = Campaign.objects.get(pk=campaign_id)
-        is_for_several = worker.is_for_several(campaign)
-        if is_for_several:
+        needs_second_worker = worker.needs_second_worker(campaign)
+        if needs_second_worker:
             send_campaign.enqueue(campaign_id)
-        if worker.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
+        if worker.run(campaign, WORKER_SECONDS) and not needs_second_worker:
             send_campaign.enqueue(campaign_id)
 
 
 @task(priority=40)
 def process_incoming_reports():
     """Take apart what the provider called to say, then act on it."""
-    if is_left_after(TURN_SECONDS, incoming.process):
+    if is_left_after(BATCH_SECONDS, incoming.process):
         process_incoming_reports.enqueue()
     if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
@@ -55,19 +55,19 @@ def process_incoming_reports():
 @task(priority=40)
 def process_provider_events():
     """Act on what the provider said."""
-    if is_left_after(TURN_SECONDS, events.process):
+    if is_left_after(BATCH_SECONDS, events.process):
         process_provider_events.enqueue()
 
 
 @task(priority=-20)
 def work_on_imports():
     """Work on imports for a while, then queue up again behind whatever else waits."""
-    if runner.work_on_next(SHIFT_SECONDS):
+    if runner.work_on_next(WORKER_SECONDS):
         work_on_imports.enqueue()
 
 
 @receiver(tick)
-def wake_imports(**kwargs):
+def enqueue_imports(**kwargs):
     """Go on with imports whose worker died."""
     if free(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
         work_on_imports.enqueue()
@@ -99,7 +99,7 @@ def apply_retention():
 
 
 @receiver(tick)
-def wake_provider_events(**kwargs):
+def enqueue_provider_events(**kwargs):
     """Read reports and act on events whose task was lost, or whose ledger row may have come by now."""
     if free(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
         process_incoming_reports.enqueue()
@@ -108,7 +108,7 @@ def wake_provider_events(**kwargs):
 
 
 @receiver(tick)
-def judge_clicks(**kwargs):
+def count_clicks(**kwargs):
     """Count the clicks whose moment is over."""
     if Click.objects.exists():
         tracking.judge()
@@ -122,7 +122,7 @@ def start_due_campaigns(**kwargs):
 
 
 @receiver(tick)
-def wake_campaigns(**kwargs):
+def enqueue_campaigns(**kwargs):
     """Go on with campaigns whose worker died, or whose pause before a further try is over."""
     for campaign in lifecycle.forgotten():
         Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
@@ -130,9 +130,9 @@ def wake_campaigns(**kwargs):
 
 
 @receiver(tick)
-def take_back_from_the_dead(**kwargs):
+def resume_after_dead_workers(**kwargs):
     """Go on with what a worker of this machine held when it was killed."""
-    for campaign_id in in_hand.take_back():
+    for campaign_id in claim_files.expire_leases_of_dead_workers():
         send_campaign.enqueue(campaign_id)
 
 
@@ -143,7 +143,7 @@ def settle_cancelled_campaigns(**kwargs):
 
 
 @receiver(tick)
-def wake_sign_ups(**kwargs):
+def enqueue_sign_ups(**kwargs):
     """Answer sign-ups whose task was lost."""
     old = timezone.now() - timedelta(seconds=30)
     if free(SignUpRequest.objects.filter(created_at__lt=old)).exists():

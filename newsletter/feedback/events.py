@@ -163,7 +163,7 @@ def _is_erased(recipient):
 
 def _kind_of(provider, event):
     """Anymail's kind of an event; bounces are told apart, which Anymail does not do for all providers."""
-    is_bounce = event.event_type == EventType.BOUNCED or event.event_type in providers.named(provider).final_failures
+    is_bounce = event.event_type == EventType.BOUNCED or event.event_type in providers.by_name(provider).final_failures
     return _kind_of_bounce(provider, event) if is_bounce else _text(event.event_type or "unknown")[:20]
 
 
@@ -172,11 +172,13 @@ def _kind_of_bounce(provider, event):
     understood count as “not now”: providers call a server that is away a hard bounce, too."""
     if kind := KINDS_OF_REASONS.get(event.reject_reason):
         return kind
-    words, own_words = _words(event), providers.named(provider).own_words
+    words, generic_descriptions = _words(event), providers.by_name(provider).generic_descriptions
     cause = bounce_policy.classify(text=words)
     if cause.is_permanent is False or cause.subject not in {Subject.ADDRESS, Subject.UNKNOWN}:
         return kind_of_cause(cause)
-    has_no_words = not words.strip() or bool(own_words and re.fullmatch(own_words, words.strip(), re.DOTALL))
+    has_no_words = not words.strip() or bool(
+        generic_descriptions and re.fullmatch(generic_descriptions, words.strip(), re.DOTALL)
+    )
     is_understood = cause.subject == Subject.ADDRESS or has_no_words
     is_hard = cause.ends_subscription or (is_understood and event.reject_reason in HARD_REASONS)
     return EventType.BOUNCED if is_hard and not _is_soft(provider, event) else SOFT
@@ -185,7 +187,7 @@ def _kind_of_bounce(provider, event):
 def _is_soft(provider, event):
     """Whether the provider's own words say that a bounce is for now rather than for good."""
     try:
-        return providers.named(provider).says_soft(event.esp_event)
+        return providers.by_name(provider).is_soft_bounce(event.esp_event)
     except Exception:  # whatever a provider sends where its words are expected
         return False
 

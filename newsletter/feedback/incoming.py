@@ -102,11 +102,11 @@ def _keep_item(row, item):
     """Keep the events of one item, read by Anymail's view."""
     values = {HEADERS[name]: value for name, value in row.headers.items()}
     environment = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(item)), "wsgi.input": BytesIO(item), **values}
-    provider = providers.named(row.source)
+    provider = providers.by_name(row.source)
     for event in provider.view().parse_events(WSGIRequest(environment)):
         # Inbound mail and the like has no recipient of ours; only what became of sent mail is kept.
         if hasattr(event, "recipient"):
-            provider.amend(event)
+            provider.normalise_event(event)
             events.store_event(row.source, event)
 
 

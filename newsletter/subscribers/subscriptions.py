@@ -113,10 +113,10 @@ def _answer(request):
         _process(request)
     except Exception as error:
         logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
-        meaning = providers.current().verdict(error).meaning
-        most = MOST_UNCLEAR_ATTEMPTS if meaning == ErrorAction.UNCLEAR else MAX_ATTEMPTS
+        action = providers.current().classify_error(error).action
+        most = MOST_UNCLEAR_ATTEMPTS if action == ErrorAction.UNCLEAR else MAX_ATTEMPTS
         # What is refused for good is not tried again; a wrong sender or key is mended by somebody, and the mail goes out then.
-        if meaning != ErrorAction.NEVER and request.attempts < most:
+        if action != ErrorAction.NEVER and request.attempts < most:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
             SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
             return

@@ -66,7 +66,7 @@ class Faults:
         if self.place == "database":
             return threading.current_thread() is threading.main_thread()
         if self.place == "socket":  # the server's own sockets are in other threads, the event loop's in another family
-            return threading.current_thread().name.startswith("carrier") and caller.family == socket.AF_INET
+            return threading.current_thread().name.startswith("transport") and caller.family == socket.AF_INET
         return True
 
     def _wrapped(self, function):

@@ -388,7 +388,7 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
     with time_machine.travel(timezone.now(), tick=False) as clock:
         taken = []
         for _twentieth in range(100):
-            taken.append(rate_limit.take(7)[0] + rate_limit.take(100)[0])
+            taken.append(rate_limit.reserve(7)[0] + rate_limit.reserve(100)[0])
             clock.shift(0.05)
     assert max(sum(taken[start : start + 20]) for start in range(80)) == 10
     assert sum(taken) >= 40
@@ -397,14 +397,14 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
 def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
     settings.SEND_PER_DAY = 10
     rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
-    assert rate_limit.take(8)[0] == 8
-    rate_limit.give_back(3)
-    assert rate_limit.take(9)[0] == 5
+    assert rate_limit.reserve(8)[0] == 8
+    rate_limit.release(3)
+    assert rate_limit.reserve(9)[0] == 5
     with time_machine.travel(timezone.now() + timedelta(days=1)):
-        rate_limit.give_back(5)
-        assert rate_limit.take(20)[0] == 10
-        rate_limit.give_back(99)
-        assert rate_limit.take(20)[0] == 10
+        rate_limit.release(5)
+        assert rate_limit.reserve(20)[0] == 10
+        rate_limit.release(99)
+        assert rate_limit.reserve(20)[0] == 10
 
 
 def test_a_new_sender_warms_up(settings):
@@ -483,7 +483,7 @@ def test_where_nothing_tells_a_second_try_from_the_first_a_dead_worker_s_mails_a
     settings.EMAIL_PROVIDER = "postmark"
     campaign = start(2)
     campaign.deliveries.update(state=State.SENDING, lease_until=timezone.now() - timedelta(seconds=1))
-    worker.work_on(campaign, 1)
+    worker.run(campaign, 1)
     assert campaign.counts()[State.UNKNOWN] == 2
 
 

@@ -81,7 +81,7 @@ def report(delivery, status="5.1.1", words="550 no such user"):
 def test_each_mail_has_a_return_path_of_its_own(issue, subscribe, delivery):
     campaign = Campaign.objects.create(issue=issue)
     lifecycle.start(campaign)
-    worker.work_on(campaign, 20)
+    worker.run(campaign, 20)
     message = mail.outbox[0]
     number = campaign.deliveries.get().pk
     assert message.from_email == bounce_mailbox.return_path(number)
@@ -424,7 +424,7 @@ def test_a_database_that_is_away_is_not_the_messages_fault(delivery, mailbox, mo
         raise OperationalError
 
     found = mailbox(report(delivery))
-    monkeypatch.setattr(events, "keep", away)
+    monkeypatch.setattr(events, "store_event", away)
     with pytest.raises(OperationalError):
         bounce_mailbox.poll()
     assert not found.flags

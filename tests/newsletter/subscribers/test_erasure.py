@@ -286,7 +286,7 @@ def _send(issue, person, staff, settled, settings):
         settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 5, 1
         with settled():
             lifecycle.start(campaign)
-            worker.work_on(campaign, 20)
+            worker.run(campaign, 20)
         settings.EMAIL_PROVIDER, settings.EMAIL_BACKEND = "local", before
     assert "no" in Delivery.objects.get(subscriber=person).error
     # A provider that refuses a whole batch names one address in the error of all.
