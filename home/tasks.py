@@ -67,7 +67,7 @@ def _postpone(message, error):
 
 
 @receiver(tick)
-def forward_forgotten(**kwargs):
+def enqueue_waiting_messages(**kwargs):
     """Forward what was not forwarded within a minute, and what is to be tried again."""
     old = timezone.now() - timedelta(minutes=1)
     is_waiting = free(waiting().filter(created_at__lt=old)).exists()

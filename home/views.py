@@ -31,7 +31,7 @@ def contact(request):
         return redirect("contact_thanks")
     if not form.is_valid():
         return render(request, "home/contact_form.html", {"form": form}, status=422)
-    if not _may_write(request):
+    if not _is_within_limits(request):
         return render(request, "home/contact_form.html", {"form": form, "is_too_often": True}, status=429)
     fields = {key: form.cleaned_data[key] for key in ("name", "email", "message")}
     ContactMessage.objects.create(language=get_language(), **fields)
@@ -39,7 +39,7 @@ def contact(request):
     return redirect("contact_thanks")
 
 
-def _may_write(request):
+def _is_within_limits(request):
     """Whether this visitor, and all visitors together, have not sent too many messages within the hour."""
     if not rate_limits.hit(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
         return False

@@ -120,13 +120,13 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         page = Paginator(articles, self.per_page).get_page(request.GET.get("page"))
         context |= {"articles": page, "topics": self._topics(), "years": self._years()}
         if address:
-            links = [self._below(link, address) for link in i18n.page_languages(self)]
+            links = [self._localised_list_link(link, address) for link in i18n.page_languages(self)]
             own = self.url + address(self.locale.language_code)  # a private index is not among the links
             context |= {"view_languages": links, "canonical": absolute(own)}
         return self.render(request, context_overrides=context)
 
     @staticmethod
-    def _below(link, address):
+    def _localised_list_link(link, address):
         """A LanguageLink of the index led on to the same list below it, where that exists."""
         with override(link.code):
             below = None if link.missing else address(link.code)
@@ -258,7 +258,7 @@ class ArticlePage(BasePage):
         shared = Count("topic_links", filter=Q(topic_links__topic__in=topics))
         return others.annotate(shared=shared).order_by("-shared", *others.query.order_by)[:number]
 
-    def neighbours(self):
+    def previous_and_next(self):
         """The public articles just before and just after this one (older, newer), or None."""
         others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         place = (self.date, self.first_published_at or timezone.now(), self.pk or 0)  # a preview may have neither
@@ -268,7 +268,7 @@ class ArticlePage(BasePage):
 
     def get_context(self, request, *args, **kwargs):
         """Add what to read next."""
-        older, newer = self.neighbours()
+        older, newer = self.previous_and_next()
         index = self.get_parent().specific
         return super().get_context(request, *args, **kwargs) | {
             "related": self.related(),

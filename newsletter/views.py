@@ -38,8 +38,8 @@ def link_view(view):
     def wrapped(request, token):
         try:
             response = view(request, token)
-        except subscriptions.LinkProblem as refusal:
-            context = {"title": refusal.title, "message": refusal.message, "may_join": refusal.may_join}
+        except subscriptions.LinkProblem as problem:
+            context = {"title": problem.title, "message": problem.message, "may_join": problem.may_join}
             response = render(request, "newsletter/refusal.html", context, status=410)
         response["Referrer-Policy"] = "no-referrer"  # the address is a key
         return response
@@ -64,7 +64,7 @@ def join(request):
     if suggested := form.suggestion:
         context = {"signup_form": form, "suggested": suggested, "typed": form.cleaned_data["email"]}
         return render(request, "newsletter/join.html", context)
-    if not _may_ask(request):
+    if not _is_within_limits(request):
         return render(request, "newsletter/too_many.html", status=429)
     SignUpRequest.objects.create(
         email=form.cleaned_data["email"],
@@ -79,7 +79,7 @@ def join(request):
     return redirect("newsletter_thanks")
 
 
-def _may_ask(request):
+def _is_within_limits(request):
     """Whether this visitor, and all visitors together, have not asked too often within the hour."""
     if not rate_limits.hit(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
         return False
@@ -112,7 +112,7 @@ def leave(request, token):
     """GET: ask. POST: leave at once, from the page or, with one click, from the mail program (RFC 8058)."""
     is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
     try:
-        subscriber, found = subscriptions.subscriber_of(tokens.MANAGE, token)
+        subscriber, found = subscriptions.subscriber_for_link(tokens.MANAGE, token)
     except subscriptions.LinkGone:
         subscriber = None
     if request.method != "POST":
@@ -141,7 +141,7 @@ def preferences(request, token):
     address_form = NewAddressForm(request.POST if wants_address else None, current=subscriber.email)
     done = None
     if request.method == "POST" and wants_address and address_form.is_valid():
-        done = _ask_for_new_address(request, subscriber, address_form)
+        done = _request_address_change(request, subscriber, address_form)
     elif request.method == "POST" and not wants_address and form.is_valid():
         subscriptions.change(form, truncated_origin(request))
         done = "saved"
@@ -152,10 +152,10 @@ def preferences(request, token):
         return render(request, "newsletter/preferences.html", context)
 
 
-def _ask_for_new_address(request, subscriber, form):
-    if not _may_ask(request):
+def _request_address_change(request, subscriber, form):
+    if not _is_within_limits(request):
         return "too many"
-    subscriptions.ask_for_new_address(subscriber, form.cleaned_data["email"], truncated_origin(request))
+    subscriptions.request_address_change(subscriber, form.cleaned_data["email"], truncated_origin(request))
     wake(process_sign_ups, SignUpRequest.objects.all())
     return "asked"
 

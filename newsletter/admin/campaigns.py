@@ -56,7 +56,7 @@ def issue_send(request, page_id):
             _send_test(request, translations[language], test_form.cleaned_data["email"])
         return redirect("newsletter_issue_send", issue.pk)
     recipients = size_by_mail_language(pages)
-    findings = checks.look_at(issue)
+    findings = checks.run_checks(issue)
     waiting = issue.campaigns.filter(state__in=[Campaign.State.DRAFT, Campaign.State.SCHEDULED]).first()
     sent = list(issue.campaigns.filter(started_at__isnull=False))
     context = {
@@ -68,7 +68,7 @@ def issue_send(request, page_id):
         "form": SendForm(initial=_initial(waiting)),
         "waiting": waiting,
         "sent": [(campaign, lifecycle.newcomers(campaign).count()) for campaign in sent],
-        "is_on_its_way": lifecycle.is_on_its_way(issue),
+        "is_sending": lifecycle.is_sending(issue),
     }
     return render(request, "newsletter/admin/issue_send.html", context)
 
@@ -103,8 +103,8 @@ def _send_test(request, page, email):
 def issue_confirm(request, page_id, is_again=False):
     """The last look: how many people get it in which language, and when. Only the button on this page sends."""
     issue = _issue(page_id)
-    if lifecycle.is_on_its_way(issue) or lifecycle.was_started(issue) != is_again:
-        return _show_how_it_stands(request, issue)
+    if lifecycle.is_sending(issue) or lifecycle.was_started(issue) != is_again:
+        return _redirect_to_latest_campaign(request, issue)
     form = SendForm(request.GET)
     if not form.is_valid():
         return _refuse(request, issue, form)
@@ -114,7 +114,7 @@ def issue_confirm(request, page_id, is_again=False):
 
 def _confirmation(request, issue, form, chosen, is_again):
     segment = chosen["segment"]
-    findings = checks.look_at(issue, segment, is_quick=True)
+    findings = checks.run_checks(issue, segment, is_quick=True)
     recipients = size_by_mail_language(lifecycle.published_languages(issue), segment)
     translations = _translations(issue)
     context = {
@@ -138,7 +138,7 @@ def _refuse(request, issue, form):
     return redirect("newsletter_issue_send", issue.pk)
 
 
-def _show_how_it_stands(request, issue):
+def _redirect_to_latest_campaign(request, issue):
     """Refuse to start an edition that somebody has started, scheduled or stopped since the page was opened, and show that."""
     newest = issue.campaigns.first()
     if newest is None:
@@ -161,19 +161,19 @@ def campaign_start(request, page_id, is_again=False):
             return _confirmation(request, issue, form, form.cleaned_data, is_again)
         return _refuse(request, issue, form)
     chosen = form.cleaned_data
-    if blocks(checks.look_at(issue, chosen["segment"], is_quick=True)):
+    if blocks(checks.run_checks(issue, chosen["segment"], is_quick=True)):
         messages.error(request, _("It cannot be sent like this. See what was found."))
         return redirect("newsletter_issue_send", issue.pk)
     try:
-        campaign = lifecycle.begin(
+        campaign = lifecycle.start_or_schedule(
             issue, request.user, request.POST.get("key", ""),
             segment=chosen["segment"], local_morning=chosen["local_morning"],
             at=chosen["at"] if chosen["when"] == "later" else None, is_again=is_again,
         )  # fmt: skip
     except lifecycle.Outdated:
-        return _show_how_it_stands(request, issue)
+        return _redirect_to_latest_campaign(request, issue)
     except CANNOT_FREEZE as error:  # unpublished or changed since it was looked at
-        messages.error(request, _why_not(error))
+        messages.error(request, _freeze_error_text(error))
         return redirect("newsletter_issue_send", issue.pk)
     if campaign.state == Campaign.State.SCHEDULED:
         messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(campaign.scheduled_at)})
@@ -223,7 +223,7 @@ def issue_mail(request, page_id):
 def campaign_list(request):
     """All campaigns, newest first."""
     page = Paginator(Campaign.objects.select_related("issue", "created_by"), 30).get_page(request.GET.get("p"))
-    context = {"campaigns": page, "unmoved": list(lifecycle.unmoved())}
+    context = {"campaigns": page, "stalled": list(lifecycle.stalled())}
     return render(request, "newsletter/admin/campaign_list.html", context)
 
 
@@ -235,7 +235,7 @@ def _progress(campaign):
         "progress": progress,
         "languages": [(get_content_languages()[code], *pair) for code, pair in progress.languages.items()],
         "states": [(code, label, progress.states[code]) for code, label in names.items()],
-        "wakes": site_time(campaign.resume_at) if campaign.is_waiting else "",
+        "resumes": site_time(campaign.resume_at) if campaign.is_waiting else "",
         "scheduled": site_time(campaign.scheduled_at) if campaign.scheduled_at else "",
     }
 
@@ -258,9 +258,9 @@ def campaign(request, campaign_id):
         "q": search,
         "all_states": Delivery.State.choices,
         "newcomers": lifecycle.newcomers(found).count(),
-        "earlier": reports.earlier(found),
+        "earlier": reports.compare_with_earlier(found),
         "variants": reports.variants(found),
-        "course": reports.course(found),
+        "timeline": reports.timeline(found),
         "links": found.links.filter(clicks__gt=0),
     }
     return render(request, "newsletter/admin/campaign.html", context)
@@ -281,10 +281,12 @@ def _change(campaign, action):
 
 
 def _correct(campaign):
-    return lifecycle.correct(campaign) and _("Those who have not got it yet will get it as it is published now.")
+    return lifecycle.refresh_content(campaign) and _(
+        "Those who have not got it yet will get it as it is published now."
+    )
 
 
-def _why_not(error):
+def _freeze_error_text(error):
     """One of CANNOT_FREEZE in words for the editor."""
     if isinstance(error, rendering.Unrenderable):
         return str(error)
@@ -315,7 +317,7 @@ ACTIONS = {
     "settle": _settle,
     "newcomers": _newcomers,
 }
-WAKING = {"resume", "retry", "newcomers"}
+ENQUEUING_ACTIONS = {"resume", "retry", "newcomers"}
 
 
 @may_send
@@ -326,11 +328,11 @@ def campaign_change(request, campaign_id, action):
     try:
         done = ACTIONS[action](found)
     except CANNOT_FREEZE as error:
-        messages.error(request, _why_not(error))
+        messages.error(request, _freeze_error_text(error))
         return redirect("newsletter_campaign", found.pk)
     if done:
         messages.success(request, done)
-        if action in WAKING:
+        if action in ENQUEUING_ACTIONS:
             send_campaign.enqueue(found.pk)
     else:
         state = Campaign.objects.get(pk=found.pk).get_state_display()

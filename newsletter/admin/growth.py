@@ -8,12 +8,12 @@ from django.views.decorators.http import require_safe
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 
-from newsletter.subscribers import growth_report as growth_module
+from newsletter.subscribers import growth_report
 
 
 def context_of(number):
     """What the chart and its table need for the last `number` months."""
-    months = growth_module.months(number)
+    months = growth_report.months(number)
     names = [name for code, name in settings.LANGUAGES]
     series = [[month.active[code] for month in months] for code, _name in settings.LANGUAGES]
     labels = [local_date(month.first, "N Y") for month in months]
@@ -28,7 +28,7 @@ def context_of(number):
 @require_safe
 def report(request):
     """Two years of growth by language, what was gained and lost, and where people came from."""
-    context = context_of(24) | {"sources": growth_module.sources()}
+    context = context_of(24) | {"sources": growth_report.sources()}
     return render(request, "newsletter/admin/growth.html", context)
 
 

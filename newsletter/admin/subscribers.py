@@ -32,13 +32,13 @@ may_export = permission_required("newsletter.add_subscriberexport")
 class ReadOnlyPermissionPolicy(ModelPermissionPolicy):
     """Neither consent nor what a provider said can be typed in by somebody else, and erasing has a page of its own."""
 
-    HELD_BACK = {"add", "delete", "change"}
+    DENIED = {"add", "delete", "change"}
 
     def user_has_permission(self, user, action):
-        return action not in self.HELD_BACK and super().user_has_permission(user, action)
+        return action not in self.DENIED and super().user_has_permission(user, action)
 
     def user_has_any_permission(self, user, actions):
-        return super().user_has_any_permission(user, set(actions) - self.HELD_BACK)
+        return super().user_has_any_permission(user, set(actions) - self.DENIED)
 
 
 class SubscriberIndexView(IndexView):
@@ -125,7 +125,7 @@ class UnreadableReportViewSet(ModelViewSet):
 
 @may_see
 @require_safe
-def story(request, pk):
+def history(request, pk):
     """Everything about one subscriber on one page: what they chose, how it came about, what was sent."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     context = {
@@ -152,7 +152,7 @@ def end(request, pk):
 
 @may_see
 @require_POST
-def take_data(request, pk):
+def download_data(request, pk):
     """All that is kept of a person, as a file to hand over to them."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     log(subscriber, "newsletter.data", user=request.user)
@@ -189,7 +189,7 @@ def _erase(request, form):
     )
 
 
-def _look(request, form):
+def _show_suppression(request, form):
     email = form.cleaned_data["email"]
     reason = Suppression.reasons([email]).get(email)
     if reason is None:
@@ -213,7 +213,7 @@ def _lift(request, form):
         messages.info(request, _("%(email)s is not suppressed.") % {"email": email})
 
 
-SUPPRESSION_ACTIONS = {"erase": _erase, "look": _look, "lift": _lift}
+SUPPRESSION_ACTIONS = {"erase": _erase, "look": _show_suppression, "lift": _lift}
 
 
 @may_export

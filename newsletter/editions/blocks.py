@@ -55,7 +55,7 @@ class NewsListValue(blocks.StructValue):
         if chosen:
             readable = public(ArticlePage.objects.filter(translation_key__in=chosen, locale=Locale.get_active()))
             return sorted(readable, key=lambda article: chosen.index(article.translation_key))
-        since, until = issue.span()
+        since, until = issue.news_period()
         found = ArticlePage.latest(Locale.get_active())
         if until:
             found = found.filter(first_published_at__lte=until)

@@ -29,25 +29,25 @@ from newsletter.editions import rendering
 from newsletter.models import Campaign
 from newsletter.subscribers.audiences import size_by_mail_language
 
-MOST_BYTES, MANY_BYTES = 102_000, 80_000  # Gmail cuts a mail off after the first; the second comes close
-HEAVY_PICTURE = 300_000  # bytes
-LONG_SUBJECT = 70  # letters
+MAX_BYTES, WARN_BYTES = 102_000, 80_000  # Gmail cuts a mail off after the first; the second comes close
+MAX_PICTURE_BYTES = 300_000  # bytes
+MAX_SUBJECT_LENGTH = 70  # letters
 RECENTLY = timedelta(days=2)
-AT_ONCE, MOST_LINKS = 10, 40  # links to other sites that are looked at
-A_TOKEN = "x" * 140  # about as long as the links to leave are
+THREADS, MAX_LINKS = 10, 40  # links to other sites that are looked at
+SAMPLE_TOKEN = "x" * 140  # about as long as the links to leave are
 
 
-def look_at(issue, segment=None, is_quick=False):
+def run_checks(issue, segment=None, is_quick=False):
     """The Findings about an IssuePage that is to be sent to a Segment (or to all), the worst first.
 
     `is_quick` leaves out what asks other machines: DNS, the provider, other sites. That takes some seconds at most.
     """
     pages = published_languages(issue)
-    found = _languages(issue, pages, segment) + _postal_address() + _history(issue)
+    found = _languages(issue, pages, segment) + _postal_address() + _earlier_campaigns(issue)
     others = set()
     for page in pages.values():
         try:
-            mail = rendering.preview(page, "x" * 20, f"https://{A_TOKEN}")
+            mail = rendering.preview(page, "x" * 20, f"https://{SAMPLE_TOKEN}")
         except rendering.Unrenderable as error:
             found.append(Problem(BLOCKS, str(error), _edit(page)))
             continue
@@ -56,7 +56,7 @@ def look_at(issue, segment=None, is_quick=False):
         found += own
         others |= foreign
     if not is_quick:
-        found += _elsewhere(others)
+        found += _external_checks(others)
     return sorted(found, key=lambda finding: [BLOCKS, WARNS, TELLS].index(finding.level))
 
 
@@ -109,15 +109,15 @@ def _mail(page, mail):
     found, name = [], {"language": page.locale.get_display_name()}
     if not page.preheader:
         found.append(Problem(WARNS, _("%(language)s: the preheader is empty.") % name, _edit(page)))
-    if any(len(subject) > LONG_SUBJECT for subject in (page.mail_subject, page.subject_b)):
+    if any(len(subject) > MAX_SUBJECT_LENGTH for subject in (page.mail_subject, page.subject_b)):
         text = _("%(language)s: the subject is long; many mail programs will cut it off.")
         found.append(Problem(WARNS, text % name, _edit(page)))
     size = len(mail.html.encode())
     name["size"] = round(size / 1000)
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         text = _("%(language)s: the mail has %(size)s KB. Gmail cuts it off after 102, the link to leave included.")
         found.append(Problem(BLOCKS, text % name, _edit(page)))
-    elif size > MANY_BYTES:
+    elif size > WARN_BYTES:
         text = _("%(language)s: the mail has %(size)s KB, close to the 102 after which Gmail cuts it off.")
         found.append(Problem(WARNS, text % name, _edit(page)))
     return found
@@ -142,7 +142,7 @@ def _pictures(page, mail):
     media, files = absolute(settings.MEDIA_URL), storages["renditions"]
     for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):
         path = unquote(picture["src"].removeprefix(media))
-        if files.exists(path) and files.size(path) > HEAVY_PICTURE:
+        if files.exists(path) and files.size(path) > MAX_PICTURE_BYTES:
             name |= {"title": picture["alt"] or path, "size": round(files.size(path) / 1000)}
             text = _("%(language)s: the picture “%(title)s” has %(size)s KB, too much for a slow connection.")
             found.append(Problem(WARNS, text % name, _edit(page)))
@@ -162,7 +162,7 @@ def _links(page, mail):
     found, others = [], set()
     texts = {link.get("href", ""): link.get_text() for link in BeautifulSoup(mail.html, "html.parser").find_all("a")}
     for url, text in texts.items():
-        if A_TOKEN in url or url.startswith(("mailto:", "tel:")):
+        if SAMPLE_TOKEN in url or url.startswith(("mailto:", "tel:")):
             continue
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             problem = _("it does not begin with https://")
@@ -186,7 +186,7 @@ def _postal_address():
     return [Problem(BLOCKS, _("The postal address is missing, which the law asks for. Add it to the site's settings."), url)]  # fmt: skip
 
 
-def _history(issue):
+def _earlier_campaigns(issue):
     """Whether it was sent before, and whether the last edition was only just sent."""
     started = Campaign.objects.filter(started_at__isnull=False).order_by("-started_at").select_related("issue")
     found = []
@@ -205,22 +205,22 @@ def _history(issue):
 # Elsewhere
 
 
-def _elsewhere(urls):
+def _external_checks(urls):
     """What other machines say: the provider, DNS about the sender, the sites that are linked to; all asked at once."""
     if not link_checker.is_online():
         return [Problem(TELLS, _("This machine cannot ask the DNS: the sender's domain and links to other sites were not looked at.")), *_provider()]  # fmt: skip
     language = translation.get_language()
 
-    def speaking(look):
+    def in_editor_language(look):
         with translation.override(language):
             return look()
 
-    looks = [_provider, sender_records, *(partial(_other_link, url) for url in sorted(urls)[:MOST_LINKS])]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [finding for findings in pool.map(speaking, looks) for finding in findings]
+    looks = [_provider, sender_records, *(partial(_external_link, url) for url in sorted(urls)[:MAX_LINKS])]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [finding for findings in pool.map(in_editor_language, looks) for finding in findings]
 
 
-def _other_link(url):
+def _external_link(url):
     problem = link_checker.problem_of_other(url)
     text = _("The link to %(url)s seems to be broken: %(problem)s.")
     return [Problem(WARNS, text % {"url": url, "problem": problem})] if problem else []

@@ -96,7 +96,7 @@ class IssuePage(BasePage):
             return super().serve_preview(request, mode_name)
         return previews.show(self, mode_name)
 
-    def span(self):
+    def news_period(self):
         """(since, until) of the news that belong into this edition: from when the edition before it was sent until it was
         sent itself; None where that has not happened."""
         from .campaigns import Campaign

@@ -40,7 +40,7 @@ def size_by_language(segment=None):
     return {language: number for language, number in rows if number}
 
 
-def fallback_of(languages):
+def fallback_language(languages):
     """The language in which those get a mail who read in none of `languages`: the default one if it is among them."""
     return settings.LANGUAGE_CODE if settings.LANGUAGE_CODE in languages else next(iter(languages))
 
@@ -49,7 +49,7 @@ def mail_language(languages):
     """SQL: a subscriber's own language if the mail is written in it, else the fallback."""
     return Case(
         When(language__in=list(languages), then=F("language")),
-        default=Value(fallback_of(languages)),
+        default=Value(fallback_language(languages)),
         output_field=CharField(),
     )
 
@@ -60,5 +60,5 @@ def size_by_mail_language(languages, segment=None):
         return {}
     numbers = dict.fromkeys(languages, 0)
     for language, number in size_by_language(segment).items():
-        numbers[language if language in numbers else fallback_of(languages)] += number
+        numbers[language if language in numbers else fallback_language(languages)] += number
     return numbers

@@ -137,19 +137,19 @@ class Subscription(Place):
     }
 
     def export(self, pattern):
-        return [_story(row) for row in Subscriber.objects.filter(email=pattern.email)]
+        return [_subscriber_data(row) for row in Subscriber.objects.filter(email=pattern.email)]
 
     def forget(self, pattern):
         number = remove(Subscriber.objects.select_for_update().filter(email=pattern.email))
         if number:
-            triggers.forget_deleted_words()
+            triggers.optimise_search_index()
         return number
 
     def held(self):
         return Subscriber.objects.values_list("email", flat=True).iterator(10000)
 
 
-def _story(subscriber):
+def _subscriber_data(subscriber):
     return {
         "email": subscriber.email,
         "name": subscriber.name,

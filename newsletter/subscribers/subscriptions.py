@@ -30,7 +30,7 @@ State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
 MAILBOX_LIMITS = [(1, timedelta(hours=1)), (3, timedelta(days=1))]
 REQUEST_LEASE_SECONDS = 60
 MAX_ATTEMPTS = 10
-MOST_UNCLEAR_ATTEMPTS = 2  # a mail that may have gone is sent once more at most
+MAX_UNCLEAR_ATTEMPTS = 2  # a mail that may have gone is sent once more at most
 
 
 class LinkProblem(Exception):
@@ -103,18 +103,18 @@ def process_requests(limit=20):
         found = claim(SignUpRequest.objects.all(), 1, seconds)
         if not found:
             return number
-        _answer(found[0])
+        _process_or_postpone(found[0])
     return limit
 
 
-def _answer(request):
+def _process_or_postpone(request):
     """Answer one request, or keep it to be tried again after a pause that grows."""
     try:
         _process(request)
     except Exception as error:
         logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
         action = providers.current().classify_error(error).action
-        most = MOST_UNCLEAR_ATTEMPTS if action == ErrorAction.UNCLEAR else MAX_ATTEMPTS
+        most = MAX_UNCLEAR_ATTEMPTS if action == ErrorAction.UNCLEAR else MAX_ATTEMPTS
         # What is refused for good is not tried again; a wrong sender or key is mended by somebody, and the mail goes out then.
         if action != ErrorAction.NEVER and request.attempts < most:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
@@ -135,17 +135,17 @@ def _process(request):
         if request.changes_id:
             _process_change(request)
             return
-        subscriber, asked = _ask(request)
+        subscriber, request_event = _register_request(request)
     except outgoing.Suppressed:
         return
-    if asked:
-        _mail_confirmation(subscriber, asked)
+    if request_event:
+        _mail_confirmation(subscriber, request_event)
     else:
-        _mail_known(subscriber)
+        _mail_already_subscribed(subscriber)
 
 
 @transaction.atomic
-def _ask(request):
+def _register_request(request):
     """The Subscriber of a request, and the ConsentEvent that says what was asked for; None if the subscription is active.
 
     A state that ended stays as it is, and so do name, language and topics: what is asked for counts once it is confirmed.
@@ -157,7 +157,7 @@ def _ask(request):
     )
     if subscriber.state == State.ACTIVE:
         return subscriber, None
-    asked, _created = ConsentEvent.objects.get_or_create(
+    request_event, _created = ConsentEvent.objects.get_or_create(
         subscriber=subscriber,
         kind=Kind.ASKED,
         at=request.created_at,
@@ -172,26 +172,33 @@ def _ask(request):
     )
     if Suppression.covers_until_commit([request.email]):
         raise outgoing.Suppressed
-    return subscriber, asked
+    return subscriber, request_event
 
 
-def _mail_confirmation(subscriber, asked):
+def _mail_confirmation(subscriber, request_event):
     """The mail with the link that confirms what `asked` says. It carries nothing that the visitor typed."""
-    token = tokens.make(tokens.CONFIRM, subscriber, _consent(subscriber, asked))
-    with override(asked.language):
+    token = tokens.make(tokens.CONFIRM, subscriber, _consent(subscriber, request_event))
+    with override(request_event.language):
         url = absolute(reverse("newsletter_confirm", args=[token]))
         subject = gettext("One step left: confirm your subscription")
-        _send(subscriber.email, "confirm", subject, {"url": url}, asked.language)
+        _send(subscriber.email, "confirm", subject, {"url": url}, request_event.language)
 
 
-def _consent(subscriber, asked):
+def _consent(subscriber, request_event):
     """What a link to confirm is about, as text: the address and all that was asked for."""
     return json.dumps(
-        [subscriber.email, asked.language, asked.wording, asked.wording_version, asked.form_data], sort_keys=True
+        [
+            subscriber.email,
+            request_event.language,
+            request_event.wording,
+            request_event.wording_version,
+            request_event.form_data,
+        ],
+        sort_keys=True,
     )
 
 
-def _mail_known(subscriber):
+def _mail_already_subscribed(subscriber):
     """To someone who joins a second time: you are in already, and here you change what you get."""
     with override(subscriber.language):
         context = {"url": manage_url(subscriber, "preferences"), "leave_url": manage_url(subscriber)}
@@ -208,7 +215,7 @@ def _send(email, name, subject, context, language):
 # Links
 
 
-def subscriber_of(purpose, token, for_update=False):
+def subscriber_for_link(purpose, token, for_update=False):
     """The (Subscriber, Token) that a link belongs to; with `for_update`, locked until the transaction ends. Raises Refusal."""
     rows = Subscriber.objects.select_for_update() if for_update else Subscriber.objects
     try:
@@ -222,7 +229,7 @@ def subscriber_of(purpose, token, for_update=False):
 
 def own_subscriber(token, for_update=False):
     """The Subscriber whose data a link to manage may show: one whose mail goes where the link was mailed. Raises Refusal."""
-    subscriber, found = subscriber_of(tokens.MANAGE, token, for_update)
+    subscriber, found = subscriber_for_link(tokens.MANAGE, token, for_update)
     if not found.is_about(subscriber.email):
         raise LinkProblem(*MOVED)
     return subscriber
@@ -238,36 +245,36 @@ def _refuse_if_expired(found):
 
 def check_confirmation(token, for_update=False):
     """The (Subscriber, ConsentEvent) that `token` may confirm now: who, and what was asked for. Raises Refusal."""
-    subscriber, found = subscriber_of(tokens.CONFIRM, token, for_update)
+    subscriber, found = subscriber_for_link(tokens.CONFIRM, token, for_update)
     if subscriber.state == State.ACTIVE:
         raise LinkProblem(*USED)
     events = subscriber.consent_events.filter(kind=Kind.ASKED).order_by("-at")
-    asked = next((event for event in events if found.is_about(_consent(subscriber, event))), None)
-    if asked is None or found.round != subscriber.confirmation_round:
+    request_event = next((event for event in events if found.is_about(_consent(subscriber, event))), None)
+    if request_event is None or found.round != subscriber.confirmation_round:
         raise LinkProblem(*OUTDATED)
     _refuse_if_expired(found)
     if Suppression.covers([subscriber.email]):
         raise LinkProblem(*SUPPRESSED)
-    return subscriber, asked
+    return subscriber, request_event
 
 
 @transaction.atomic
 def confirm(token, origin=""):
     """Make the subscription active, with what was asked for. Raises Refusal, also for the second of two simultaneous clicks."""
-    subscriber, asked = check_confirmation(token, for_update=True)
+    subscriber, request_event = check_confirmation(token, for_update=True)
     subscriber.state, subscriber.confirmed_at, subscriber.ended_at = State.ACTIVE, timezone.now(), None
-    subscriber.name, subscriber.language = asked.form_data["name"], asked.language
+    subscriber.name, subscriber.language = request_event.form_data["name"], request_event.language
     subscriber.confirmation_round += 1
     subscriber.save(update_fields=["state", "confirmed_at", "ended_at", "name", "language", "confirmation_round"])
-    subscriber.topics.set(Topic.objects.filter(pk__in=asked.form_data["topics"], **default_language()))
+    subscriber.topics.set(Topic.objects.filter(pk__in=request_event.form_data["topics"], **default_language()))
     _record(
         subscriber,
         Kind.CONFIRMED,
         Way.MAIL,
         origin,
-        wording=asked.wording,
-        wording_version=asked.wording_version,
-        form_data=asked.form_data,
+        wording=request_event.wording,
+        wording_version=request_event.wording_version,
+        form_data=request_event.form_data,
     )
     return subscriber
 
@@ -297,7 +304,7 @@ def change(form, origin=""):
 
 
 @transaction.atomic
-def ask_for_new_address(subscriber, email, origin=""):
+def request_address_change(subscriber, email, origin=""):
     """Keep the wish for a new address. It counts once it is confirmed from there; a worker sends the mail. Raises Refusal."""
     row = _own_active_row(subscriber)
     SignUpRequest.objects.create(email=email, language=row.language, changes=row, origin=origin)
@@ -321,7 +328,7 @@ def _process_change(request):
     if other is None:
         _mail_new_address(subscriber)
     elif other.pk != subscriber.pk:
-        _mail_known(other)
+        _mail_already_subscribed(other)
 
 
 def _mail_new_address(subscriber):
@@ -337,7 +344,7 @@ def check_new_address(token, for_update=False):
 
     Only the address that was asked for last is confirmed, and only by the link that was mailed there.
     """
-    subscriber, found = subscriber_of(tokens.ADDRESS, token, for_update)
+    subscriber, found = subscriber_for_link(tokens.ADDRESS, token, for_update)
     is_outdated = subscriber.state != State.ACTIVE or found.round != subscriber.confirmation_round
     if is_outdated or not subscriber.new_email or not found.is_about(subscriber.new_email):
         raise LinkProblem(*OUTDATED)
@@ -363,7 +370,7 @@ def confirm_new_address(token, origin=""):
     try:
         with transaction.atomic():
             subscriber = check_new_address(token, for_update=True)
-            old, detail = subscriber.email, _give_way(subscriber.new_email)
+            old, detail = subscriber.email, _delete_former_subscription(subscriber.new_email)
             subscriber.email, subscriber.new_email = subscriber.new_email, ""
             subscriber.is_disposable = email_addresses.is_disposable(subscriber.email)
             subscriber.confirmation_round += 1
@@ -378,7 +385,7 @@ def confirm_new_address(token, origin=""):
     return subscriber
 
 
-def _give_way(email):
+def _delete_former_subscription(email):
     """Delete the subscription of an address that another one moves to; the words for the consent event. Raises Refusal."""
     from newsletter.subscribers.privacy import remove  # which imports this module
 

@@ -151,7 +151,7 @@ def sum_up_tally():
             cursor.execute(SUM_UP)
 
 
-def forget_deleted_words():
+def optimise_search_index():
     """Merge SQLite's index of trigrams, which until then holds those of deleted subscribers (half a second for 200,000)."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:

@@ -242,7 +242,7 @@ def test_templates_and_formats_in_an_edition_stay_text(issue, subscribe, run_tas
     issue.subject = issue.preheader = words
     issue.save_revision().publish()
     subscribe("a@example.org", name=words)
-    campaign = lifecycle.begin(issue, None, lifecycle.start_key(issue))
+    campaign = lifecycle.start_or_schedule(issue, None, lifecycle.start_key(issue))
     worker.run(campaign, 20)
     (sent,) = mail.outbox
     assert sent.subject == words

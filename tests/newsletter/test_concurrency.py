@@ -112,7 +112,7 @@ def test_two_web_processes_and_an_impatient_editor_make_one_campaign_and_start_i
     issue = IssuePage.objects.get(locale__language_code="es")
 
     key = lifecycle.start_key(issue)
-    pressed = race(*[lambda: lifecycle.begin(issue, None, key).state] * 4)
+    pressed = race(*[lambda: lifecycle.start_or_schedule(issue, None, key).state] * 4)
     assert sorted(pressed) == ["Outdated", "Outdated", "Outdated", "sending"]
     assert Campaign.objects.count() == Delivery.objects.count() == 1
 

@@ -56,7 +56,7 @@ class MergeTransport(ThreadTransport):
     def _send_halves(self, connection, mails):
         """Send the two halves in separate calls and return their Results."""
         middle = len(mails) // 2
-        return self.send_held(connection, mails[:middle]) + self.sent(connection, mails[middle:])
+        return self.send_held(connection, mails[:middle]) + self.send_held(connection, mails[middle:])
 
     def _message(self, mails):
         """Build one message for all recipients, with the provider's placeholders instead of our tokens and the values

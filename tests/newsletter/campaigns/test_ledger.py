@@ -224,7 +224,7 @@ def test_a_correction_reaches_a_worker_that_is_at_work(campaign):
     issue = campaign.issue
     issue.subject = "Sin errores"
     issue.save_revision().publish()
-    assert lifecycle.correct(campaign)
+    assert lifecycle.refresh_content(campaign)
     (after,) = campaign_worker._outgoing([campaign.deliveries.first().pk], Lease())
     assert (before.content.mail.subject, after.content.mail.subject) == (
         "Conozca a CLAC en cinco minutos",
@@ -239,7 +239,7 @@ def seconds_to_judge(clicks):
     """How many of `clicks` count, and how many seconds of this process's own it takes to say so."""
     Click.objects.bulk_create(clicks)
     started = time.process_time()
-    return tracking.judge(), time.process_time() - started
+    return tracking.count_clicks(), time.process_time() - started
 
 
 def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
@@ -267,14 +267,14 @@ def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
 
 
 def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_assert_max_num_queries, monkeypatch):
-    monkeypatch.setattr(tracking, "JUDGE_SECONDS", 60)
+    monkeypatch.setattr(tracking, "COUNT_SECONDS", 60)
     link = CampaignLink.objects.create(campaign=campaign, number=901, url="https://example.org/901")
     people = [subscribe(f"p{number}@example.org") for number in range(1200)]
     rows = Delivery.objects.bulk_create(Delivery(campaign=campaign, subscriber=person) for person in people)
     start = timezone.now() - timedelta(days=1)
     Click.objects.bulk_create(Click(delivery=row, link=link, at=start) for row in rows)
     with django_assert_max_num_queries(60):
-        assert tracking.judge() == 1200
+        assert tracking.count_clicks() == 1200
     link.refresh_from_db()
     assert link.clicks == 1200
     assert Delivery.objects.filter(clicked_at=start).count() == 1200
@@ -284,10 +284,10 @@ def test_clicks_that_belong_together_are_judged_together(campaign):
     links = [
         CampaignLink.objects.create(campaign=campaign, number=n, url=f"https://example.org/{n}") for n in (901, 902)
     ]
-    delivery, edge = campaign.deliveries.first(), timezone.now() - tracking.PATIENCE
+    delivery, edge = campaign.deliveries.first(), timezone.now() - tracking.CLICK_WINDOW
     Click.objects.create(delivery=delivery, link=links[0], at=edge - timedelta(seconds=0.5))
     Click.objects.create(delivery=delivery, link=links[1], at=edge + timedelta(seconds=0.5))  # its moment is not over
-    assert tracking.judge() == 0
+    assert tracking.count_clicks() == 0
     assert Click.objects.count() == 2
 
 

@@ -352,16 +352,16 @@ def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_
 
 def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_client, run_tasks, caplog):
     campaign = start(2)
-    assert not list(lifecycle.unmoved())
+    assert not list(lifecycle.stalled())
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        assert list(lifecycle.unmoved()) == [campaign]
+        assert list(lifecycle.stalled()) == [campaign]
         assert "no mail has gone out for 15 minutes" in staff_client.get("/admin/newsletter/campaigns/").text
         look_for_unmoved_campaigns()
         assert "campaign stands still" in caplog.text
         Campaign.objects.update(resume_at=timezone.now() + timedelta(hours=9))  # tomorrow's allowance
-        assert not list(lifecycle.unmoved())
+        assert not list(lifecycle.stalled())
         Campaign.objects.update(outages=9)  # the provider is away
-        assert list(lifecycle.unmoved()) == [campaign]
+        assert list(lifecycle.stalled()) == [campaign]
 
 
 # Limits

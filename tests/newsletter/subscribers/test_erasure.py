@@ -560,7 +560,7 @@ def test_the_index_of_trigrams_holds_no_pieces_of_the_erased(subscribe):
             return sorted(block for (block,) in cursor.fetchall())
 
     subscribe("other@example.org", name="Otra")
-    triggers.forget_deleted_words()
+    triggers.optimise_search_index()
     before = blocks()
     subscribe(ADDRESS, name=NAME)
     assert blocks() != before
