@@ -169,7 +169,7 @@ class Timeline:
 
 
 def timeline(campaign):
-    """The Timeline of a campaign from its start on, or None as long as there is none."""
+    """Return the Timeline of a campaign from its start, or None without sent mails."""
     last = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
     if not campaign.started_at or not last:
         return None

@@ -1,4 +1,4 @@
-"""How the list grows: from the consent events, which know when everyone came and went."""
+"""Growth of the list, computed from the consent events."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MONTHS = 12
 
 @dataclass
 class Month:
-    """What happened in a month: gained and lost in all, and active subscribers by language at its end."""
+    """The figures of a month: subscribers gained and lost, and active ones by language at its end."""
 
     first: date
     gained: int
@@ -33,7 +33,7 @@ class Month:
 
 
 def months(number=MONTHS):
-    """The last `number` months, oldest first; today's figures are the count of today, the others are counted back from it."""
+    """Return the last `number` months, oldest first; past figures are computed backwards from today's."""
     gained, lost = _by_month([Kind.CONFIRMED], number), _by_month(ENDED, number)
     for (month, language), count in _imported_by_month(number).items():
         gained[month, language] += count
@@ -49,7 +49,7 @@ def months(number=MONTHS):
 
 
 def _firsts(number):
-    """The first days of the last months, newest first."""
+    """Yield the first days of the last months, newest first."""
     day = timezone.localdate().replace(day=1)
     for _month in range(number):
         yield day
@@ -70,13 +70,13 @@ def _by_month(kinds, number):
 
 
 def _imported_by_month(number):
-    """Imported as active: those who were imported as having left never counted."""
+    """Return the subscribers imported as active by month and language."""
     events = ConsentEvent.objects.filter(kind=Kind.IMPORTED, subscriber__confirmed_at__isnull=False)
     return _counted(events, number)
 
 
 def sources():
-    """(source, number of active subscribers), the largest first."""
+    """Return (source, number of active subscribers), the largest first."""
     rows = SubscriberTally.objects.filter(state=Subscriber.State.ACTIVE).values_list("source").annotate(n=Sum("number"))
     labels = dict(Subscriber.Source.choices)
     return [(labels.get(source, source), number) for source, number in rows.order_by("-n") if number]
