@@ -1,4 +1,4 @@
-"""The editors' side of sending: an edition's checks and previews, its campaign's progress, and the report."""
+"""Admin views of sending: an edition's checks and previews, its campaign's progress, and the report."""
 
 import csv
 
@@ -28,16 +28,16 @@ from newsletter.tasks import send_campaign
 
 may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
-CANNOT_FREEZE = (lifecycle.Unpublished, rendering.Unrenderable)  # of campaigns.freeze
+CANNOT_FREEZE = (lifecycle.Unpublished, rendering.Unrenderable)  # raised by lifecycle.freeze
 
 
 def _issue(page_id):
-    """An edition in its original language, whichever translation was meant."""
+    """Return an edition in its original language, whichever translation `page_id` names."""
     return get_object_or_404(IssuePage, pk=page_id).source_issue()
 
 
 def _translations(issue):
-    """{language code: IssuePage}, published or not."""
+    """Return {language code: IssuePage}, published or not."""
     pages = issue.get_translations(inclusive=True).select_related("locale")
     return {page.locale.language_code: page for page in pages}
 
@@ -47,7 +47,7 @@ def _translations(issue):
 
 @may_send
 def issue_send(request, page_id):
-    """An edition before it is sent: what was found, its languages and readers, a test, to whom and when."""
+    """Show an edition before it is sent: problems, languages and audience, test mail, segment and time."""
     issue = _issue(page_id)
     pages, translations = lifecycle.published_languages(issue), _translations(issue)
     test_form = TestSendForm(request.POST or None, languages=translations, initial={"email": request.user.email})
@@ -74,7 +74,7 @@ def issue_send(request, page_id):
 
 
 def _initial(campaign):
-    """What the form says at first: what was decided before, if anything was."""
+    """Return the form's initial values from a campaign that was prepared before."""
     if campaign is None:
         return {}
     when = "later" if campaign.scheduled_at else "now"
@@ -101,7 +101,7 @@ def _send_test(request, page, email):
 @may_send
 @require_safe
 def issue_confirm(request, page_id, is_again=False):
-    """The last look: how many people get it in which language, and when. Only the button on this page sends."""
+    """Show the confirmation page: recipients by language, and the time. Only its button sends."""
     issue = _issue(page_id)
     if lifecycle.is_sending(issue) or lifecycle.was_started(issue) != is_again:
         return _redirect_to_latest_campaign(request, issue)
@@ -139,7 +139,7 @@ def _refuse(request, issue, form):
 
 
 def _redirect_to_latest_campaign(request, issue):
-    """Refuse to start an edition that somebody has started, scheduled or stopped since the page was opened, and show that."""
+    """Redirect to the latest campaign if an edition was started, scheduled or stopped since the page was opened."""
     newest = issue.campaigns.first()
     if newest is None:
         return redirect("newsletter_issue_send", issue.pk)
@@ -153,7 +153,7 @@ def _redirect_to_latest_campaign(request, issue):
 @may_send
 @require_POST
 def campaign_start(request, page_id, is_again=False):
-    """Send an edition, or put it down for later: once for each page of `issue_confirm`, if it still is as that page said."""
+    """Send or schedule an edition: once for each page of `issue_confirm`, and only if nothing changed since."""
     issue = _issue(page_id)
     form = SendAgainForm(request.POST, issue=issue) if is_again else SendForm(request.POST)
     if not form.is_valid():
@@ -172,7 +172,7 @@ def campaign_start(request, page_id, is_again=False):
         )  # fmt: skip
     except lifecycle.Outdated:
         return _redirect_to_latest_campaign(request, issue)
-    except CANNOT_FREEZE as error:  # unpublished or changed since it was looked at
+    except CANNOT_FREEZE as error:  # unpublished or changed since the check
         messages.error(request, _freeze_error_text(error))
         return redirect("newsletter_issue_send", issue.pk)
     if campaign.state == Campaign.State.SCHEDULED:
@@ -189,7 +189,7 @@ def campaign_start(request, page_id, is_again=False):
 @may_see
 @require_safe
 def issue_preview(request, page_id):
-    """A mail as it arrives: in a language, as a certain subscriber gets it, on a phone or a computer."""
+    """Show a mail as it arrives: in a language, for a given subscriber, on a phone or a computer."""
     issue = _issue(page_id)
     languages = _translations(issue)
     form = PreviewForm(request.GET if "language" in request.GET else None, languages=languages)
@@ -203,7 +203,7 @@ def issue_preview(request, page_id):
 @require_safe
 @xframe_options_sameorigin
 def issue_mail(request, page_id):
-    """The mail itself, for the frame of `issue_preview`: the latest draft, with links to leave that lead nowhere."""
+    """Return the mail for the frame of `issue_preview`: the latest draft, with inactive personal links."""
     languages = _translations(_issue(page_id))
     form = PreviewForm(request.GET, languages=languages)
     page = languages[form.cleaned_data["language"]] if form.is_valid() else _issue(page_id)
@@ -221,7 +221,7 @@ def issue_mail(request, page_id):
 @may_see
 @require_safe
 def campaign_list(request):
-    """All campaigns, newest first."""
+    """List all campaigns, newest first."""
     page = Paginator(Campaign.objects.select_related("issue", "created_by"), 30).get_page(request.GET.get("p"))
     context = {"campaigns": page, "stalled": list(lifecycle.stalled())}
     return render(request, "newsletter/admin/campaign_list.html", context)
@@ -243,7 +243,7 @@ def _progress(campaign):
 @may_see
 @require_safe
 def campaign(request, campaign_id):
-    """A campaign: its progress, what can be done, the report, and what became of the mail to each recipient."""
+    """Show a campaign: progress, actions, report, and the state of each delivery."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by", "segment"), pk=campaign_id)
     deliveries = found.deliveries.select_related("subscriber").order_by("pk")
     state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()
@@ -269,7 +269,7 @@ def campaign(request, campaign_id):
 @may_see
 @require_safe
 def campaign_progress(request, campaign_id):
-    """The progress part of a campaign's page, asked for again and again while it runs."""
+    """Return the progress part of a campaign's page, polled while it runs."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by"), pk=campaign_id)
     return render(request, "newsletter/admin/_progress.html", _progress(found))
 
@@ -287,7 +287,7 @@ def _correct(campaign):
 
 
 def _freeze_error_text(error):
-    """One of CANNOT_FREEZE in words for the editor."""
+    """Return the message of one of CANNOT_FREEZE for the editor."""
     if isinstance(error, rendering.Unrenderable):
         return str(error)
     return _("The edition is not published in any language.")
@@ -323,7 +323,7 @@ ENQUEUING_ACTIONS = {"resume", "retry", "newcomers"}
 @may_send
 @require_POST
 def campaign_change(request, campaign_id, action):
-    """Do one of ACTIONS, if the campaign's state allows it."""
+    """Run one of ACTIONS, if the campaign's state allows it."""
     found = get_object_or_404(Campaign, pk=campaign_id)
     try:
         done = ACTIONS[action](found)
@@ -343,7 +343,7 @@ def campaign_change(request, campaign_id, action):
 @may_see
 @require_safe
 def campaign_csv(request, campaign_id):
-    """What became of each mail, as CSV that a spreadsheet opens without running anything."""
+    """Export the deliveries as CSV without spreadsheet formulas."""
     found = get_object_or_404(Campaign.objects.select_related("issue"), pk=campaign_id)
     response = StreamingHttpResponse(
         in_language(get_language(), _csv_lines(found)), content_type="text/csv; charset=utf-8"
@@ -353,7 +353,7 @@ def campaign_csv(request, campaign_id):
 
 
 class _Echo:
-    """What csv.writer writes to, to get each line back."""
+    """A file-like object that returns each line written by csv.writer."""
 
     @staticmethod
     def write(line):
@@ -362,7 +362,7 @@ class _Echo:
 
 def _csv_lines(campaign):
     writer = csv.writer(_Echo())
-    yield "\ufeff"  # spreadsheets read UTF-8 only with its mark
+    yield "\ufeff"  # spreadsheets need the byte order mark to detect UTF-8
     yield writer.writerow([_("E-mail"), _("Language"), _("State"), _("Sent"), _("Reason")])
     labels = dict(Delivery.State.choices)
     rows = campaign.deliveries.order_by("pk").values_list("subscriber__email", "language", "state", "sent_at", "error")
@@ -372,7 +372,7 @@ def _csv_lines(campaign):
 
 
 class NewsletterPanel(Component):
-    """On the dashboard: the campaigns that wait for their time, and how the last one did."""
+    """Dashboard panel: scheduled campaigns, and the results of the last one."""
 
     name = "newsletter"
     order = 280
