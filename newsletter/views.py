@@ -110,7 +110,7 @@ def confirm(request, token):
 
 @link_view
 def leave(request, token):
-    """GET: ask. POST: leave at once, from the page or, with one click, from the mail program (RFC 8058)."""
+    """GET: show a button. POST: unsubscribe at once, from the page or with one click in the mail program (RFC 8058)."""
     is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
     try:
         subscriber, found = subscriptions.subscriber_for_link(tokens.MANAGE, token)
@@ -118,7 +118,7 @@ def leave(request, token):
         subscriber = None
     if request.method != "POST":
         template = "newsletter/leave.html" if subscriber else "newsletter/gone.html"
-        # An old address's link goes on ending the subscription, and shows nothing of it.
+        # A link mailed to a former address still ends the subscription, but shows no data.
         may_change = subscriber and subscriber.state == subscriber.State.ACTIVE and found.is_about(subscriber.email)
         return render(request, template, {"token": token, "may_change": may_change})
     if subscriber:

@@ -44,7 +44,7 @@ class Progress:
 
     @property
     def time_left(self):
-        """How long it will take at this rate, in words."""
+        """The remaining time at the current rate, as text."""
         now = timezone.now()
         return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
 
@@ -68,12 +68,6 @@ def progress(campaign):
         if found.rate:
             found.left = timedelta(seconds=(found.total - found.done) / found.rate)
     return found
-
-    @property
-    def time_left(self):
-        """How long it will take at this rate, in words."""
-        now = timezone.now()
-        return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
 
 
 @dataclass

@@ -170,7 +170,7 @@ class CampaignWorker:
                 self.watchdog.progress()
                 time.sleep(DATABASE_PAUSE)
 
-    # Looking
+    # Checking the campaign
 
     def _check_campaign(self, transport):
         """Every CHECK_SECONDS, renew the leases and check the campaign's state and the time limit; when stopping,

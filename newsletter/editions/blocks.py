@@ -94,7 +94,7 @@ class NewsListBlock(blocks.StructBlock):
 
 
 class ColumnBlock(blocks.StructBlock):
-    """One of a few columns."""
+    """One of two or three columns."""
 
     image = ImageBlock(label=_("Image"), required=False, search_index=False)
     title = blocks.CharBlock(label=_("Title"), max_length=120)
@@ -115,7 +115,7 @@ class ColumnsBlock(blocks.StructBlock):
 
 
 class DividerBlock(blocks.StaticBlock):
-    """A band between two parts."""
+    """A decorative divider."""
 
     class Meta:
         icon = "minus"

@@ -50,7 +50,8 @@ SUBJECTS = {
     "6": S, "7": P,
 }  # fmt: skip
 ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-# A reply code at the start of a reply, not any number: “smtp; 550 5.1.1 …”, “said: 550-…”, “RCPT TO:<…>: 550 …”.
+# A reply code at the start of a reply, not just any number: “smtp; 550 5.1.1 …”, “said: 550-…”, “RCPT TO:<…>: 550
+# …”.
 REPLY = re.compile(r"(?:^|[:;>)\]]\s*|\b(?:said|error|code|reply)\W+|\n\s*)([245][0-5]\d)(?=[\s-]|$)", re.IGNORECASE)
 # Text that would mislead the patterns: links, IP addresses, and mail addresses, which are replaced by “someone”.
 NOISE = re.compile(r"https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE)

@@ -203,7 +203,7 @@ def process(limit=200):
     for event in batch:
         try:
             _process(event)
-        except (OperationalError, InterfaceError):  # the database is away: it is tried again
+        except (OperationalError, InterfaceError):  # the database is unavailable: retried
             raise
         except Exception:
             logger.exception("Message %s of the provider cannot be acted on", event.pk)
@@ -241,13 +241,13 @@ def _lease(event, seconds):
 
 def _delivery_of(event):
     deliveries = Delivery.objects.all()
-    if event.delivery_hint.isdecimal() and len(event.delivery_hint) < 19:  # no number of the database's is longer
+    if event.delivery_hint.isdecimal() and len(event.delivery_hint) < 19:  # longer than any id of the database
         found = deliveries.filter(pk=int(event.delivery_hint)).first()
         if found:
             return found
     if event.provider_id:
         found = deliveries.filter(provider_id=event.provider_id)
-        # Some providers give one number to a whole batch.
+        # Some providers use one id for a whole batch.
         return (found.filter(subscriber__email=event.recipient).first() if event.recipient else None) or (
             found.first() if found.count() == 1 else None
         )

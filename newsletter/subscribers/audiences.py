@@ -1,7 +1,7 @@
 """Audiences: the subscribers who get a newsletter, and their number."""
 
 from django.conf import settings
-from django.db.models import Case, CharField, F, Q, Sum, Value, When
+from django.db.models import Case, CharField, Count, F, Q, Sum, Value, When
 
 from newsletter.models import Subscriber, SubscriberTally
 from newsletter.subscribers.segments import query_of
@@ -31,8 +31,6 @@ def size(segment=None):
 def size_by_language(segment=None):
     """Return the size of the audience by language: {language: number}."""
     if segment and not _is_tallied(segment.conditions):
-        from django.db.models import Count
-
         return dict(audience(segment).values_list("language").annotate(n=Count("pk")).order_by())
     chosen = query_of(segment.match, segment.conditions) if segment else Q()
     tally = SubscriberTally.objects.filter(chosen, state=Subscriber.State.ACTIVE)

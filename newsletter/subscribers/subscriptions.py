@@ -364,15 +364,16 @@ def check_new_address(token, for_update=False):
 
 
 def has_ended_at(email):
-    """Whether an address had a subscription that ended."""
+    """Return whether an address had a subscription that ended."""
     return Subscriber.objects.filter(email=email).exclude(state__in=[State.PENDING, State.ACTIVE]).exists()
 
 
 def confirm_new_address(token, origin=""):
-    """Take the new address in the old one's place; links to confirm that went to the old one end. Raises Refusal.
+    """Replace a subscriber's address with the confirmed new one; pending confirmation links become invalid. Raises
+    LinkProblem.
 
-    What the new address had of its own (a subscription that ended or was never confirmed) gives way to this one. No import
-    takes the old address for a new subscriber.
+    An ended or unconfirmed subscription of the new address is deleted. The old address is suppressed as ENDED, so
+    that no import adds it again.
     """
     from newsletter.subscribers.privacy import forget_former  # circular import
 
@@ -409,7 +410,7 @@ def _delete_former_subscription(email):
     return f"email (there: {former.state})"
 
 
-# Ending
+# Unsubscribing
 
 ENDS = {
     Kind.LEFT: (State.UNSUBSCRIBED, {State.PENDING, State.ACTIVE, State.BOUNCED}),

@@ -89,7 +89,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {number} of {total}", ending=end)
             self.stdout.flush()
 
-    # Building the Spanish side
+    # Creating the Spanish content
 
     def _build(self):
         """Create the Spanish content in the order of translation: parents and linked objects first."""

@@ -150,7 +150,7 @@ class SMTPTransport(Transport):
             if not result.mail.committed.done():
                 result.mail.committed.set_result(None)
 
-    # For the channels
+    # Called by the channels
 
     async def wait_for_mail(self):
         """Wait until a mail is queued."""
@@ -255,7 +255,7 @@ class Channel:
             if pool.refused() and (mail := self._transport.next_mail()):
                 await self._transport.report(Result(mail, _error_of_failed_connection(error)))
             return False
-        except asyncio.CancelledError:  # says nothing about the server
+        except asyncio.CancelledError:  # cancelled: not a refusal by the server
             pool.opened()
             pool.closed()
             raise

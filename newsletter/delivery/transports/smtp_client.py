@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
             reply = await self.command(_base64(part))
         return reply
 
-    # What the server offers
+    # Features of the server
 
     @property
     def pipelines(self):

@@ -15,7 +15,7 @@ from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Result, Tran
 logger = logging.getLogger(__name__)
 REPEAT_AFTER = 5  # seconds before a call whose response was lost is repeated with the same key
 KEYS = uuid.UUID("5c1ac3a1-8f0e-4b7e-9d52-6f6c6c61636b")  # namespace of the idempotency keys
-REFUSED = {"rejected", "invalid", "failed"}  # of anymail_status
+REFUSED = {"rejected", "invalid", "failed"}  # values of anymail_status
 
 
 class Batch:
@@ -85,7 +85,7 @@ class ThreadTransport(Transport):
         """Send `mails` in one call. Return their Results."""
         raise NotImplementedError
 
-    # In the threads
+    # In the transport's threads
 
     def _work(self):
         connection = None
