@@ -36,7 +36,7 @@ class ClaimFile:
                 new.with_suffix(".tokens")
             )  # the lock is held before other processes can see the file
         except OSError as error:
-            logger.warning("What this worker has in hand cannot be noted: %s", error)
+            logger.warning("The claim file of this worker cannot be written: %s", error)
         return self
 
     def write(self, tokens: set[uuid.UUID]):
@@ -49,7 +49,7 @@ class ClaimFile:
             self._file.truncate()
             self._file.flush()
         except OSError as error:
-            logger.warning("What this worker has in hand cannot be noted: %s", error)
+            logger.warning("The claim file of this worker cannot be written: %s", error)
 
     def __exit__(self, *error):
         if self._file is not None:
@@ -80,5 +80,5 @@ def _end_leases(lines):
     held = Delivery.objects.filter(state=Delivery.State.SENDING, lease_token__in=tokens, lease_until__gt=now)
     campaigns = list(held.order_by().values_list("campaign", flat=True).distinct())
     if number := held.update(lease_until=now):
-        logger.warning("A worker ended with %s mails in hand; they are taken back", number)
+        logger.warning("A worker died with %s claimed mails; their leases are expired", number)
     return campaigns

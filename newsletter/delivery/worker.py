@@ -163,7 +163,7 @@ class CampaignWorker:
                 if time.monotonic() > until or connection.in_atomic_block:
                     raise
                 logger.warning(
-                    "The database is away (%s); %s mails in hand", " ".join(str(error).split()), len(self.claimed)
+                    "The database is unavailable (%s); %s mails claimed", " ".join(str(error).split()), len(self.claimed)
                 )
                 with suppress(DatabaseError):
                     connection.close()
@@ -210,7 +210,7 @@ class CampaignWorker:
 
     def _forget_lost(self, numbers):
         """Start none of these mails; mails already started still bring a result."""
-        logger.warning("The leases on %s mails are lost; no more of them are begun", len(numbers))
+        logger.warning("The leases of %s mails are lost; none of them is started any more", len(numbers))
         for number in numbers:
             self.claimed[number].lease.lose(number)
         for mail in [mail for mail in self.ready if mail.number in numbers]:

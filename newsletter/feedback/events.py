@@ -206,7 +206,7 @@ def process(limit=200):
         except (OperationalError, InterfaceError):  # the database is unavailable: retried
             raise
         except Exception:
-            logger.exception("Message %s of the provider cannot be acted on", event.pk)
+            logger.exception("Provider event %s cannot be processed", event.pk)
             _close(event, ProviderEvent.State.UNMATCHED)
     return len(batch)
 

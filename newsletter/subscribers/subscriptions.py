@@ -115,7 +115,7 @@ def _process_or_postpone(request):
     try:
         _process(request)
     except Exception as error:
-        logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
+        logger.warning("Sign-up %s could not be processed: %s", request.pk, type(error).__name__)
         action = providers.current().classify_error(error).action
         most = MAX_UNCLEAR_ATTEMPTS if action == ErrorAction.UNCLEAR else MAX_ATTEMPTS
         # Permanent refusals are not retried; a wrong sender or key is corrected by somebody, and the mail is sent

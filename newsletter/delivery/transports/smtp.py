@@ -90,7 +90,7 @@ class SMTPTransport(Transport):
             self._loop.call_soon_threadsafe(self._end)
         self._thread.join(EXIT_SECONDS)
         if self.is_alive():
-            logger.error("The connections to the SMTP server do not end")
+            logger.error("The connections to the SMTP server do not close")
 
     def submit(self, mails):
         self._loop.call_soon_threadsafe(self._enqueue, mails)
@@ -334,7 +334,7 @@ class Channel:
         if place is None:
             return _error_of_lost_connection(broken, replies) if broken else None
         if replies[place].code == BAD_SEQUENCE:
-            logger.warning("The server offers PIPELINING and refuses it; one command at a time from here")
+            logger.warning("The server offers PIPELINING but refuses it; continuing without pipelining")
             self._transport.may_pipeline = False
             connection.abort(Broken("pipelining refused"))
             raise RetryOnNewConnection

@@ -56,7 +56,7 @@ class ThreadTransport(Transport):
         for thread in self._threads:
             thread.join(max(0, until - time.monotonic()))
         if self.is_alive():
-            logger.error("A call to the provider hangs; its mails are taken up when their leases run out")
+            logger.error("A call to the provider hangs; its mails are retried when their leases expire")
 
     def submit(self, mails):
         for batch in self.batches(mails):
