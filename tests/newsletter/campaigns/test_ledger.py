@@ -31,7 +31,7 @@ def campaign(issue, subscribe):
 
 
 def claimed(campaign):
-    """The first delivery, claimed: (its row, the Outgoing of whoever claimed it)."""
+    """The first delivery, claimed: (its row, its OutgoingMessage)."""
     row, lease = campaign.deliveries.first(), Lease()
     Delivery.objects.filter(pk=row.pk).update(
         state=State.SENDING, lease_token=lease.token, lease_until=timezone.now() + timedelta(minutes=1), attempts=1

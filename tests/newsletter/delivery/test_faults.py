@@ -192,7 +192,7 @@ def test_a_campaign_ends_whichever_call_fails(campaign, server, place, monkeypat
     check(campaign, server)
     assert Counter(server.received()) == Counter(f"{each}@example.org" for each in range(PEOPLE))
     if not number:
-        pytest.skip("this carrier has no such calls")
+        pytest.skip("this transport has no such calls")
     for error, is_after in ERRORS[place]:
         for at in range(0, number, STEP):
             begin_anew(campaign, server)
