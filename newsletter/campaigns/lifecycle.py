@@ -242,28 +242,28 @@ def start_due():
     started = []
     for campaign in Campaign.objects.filter(state=State.SCHEDULED, scheduled_at__lte=timezone.now()):
         if timezone.now() - campaign.scheduled_at > LATE:
-            _ask_for_late(campaign)
+            _return_late_to_draft(campaign)
             continue
         try:
             if start(campaign, is_due=True):
                 started.append(campaign)
         except Unpublished:
-            _put_back(campaign, Campaign.Problem.UNPUBLISHED)
+            _return_to_draft(campaign, Campaign.Problem.UNPUBLISHED)
         except DatabaseError:
             raise
         except Exception as error:  # the other campaigns start all the same
             logger.exception("Campaign %s cannot be started", campaign.pk)
-            if _put_back(campaign, Campaign.Problem.BROKEN, str(error)):
+            if _return_to_draft(campaign, Campaign.Problem.BROKEN, str(error)):
                 raise_alert(f"campaign {campaign.pk} cannot be started", f"Campaign {campaign.pk}: {error}")
     return started
 
 
-def _ask_for_late(campaign):
-    if _put_back(campaign, Campaign.Problem.LATE):
+def _return_late_to_draft(campaign):
+    if _return_to_draft(campaign, Campaign.Problem.LATE):
         raise_alert("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
 
 
-def _put_back(campaign, problem, words=""):
+def _return_to_draft(campaign, problem, words=""):
     """Make a campaign that cannot start a draft again, unless an editor has postponed it meanwhile."""
     seen = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, scheduled_at=campaign.scheduled_at)
     return seen.update(state=State.DRAFT, problem=problem, problem_words=words)
@@ -295,7 +295,7 @@ def _skip_waiting(campaign):
 
 def settle_cancelled():
     """Settle deliveries claimed when a campaign was cancelled: skipped if they were requeued unsent, else unknown."""
-    for campaign in Campaign.objects.filter(Exists(_open_of(OuterRef("pk"))), state=State.CANCELLED):
+    for campaign in Campaign.objects.filter(Exists(_open_deliveries(OuterRef("pk"))), state=State.CANCELLED):
         _skip_waiting(campaign)
         lost = campaign.deliveries.filter(state=Mail.SENDING, lease_until__lte=timezone.now())
         lost.update(
@@ -303,7 +303,7 @@ def settle_cancelled():
         )
 
 
-def _open_of(campaign):
+def _open_deliveries(campaign):
     return Delivery.objects.filter(campaign=campaign, state__in=Delivery.OPEN)
 
 
@@ -384,11 +384,11 @@ def _reopen(locked):
 
 def finish_if_done(campaign):
     """Mark a campaign as sent once no delivery is open. Return whether none is."""
-    if _open_of(campaign).exists():
+    if _open_deliveries(campaign).exists():
         return False
     with transaction.atomic():
         locked = _locked(campaign)  # code that adds deliveries holds this lock until they are committed
-        if _open_of(campaign).exists():
+        if _open_deliveries(campaign).exists():
             return False
         if locked.state == State.SENDING:
             Campaign.objects.filter(pk=locked.pk).update(state=State.SENT, finished_at=timezone.now())
@@ -401,7 +401,7 @@ def without_worker():
     silent = Q(worked_at=None) | Q(worked_at__lt=now - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS))
     may_go = Q(resume_at=None) | Q(resume_at__lte=now)
     for campaign in Campaign.objects.filter(silent & may_go, state=State.SENDING):
-        open_deliveries = _open_of(campaign)
+        open_deliveries = _open_deliveries(campaign)
         if free(open_deliveries).exists() or not open_deliveries.exists():
             yield campaign
 
@@ -416,5 +416,5 @@ def stalled(since=timedelta(minutes=15)):
         waits_on_purpose = campaign.is_waiting and not campaign.outages
         if waits_on_purpose or campaign.deliveries.filter(sent_at__gte=now - since).exists():
             continue
-        if free(_open_of(campaign)).exists():
+        if free(_open_deliveries(campaign)).exists():
             yield campaign

@@ -21,7 +21,7 @@ HEADER_TOKENS = re.compile(f"{EMAIL}|{MESSAGE_ID}|{personalisation.LEAVE_URL}")
 OWN_HEADERS = {"To", "Message-ID", "List-Unsubscribe"}  # headers that differ per recipient
 
 
-def quoted(text):
+def quoted_printable(text):
     """Encode text as quoted-printable bytes ending in a line break (a soft one if the text has none), ready for
     joining."""
     if not text:
@@ -62,7 +62,7 @@ class MessageTemplate:
         for kind, body in (("plain", mail.text), ("html", mail.html)):
             start = f'\r\n--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'
             self._pieces.append(f"{start}Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode())
-            self._add(body, personalisation.TOKENS, quoted, kind)
+            self._add(body, personalisation.TOKENS, quoted_printable, kind)
         self._pieces.append(f"\r\n--{boundary}--\r\n".encode())
         self._join()
 
@@ -91,7 +91,7 @@ class MessageTemplate:
         filled = {
             (place, token): values[token].encode("ascii")
             if place == "header"
-            else quoted(escape(values[token]) if place == "html" else values[token])
+            else quoted_printable(escape(values[token]) if place == "html" else values[token])
             for place, token in self._needed
         }
         pieces = list(self._pieces)

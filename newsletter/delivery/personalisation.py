@@ -61,7 +61,7 @@ class Mail:
 
 
 @cache
-def _frame(view, language):
+def _url_parts(view, language):
     """Return the parts of the URL of `view` before and after its token."""
     with override(language):
         before, after = absolute(reverse(view, args=[PLACEHOLDER])).split(PLACEHOLDER)
@@ -70,7 +70,7 @@ def _frame(view, language):
 
 def address(view, language, token):
     """Return the absolute URL of a view that takes a signed token."""
-    before, after = _frame(view, language)
+    before, after = _url_parts(view, language)
     return f"{before}{token}{after}"
 
 
@@ -78,7 +78,7 @@ MANAGE_TOKEN, TRACKING_TOKEN = "manage", "tracking"
 
 
 @cache
-def frames_for(language, campaign):
+def url_templates(language, campaign):
     """Return {token: URL as a str.format() template for the recipient's signed tokens}."""
     return {
         LEAVE_URL: f"{address('newsletter_leave', language, '{manage}')}?c={campaign}",
@@ -96,12 +96,12 @@ class Values(dict):
 
     def __missing__(self, token):
         recipient = self._recipient
-        frame = frames_for(recipient.language, recipient.campaign)[token]
+        template = url_templates(recipient.language, recipient.campaign)[token]
         if token == TRACK_URL:
-            text = frame.format(tracking=tokens.make_tracking(recipient.delivery))
+            text = template.format(tracking=tokens.make_tracking(recipient.delivery))
         else:
             if MANAGE_TOKEN not in self:
                 self[MANAGE_TOKEN] = tokens.make(tokens.MANAGE, recipient)
-            text = frame.format(manage=self[MANAGE_TOKEN])
+            text = template.format(manage=self[MANAGE_TOKEN])
         self[token] = text
         return text

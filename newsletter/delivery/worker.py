@@ -101,7 +101,7 @@ class CampaignWorker:
         self.ready = []  # claimed, not submitted to the transport yet
         self.withdrawn = []  # withdrawn from the transport, not released yet
         self.unrecorded = []  # results that are not committed yet
-        self.unfinished = set()  # tokens of claims interrupted by an error
+        self.interrupted_claims = set()  # tokens of claims interrupted by an error
         self.claim_file = ClaimFile()
         self.contents = {}
         self.is_stopped = self.is_exhausted = False
@@ -143,11 +143,11 @@ class CampaignWorker:
 
     def _close(self, transport):
         """After an error, release mails that were not started and record results for CLOSE_SECONDS."""
-        if not self.claimed and not self.unfinished:
+        if not self.claimed and not self.interrupted_claims:
             return
         self.withdrawn += transport.withdraw()
         self._persist(self._release)
-        self._persist(self._undo_unfinished)
+        self._persist(self._release_interrupted)
         until = time.monotonic() + CLOSE_SECONDS
         while self.claimed and time.monotonic() < until:
             self._record(transport)
@@ -163,7 +163,9 @@ class CampaignWorker:
                 if time.monotonic() > until or connection.in_atomic_block:
                     raise
                 logger.warning(
-                    "The database is unavailable (%s); %s mails claimed", " ".join(str(error).split()), len(self.claimed)
+                    "The database is unavailable (%s); %s mails claimed",
+                    " ".join(str(error).split()),
+                    len(self.claimed),
                 )
                 with suppress(DatabaseError):
                     connection.close()
@@ -235,16 +237,16 @@ class CampaignWorker:
         size = min(transport.batch_size, rate_limit.per_second_limit() or transport.batch_size)
         if self.is_exhausted or len(self.claimed) > size // 2:
             return
-        self._undo_unfinished()
+        self._release_interrupted()
         self._settle_unclear()
         lease, since = Lease(), time.monotonic()
-        self.unfinished.add(lease.token)
-        self.claim_file.write(self.unfinished | {mail.lease.token for mail in self.claimed.values()})
+        self.interrupted_claims.add(lease.token)
+        self.claim_file.write(self.interrupted_claims | {mail.lease.token for mail in self.claimed.values()})
         keys = self._claim(self._in_state(State.QUEUED), size, lease) or self._claim(self._left_behind(), size, lease)
         self.is_exhausted = not keys
         lease.renew(since)
         mails = self._outgoing(keys, lease)
-        self.unfinished.remove(lease.token)
+        self.interrupted_claims.remove(lease.token)
         self.claimed |= {mail.number: mail for mail in mails}
         self.ready += mails
 
@@ -262,11 +264,11 @@ class CampaignWorker:
     def _claim(waiting, number, lease):
         return claim_keys(waiting, number, settings.NEWSLETTER_LEASE_SECONDS, lease.token, state=State.SENDING)
 
-    def _undo_unfinished(self):
+    def _release_interrupted(self):
         """Release claims that an error interrupted; none of their mails was started."""
-        if self.unfinished:
-            _requeue(self.campaign.deliveries.filter(state=State.SENDING, lease_token__in=self.unfinished))
-            self.unfinished.clear()
+        if self.interrupted_claims:
+            _requeue(self.campaign.deliveries.filter(state=State.SENDING, lease_token__in=self.interrupted_claims))
+            self.interrupted_claims.clear()
 
     def _submit(self, transport):
         """Submit as many mails to the transport as the rate limits allow now."""

@@ -61,7 +61,7 @@ def _return_paths(delivery_number):
     return [f"{local}+{delivery_number}-{digest[:12]}@{domain}" for digest in digests]
 
 
-def delivery_of(address):
+def delivery_from_return_path(address):
     """Return the id of the delivery that a return path belongs to, or None if its signature is invalid."""
     number, _dash, _mark = address.partition("@")[0].rpartition("+")[2].partition("-")
     if not number.isdecimal():
@@ -69,14 +69,14 @@ def delivery_of(address):
     return int(number) if address.strip().lower() in map(str.lower, _return_paths(number)) else None
 
 
-def event_of(raw):
+def parse_bounce(raw):
     """Return the AnymailTrackingEvent of a bounce message (bytes), or None if it is about no mail of ours. Its type
     is "unknown" if the message is not understood."""
-    number = _delivery_in(raw)
+    number = _find_delivery(raw)
     if number is None:
         return None
     message = email.message_from_bytes(raw)  # the legacy policy accepts malformed messages
-    kind, words = _feedback(message) or _status(message) or _classify_text(message)
+    kind, words = _feedback(message) or _delivery_report(message) or _classify_text(message)
     return AnymailTrackingEvent(
         event_type=kind,
         timestamp=_date(message),
@@ -86,12 +86,12 @@ def event_of(raw):
     )
 
 
-def _delivery_in(raw):
+def _find_delivery(raw):
     """Return the id of the delivery whose return path a message names first."""
     local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
     own = rf"{re.escape(local)}\+\d{{1,18}}-[0-9a-f]+@{re.escape(domain)}"
     found = re.findall(own, raw.decode("latin-1"), re.IGNORECASE)
-    return next((number for address in found if (number := delivery_of(address)) is not None), None)
+    return next((number for address in found if (number := delivery_from_return_path(address)) is not None), None)
 
 
 def _feedback(message):
@@ -103,7 +103,7 @@ def _feedback(message):
     return None
 
 
-def _status(message):
+def _delivery_report(message):
     """Return (kind, text) of a delivery report (RFC 3464, RFC 6533), also without proper MIME types; or None."""
     text = _text(message)
     found = [
@@ -112,12 +112,12 @@ def _status(message):
     has_status = any(block["Action"] or block["Status"] for block in found)
     # Ticket systems write “Status: open”, too.
     if not has_status and _is_from_server(message) and (field := FIELD.search(text)):
-        found = _parsed(text[field.start() :])
-    reports = [_of_block(block, text) for block in found if block["Action"] or block["Status"]]
+        found = _field_groups(text[field.start() :])
+    reports = [_classify_block(block, text) for block in found if block["Action"] or block["Status"]]
     return min(reports, key=lambda report: SEVERITY.index(report[0]), default=None)
 
 
-def _of_block(block, text):
+def _classify_block(block, text):
     """Return (kind, text) of one recipient's part of a report."""
     action, status = str(block["Action"] or "").strip().lower(), str(block["Status"] or "").strip()
     words = str(block["Diagnostic-Code"] or "")
@@ -169,12 +169,12 @@ def _blocks(part):
     """Return the field groups of a machine-readable part, as Messages."""
     payload = part.get_payload()
     if isinstance(payload, str):
-        return _parsed(payload)
+        return _field_groups(payload)
     found = []
     for block in payload:
         found.append(block)
         if isinstance(rest := block.get_payload(), str) and rest.strip():
-            found += _parsed(_decoded(rest, part))
+            found += _field_groups(_decoded(rest, part))
     return found
 
 
@@ -187,7 +187,7 @@ def _decoded(text, part):
         return text
 
 
-def _parsed(text):
+def _field_groups(text):
     """Return the field groups of a text, separated by empty lines."""
     groups = re.split(r"\r?\n[ \t]*\r?\n", text.strip())
     return [HeaderParser().parsestr(group.strip()) for group in groups]
@@ -242,7 +242,7 @@ def _connect():
     return imaplib.IMAP4(*place, timeout=TIMEOUT_SECONDS)
 
 
-def _opened():
+def _open_inbox():
     """Return the mailbox, signed in and with the inbox selected."""
     mailbox = _connect()
     mailbox.login(settings.BOUNCE_IMAP_USER, settings.BOUNCE_IMAP_PASSWORD)
@@ -254,7 +254,7 @@ def mentions(pattern):
     """Yield (mailbox, number) of each message that names an AddressPattern."""
     if not settings.BOUNCE_IMAP_HOST:
         return
-    with _opened() as mailbox:
+    with _open_inbox() as mailbox:
         _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "TEXT", f'"{pattern.clue}"')
         for number in numbers.split():
             _answer, data = mailbox.uid("FETCH", number, "(BODY.PEEK[])")
@@ -280,7 +280,7 @@ def poll():
     if not settings.BOUNCE_IMAP_HOST:
         return None
     done = {"kept": 0, "set aside": 0, "left in the mailbox": 0}
-    with _opened() as mailbox:
+    with _open_inbox() as mailbox:
         _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "UNFLAGGED")
         for number in numbers.split()[:BATCH]:
             _answer, data = mailbox.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_BYTES}>)")
@@ -301,7 +301,7 @@ def _store_message(raw):
     """Store the event of a message. Return what was done with it."""
     try:
         with transaction.atomic():
-            event = event_of(raw)
+            event = parse_bounce(raw)
             if event is None:
                 return "left in the mailbox"
             if event.event_type != UNKNOWN:

@@ -99,7 +99,7 @@ def store_event(provider, event):
     """Store an AnymailTrackingEvent; a repetition changes nothing. Return whether it was new."""
     recipient = _normalised(parseaddr(_text(event.recipient))[1])
     provider_id, event_id = _text(event.message_id), _text(event.event_id)
-    kind, at = _text(event.event_type), _moment(event.timestamp) or timezone.now()
+    kind, at = _text(event.event_type), _plausible_time(event.timestamp) or timezone.now()
     if event_id:
         identity = f"{provider} {event_id} {kind} {recipient}"
     else:
@@ -149,7 +149,7 @@ def _words(event):
     return " ".join(filter(None, map(_text, [event.description, event.mta_response])))
 
 
-def _moment(value):
+def _plausible_time(value):
     """Return the time named by a provider or a mail in UTC, which is assumed without a zone; None if it is
     implausible."""
     try:

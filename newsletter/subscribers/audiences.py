@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db.models import Case, CharField, Count, F, Q, Sum, Value, When
 
 from newsletter.models import Subscriber, SubscriberTally
-from newsletter.subscribers.segments import query_of
+from newsletter.subscribers.segments import segment_query
 
 TALLIED = {"language", "country", "source"}  # the conditions that the tally can answer
 
@@ -12,7 +12,7 @@ TALLIED = {"language", "country", "source"}  # the conditions that the tally can
 def audience(segment=None):
     """Return the active subscribers, or those of them in a Segment."""
     people = Subscriber.objects.filter(state=Subscriber.State.ACTIVE)
-    return people.filter(query_of(segment.match, segment.conditions)) if segment else people
+    return people.filter(segment_query(segment.match, segment.conditions)) if segment else people
 
 
 def _is_tallied(conditions):
@@ -32,7 +32,7 @@ def size_by_language(segment=None):
     """Return the size of the audience by language: {language: number}."""
     if segment and not _is_tallied(segment.conditions):
         return dict(audience(segment).values_list("language").annotate(n=Count("pk")).order_by())
-    chosen = query_of(segment.match, segment.conditions) if segment else Q()
+    chosen = segment_query(segment.match, segment.conditions) if segment else Q()
     tally = SubscriberTally.objects.filter(chosen, state=Subscriber.State.ACTIVE)
     rows = tally.values_list("language").annotate(n=Sum("number")).order_by()
     return {language: number for language, number in rows if number}

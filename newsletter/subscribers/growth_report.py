@@ -40,7 +40,7 @@ def months(number=MONTHS):
     active = dict.fromkeys(dict(settings.LANGUAGES), 0)
     active |= size_by_language()
     found = []
-    for first in _firsts(number):
+    for first in _first_days(number):
         came = {language: gained[first, language] for language in active}
         went = {language: lost[first, language] for language in active}
         found.append(Month(first, sum(came.values()), sum(went.values()), dict(active)))
@@ -48,7 +48,7 @@ def months(number=MONTHS):
     return found[::-1]
 
 
-def _firsts(number):
+def _first_days(number):
     """Yield the first days of the last months, newest first."""
     day = timezone.localdate().replace(day=1)
     for _month in range(number):
@@ -57,7 +57,7 @@ def _firsts(number):
 
 
 def _counted(events, number):
-    since = list(_firsts(number))[-1]
+    since = list(_first_days(number))[-1]
     rows = events.filter(at__date__gte=since).annotate(month=TruncMonth("at")).values_list("month", "language")
     found = defaultdict(int)
     for month, language, count in rows.annotate(n=Count("pk")).order_by():

@@ -166,6 +166,6 @@ class ConditionsBlock(SimpleConditionsBlock):
         blocks.StreamBlock.__init__(self, [*simple_conditions(), ("group", GroupBlock())], **kwargs)
 
 
-def query_of(match, conditions):
+def segment_query(match, conditions):
     """Return the Q object of a segment: `match` is one of MATCHES, `conditions` a StreamValue of ConditionsBlock."""
     return combine(match, conditions.stream_block.queries(conditions))

@@ -1,6 +1,6 @@
 """Sends single mails through Django's mail API over a few open connections; works with every provider."""
 
-from newsletter.delivery.transports.base import Result, build_message, failed
+from newsletter.delivery.transports.base import Result, build_message, failure_result
 from newsletter.delivery.transports.threads import Batch, ThreadTransport, result_of
 
 
@@ -22,6 +22,6 @@ class SingleTransport(ThreadTransport):
             if self.provider.carries_metadata:
                 message.metadata = {"delivery": str(mail.number)}
         except Exception as error:
-            return [failed(mail, error, is_begun=False)]
+            return [failure_result(mail, error, is_begun=False)]
         delivery_error = self.call(connection, message, mails)
         return [Result(mail, delivery_error) if delivery_error else result_of(mail, message)]

@@ -6,7 +6,7 @@ killed, at most one mail per channel is uncertain.
 
 A transport guarantees:
 
-- Each submitted mail comes back once, in `results` or from `withdraw()`. An exception is a result too (`failed`), and
+- Each submitted mail comes back once, in `results` or from `withdraw()`. An exception is a result too (`failure_result`), and
   its channel continues with the next mail.
 - A mail whose lease is lost is not started: `OutgoingMessage.is_held()` is checked before its first byte.
 - Every wait has a timeout. The threads are daemons, and `__exit__` returns within EXIT_SECONDS.
@@ -86,12 +86,12 @@ class Transport:
         raise NotImplementedError
 
 
-def expired(mail):
+def released_result(mail):
     """Return the Result of a mail that was not started because its lease is lost."""
     return Result(mail, DeliveryError(ErrorAction.RELEASED))
 
 
-def failed(mail, error, is_begun):
+def failure_result(mail, error, is_begun):
     """Return the Result of a mail for which our own code raised `error`.
 
     Before sending started the failure is final, as a retry would raise the same error: it is shown to editors, and

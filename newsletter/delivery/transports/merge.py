@@ -5,7 +5,7 @@ from itertools import groupby
 from newsletter.delivery import outgoing, personalisation
 from newsletter.delivery.errors import ErrorAction
 from newsletter.delivery.message_template import OWN_HEADERS
-from newsletter.delivery.transports.base import Result, expired, failed
+from newsletter.delivery.transports.base import Result, failure_result, released_result
 from newsletter.delivery.transports.threads import Batch, ThreadTransport, result_of
 from newsletter.models import message_id
 from newsletter.subscribers import tokens
@@ -38,14 +38,14 @@ class MergeTransport(ThreadTransport):
         if self.is_doubtful and len(mails) > 1:
             first, others = self.send(connection, mails[:1]), mails[1:]
             return first + (
-                [expired(mail) for mail in others] if self.is_doubtful else self.send_held(connection, others)
+                [released_result(mail) for mail in others] if self.is_doubtful else self.send_held(connection, others)
             )
         try:
             message = self._message(mails)
         except Exception as error:
             if len(mails) > 1:
                 return self._send_halves(connection, mails)
-            return [failed(mails[0], error, is_begun=False)]
+            return [failure_result(mails[0], error, is_begun=False)]
         delivery_error = self.call(connection, message, mails)
         if delivery_error is None:
             return [result_of(mail, message) for mail in mails]
@@ -67,8 +67,10 @@ class MergeTransport(ThreadTransport):
             personalisation.MANAGE_TOKEN: place(personalisation.MANAGE_TOKEN),
             personalisation.TRACKING_TOKEN: place(personalisation.TRACKING_TOKEN),
         }
-        frames = personalisation.frames_for(first.recipient.language, first.recipient.campaign)
-        values = {token: frame.format(**own) for token, frame in frames.items()} | {personalisation.NAME: place(NAME)}
+        templates = personalisation.url_templates(first.recipient.language, first.recipient.campaign)
+        values = {token: template.format(**own) for token, template in templates.items()} | {
+            personalisation.NAME: place(NAME)
+        }
         mail = content.mail.greeting(bool(first.recipient.name))
         html = personalisation.TOKENS.sub(lambda found: values[found[0]], mail.html)
         text = personalisation.TOKENS.sub(lambda found: values[found[0]], mail.text)
@@ -96,7 +98,7 @@ class MergeTransport(ThreadTransport):
         return {
             personalisation.MANAGE_TOKEN: tokens.make(tokens.MANAGE, recipient),
             personalisation.TRACKING_TOKEN: tokens.make_tracking(recipient.delivery),
-            NAME: inert(recipient.name),
+            NAME: without_placeholders(recipient.name),
             NUMBER: str(recipient.delivery),
         }
 
@@ -111,6 +113,6 @@ def _kind(mail):
 FULL_WIDTH = str.maketrans("%{}[]<>&", "％｛｝［］‹›＆")
 
 
-def inert(name):
+def without_placeholders(name):
     """Return a name that contains no placeholder (%recipient.x%, {{x}}, [[var:x]]) and no markup."""
     return name.translate(FULL_WIDTH)

@@ -17,7 +17,15 @@ from django.conf import settings
 
 from newsletter.delivery import errors
 from newsletter.delivery.errors import DeliveryError, ErrorAction
-from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, OutgoingMessage, Result, Transport, expired, failed
+from newsletter.delivery.transports.base import (
+    EXIT_SECONDS,
+    SENT,
+    OutgoingMessage,
+    Result,
+    Transport,
+    failure_result,
+    released_result,
+)
 from newsletter.delivery.transports.pool import pool_for
 from newsletter.delivery.transports.smtp_client import Broken, Connection, Refused
 
@@ -164,7 +172,7 @@ class SMTPTransport(Transport):
             mail = self._waiting.popleft()
             if mail.is_held():
                 return mail
-            self.results.put(expired(mail))
+            self.results.put(released_result(mail))
         return None
 
     def put_back(self, mail):
@@ -228,7 +236,7 @@ class Channel:
         mail, self._mail = self._mail, None
         self._disconnect()
         if mail:
-            await self._transport.report(failed(mail, error, self._is_begun))
+            await self._transport.report(failure_result(mail, error, self._is_begun))
         else:
             await asyncio.sleep(POLL_SECONDS)
 

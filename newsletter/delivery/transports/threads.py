@@ -10,7 +10,7 @@ from django.core.mail import get_connection
 
 from newsletter.delivery.errors import DeliveryError, ErrorAction
 from newsletter.delivery.providers import CALL_MARGIN
-from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Result, Transport, expired, failed
+from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Result, Transport, failure_result, released_result
 
 logger = logging.getLogger(__name__)
 REPEAT_AFTER = 5  # seconds before a call whose response was lost is repeated with the same key
@@ -105,12 +105,12 @@ class ThreadTransport(Transport):
     def send_held(self, connection, mails):
         """Send the mails that are still held and return the Results of all, whatever sending raises."""
         held = [mail for mail in mails if mail.is_held()]
-        results = [expired(mail) for mail in mails if mail not in held]
+        results = [released_result(mail) for mail in mails if mail not in held]
         try:
             return results + (self.send(connection, held) if held else [])
         except Exception as error:
             logger.exception("A call to the provider failed in an unexpected way")
-            delivery_error = failed(held[0], error, is_begun=True).outcome
+            delivery_error = failure_result(held[0], error, is_begun=True).outcome
             return results + [Result(mail, delivery_error) for mail in held]
 
     def call(self, connection, message, mails):

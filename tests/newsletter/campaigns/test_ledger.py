@@ -212,7 +212,7 @@ def test_a_campaign_that_was_put_off_meanwhile_is_not_started(issue, subscribe, 
     tomorrow = timezone.now() + timedelta(days=1)
     lifecycle.schedule(campaign, tomorrow)  # after the tick has read it, before it starts it
     assert not lifecycle.start(seen[0], is_due=True)
-    assert not lifecycle._put_back(seen[0], Campaign.Problem.LATE)
+    assert not lifecycle._return_to_draft(seen[0], Campaign.Problem.LATE)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.scheduled_at) == (Campaign.State.SCHEDULED, tomorrow)
 
