@@ -38,13 +38,13 @@ class ErrorAction(Enum):
 class DeliveryError:
     """A classified sending error.
 
-    `words` is the provider's text, `pause` the seconds to wait before the next try if it named any, `code` the SMTP
+    `words` is the provider's text, `retry_after` the seconds to wait before the next try if it named any, `code` the SMTP
     reply code if there is one.
     """
 
     action: ErrorAction
     words: str = ""
-    pause: float | None = None
+    retry_after: float | None = None
     code: int | None = None
 
 

@@ -31,7 +31,7 @@ class Provider:
     name = ""  # in EMAIL_PROVIDER, in the webhook's URL, and in Anymail's module names
     credentials = ()  # required settings, by Anymail's names
     options = ()  # optional settings
-    always = {}  # fixed Anymail settings
+    fixed_settings = {}  # fixed Anymail settings
     warning = ""  # shown to operators on the status page
 
     # Sending
@@ -70,7 +70,7 @@ class Provider:
         optional."""
         chosen = {name: read(name, default="") for name in self.optional}
         return (
-            self.always
+            self.fixed_settings
             | {name: read(name) for name in self.credentials}
             | {name: value for name, value in chosen.items() if value}
         )
@@ -160,7 +160,7 @@ class AmazonSES(Provider):
 
     name = "amazon_ses"
     # boto3 would retry by itself, although the outcome of the first call is unknown.
-    always = {
+    fixed_settings = {
         "AMAZON_SES_CLIENT_PARAMS": {
             "config": {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}
         }
@@ -341,7 +341,7 @@ class SendGrid(Provider):
     placeholder = (
         "%own.{}%"  # any text may be a placeholder; this one occurs in no edition, and names contain no % (merge.py)
     )
-    always = {"SENDGRID_MERGE_FIELD_FORMAT": placeholder}
+    fixed_settings = {"SENDGRID_MERGE_FIELD_FORMAT": placeholder}
     webhook = "SendGridTrackingWebhookView"
     signature = "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"
 

@@ -274,8 +274,8 @@ class CampaignWorker:
         """Submit as many mails to the transport as the rate limits allow now."""
         if not self.ready or time.monotonic() < self.not_before:
             return
-        most = rate_limit.per_second_limit()
-        if most and len(self.claimed) - len(self.ready) >= most:
+        limit = rate_limit.per_second_limit()
+        if limit and len(self.claimed) - len(self.ready) >= limit:
             return  # slow server: mails queued in the transport would exceed the limit together with later ones
         number, pause = rate_limit.reserve(len(self.ready))
         mails, self.ready = self.ready[:number], self.ready[number:]
@@ -403,8 +403,8 @@ class CampaignWorker:
         """Return a queryset of the campaign if it is still being sent, so that editors' changes are not overwritten."""
         return Campaign.objects.filter(pk=self.campaign.pk, state=Campaign.State.SENDING)
 
-    def _count_failures(self, delivery_errors, action, field, most, problem):
-        """Add errors with `action` to a counter of the campaign; `most` in a row pause it."""
+    def _count_failures(self, delivery_errors, action, field, limit, problem):
+        """Add errors with `action` to a counter of the campaign; `limit` in a row pause it."""
         # One response may concern many mails, which then share one DeliveryError.
         answers = {
             id(delivery_error): delivery_error.words
@@ -415,7 +415,7 @@ class CampaignWorker:
             return
         self._sending_campaign().update(**{field: F(field) + len(answers)})
         self.campaign.refresh_from_db(fields=[field])
-        if getattr(self.campaign, field) >= most:
+        if getattr(self.campaign, field) >= limit:
             lifecycle.halt(self.campaign, problem, list(answers.values())[-1])
             self._stop()
 
@@ -431,16 +431,16 @@ class CampaignWorker:
 
     def _back_off(self, delivery_errors):
         """Pause while the provider is unavailable; the pause grows to five minutes at most."""
-        pause = self._pause(max((delivery_error.pause or 0 for delivery_error in delivery_errors), default=0))
+        pause = self._pause(max((delivery_error.retry_after or 0 for delivery_error in delivery_errors), default=0))
         logger.warning(
             "Campaign %s waits %.0f s for the provider: %s", self.campaign.pk, pause, delivery_errors[-1].words
         )
         self._stop()
 
-    def _pause(self, asked=0):
-        """Suspend the campaign for a growing number of seconds, at least `asked`. Return the seconds."""
+    def _pause(self, at_least=0):
+        """Suspend the campaign for a growing number of seconds, no fewer than `at_least`. Return the seconds."""
         grown = min(OUTAGE_PAUSE * 2**self.campaign.outages, MAX_OUTAGE_PAUSE)
-        pause = max(asked, grown * random.uniform(0.75, 1.0))  # noqa: S311
+        pause = max(at_least, grown * random.uniform(0.75, 1.0))  # noqa: S311
         now, outages = timezone.now(), min(self.campaign.outages + 1, 20)
         self._sending_campaign().update(resume_at=now + timedelta(seconds=pause), outages=outages, worked_at=now)
         return pause
@@ -545,7 +545,7 @@ def _record_failure(result, now):
         _mark_failed(mine, result, words)
         return
     pause = min(FIRST_PAUSE * 2 ** max(0, row["attempts"] - 1), MAX_PAUSE)
-    pause = max(pause * random.uniform(0.75, 1.25), delivery_error.pause or 0)  # noqa: S311
+    pause = max(pause * random.uniform(0.75, 1.25), delivery_error.retry_after or 0)  # noqa: S311
     again = now + timedelta(seconds=pause)
     mine.update(state=State.QUEUED, lease_until=again, lease_token=None, refused_at=since, error=words)
     logger.info("Delivery %s will be tried again in %.0f s: %s", result.mail.number, pause, words[:200])

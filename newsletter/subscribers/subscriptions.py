@@ -117,10 +117,10 @@ def _process_or_postpone(request):
     except Exception as error:
         logger.warning("Sign-up %s could not be processed: %s", request.pk, type(error).__name__)
         action = providers.current().classify_error(error).action
-        most = MAX_UNCLEAR_ATTEMPTS if action == ErrorAction.UNCLEAR else MAX_ATTEMPTS
+        max_attempts = MAX_UNCLEAR_ATTEMPTS if action == ErrorAction.UNCLEAR else MAX_ATTEMPTS
         # Permanent refusals are not retried; a wrong sender or key is corrected by somebody, and the mail is sent
         # then.
-        if action != ErrorAction.NEVER and request.attempts < most:
+        if action != ErrorAction.NEVER and request.attempts < max_attempts:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
             SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
             return

@@ -30,8 +30,8 @@ class MergeTransport(ThreadTransport):
     def batches(self, mails):
         found = []
         for _key, group in groupby(sorted(mails, key=_kind), key=_kind):
-            same, most = list(group), self.provider.per_call
-            found += [Batch(same[start : start + most]) for start in range(0, len(same), most)]
+            same, size = list(group), self.provider.per_call
+            found += [Batch(same[start : start + size]) for start in range(0, len(same), size)]
         return found
 
     def send(self, connection, mails):

@@ -11,16 +11,16 @@ FIRST_PAUSE, MAX_PAUSE = 30, 600  # seconds before one more connection is tried;
 
 
 class Pool:
-    """Counts the connections to one server: at most `most`, and no more than it recently accepted."""
+    """Counts the connections to one server: at most `limit`, and no more than it recently accepted."""
 
-    def __init__(self, most):
-        self.most = self.allowed = most
+    def __init__(self, limit):
+        self.limit = self.allowed = limit
         self.open = self.opening = 0
         self._pause, self._grow_at, self._is_growing = FIRST_PAUSE, 0.0, False
 
     def may_open(self):
         """Return whether one more connection may be tried now."""
-        if self.allowed < self.most and time.monotonic() >= self._grow_at and not self.opening:
+        if self.allowed < self.limit and time.monotonic() >= self._grow_at and not self.opening:
             self.allowed += 1
             self._is_growing = True
             self._grow_at = time.monotonic() + self._pause
@@ -42,7 +42,7 @@ class Pool:
         open or being opened."""
         self.opening -= 1
         if not self.open and not self.opening:
-            self.allowed = self.most  # the server is down, so this says nothing about its limit
+            self.allowed = self.limit  # the server is down, so this says nothing about its limit
             return True
         self.allowed = self.open + self.opening
         if self._is_growing:
@@ -56,6 +56,6 @@ class Pool:
 
 
 @cache
-def pool_for(host, port, most):
+def pool_for(host, port, limit):
     """Return the Pool of a server in this process."""
-    return Pool(most)
+    return Pool(limit)
