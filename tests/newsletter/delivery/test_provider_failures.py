@@ -514,6 +514,6 @@ def test_an_error_that_comes_back_pauses_it_and_alarms_once(server, start, caplo
 
 def test_errors_that_go_away_again_are_forgotten_with_the_next_mail(server, start, monkeypatch):
     campaign = start(3)
-    Campaign.objects.filter(pk=campaign.pk).update(faults=worker.FAULTS_IN_A_ROW - 1)
+    Campaign.objects.filter(pk=campaign.pk).update(faults=worker.MAX_FAULTS_IN_A_ROW - 1)
     work(campaign)
     assert (campaign.state, campaign.faults) == (Campaign.State.SENT, 0)
