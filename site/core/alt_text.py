@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePath
 
-from search.index import fold
+from search.text import fold
 
 EXTENSION = re.compile(r"\.(avif|bmp|gif|hei[cf]|jpe?g|png|svg|tiff?|webp)$")
 COPY = re.compile(r"^(copia|copy) (de|of) |[ -]+(copia|copy)( ?\(\d+\))?$")

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
+from search.text import fold
 
 # ISO 3166-1 alpha-2; French Guiana and Puerto Rico are on the map so that it has no holes.
 COUNTRIES = {
@@ -54,6 +55,4 @@ def outlines():
 
 def by_name(codes):
     """The names of `codes` in the active language, in its alphabetical order (accents aside)."""
-    from search.index import fold
-
     return sorted((str(COUNTRIES[code]) for code in codes if code in COUNTRIES), key=fold)

@@ -8,6 +8,7 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from modelcluster.models import ClusterableModel
 from search import index as search_index
+from search import text as search_text
 from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import StreamField
@@ -131,7 +132,7 @@ class BasePage(Page):
     @property
     def stems(self):
         """What the search index holds: the stems of the title, several times as they weigh more, and of the text."""
-        return search_index.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
+        return search_text.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
 
 
 class Topic(TranslatableMixin, models.Model):

@@ -4,7 +4,7 @@ from caching import page_cache
 from django.db import transaction
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
 from django.dispatch import receiver
-from search.index import remember_words
+from search.spelling import update_spelling_words
 from wagtail import hooks
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
@@ -94,10 +94,10 @@ def purge_moved_pictures(request, action_type, objects, action):
 
 
 @receiver(published)
-def index_words(instance, **kwargs):
-    """Let searches that are mistyped find the words of a published page."""
+def index_spelling_words(instance, **kwargs):
+    """Update the words from which misspelt queries are corrected."""
     if isinstance(instance, BasePage):
-        remember_words(instance)
+        update_spelling_words(instance)
 
 
 @receiver(post_delete)

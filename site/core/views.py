@@ -18,7 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.static import serve
 from jobs.database import pending_migrations
-from search import index as search_module
+from search.index import search_pages
+from search.spelling import corrected
+from search.text import excerpt
 from wagtail.images.permissions import permission_policy
 from wagtail.models import Page
 from wagtail.users.models import UserProfile
@@ -49,14 +51,14 @@ def search(request):
     query = " ".join(request.GET.get("q", "").replace("\0", " ").split())[:QUERY_LETTERS]
     language = translation.get_language()
     pages = public(Page.objects.filter(locale=locales().get(language), depth__gt=2)).specific()
-    found = search_module.find(pages, query, language)
+    found = search_pages(pages, query, language)
     meant = None
-    if query and not found and (better := search_module.corrected(query, pages)):
-        found = search_module.find(pages, better, language)
+    if query and not found and (better := corrected(query, pages)):
+        found = search_pages(pages, better, language)
         meant = better if found else None
     results = Paginator(found, RESULTS_PER_PAGE).get_page(request.GET.get("page"))
     for page in results:
-        page.excerpt = search_module.excerpt(page.plain_text, meant or query, language)
+        page.excerpt = excerpt(page.plain_text, meant or query, language)
     context = {"query": query, "results": results, "meant": meant, "query_string": f"{urlencode({'q': query})}&"}
     return render(request, "search.html", context)
 

@@ -44,7 +44,6 @@ from editorial.models import PageProblem
 from operations import logs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from search import index as search_index
 from wagtail.models import Page
 from wagtail.search import index
 from wagtail.test.utils.form_data import nested_form_data, streamfield
@@ -802,7 +801,7 @@ def test_comparisons_of_secrets_take_the_same_time():
 
 
 def test_an_unexpected_error_is_logged_and_told_without_details(client, monkeypatch, caplog, capsys):
-    monkeypatch.setattr(search_index, "find", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(views, "search_pages", lambda *arguments: 1 / 0)
     client.raise_request_exception = False
     answer = client.get("/en/search/", {"q": "secret words"})
     html = answer.content.decode()
