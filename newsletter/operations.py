@@ -75,7 +75,7 @@ def facts(**kwargs):
     ]
 
 
-@receiver(status.measured)
+@receiver(status.collect_metrics)
 def measured(**kwargs):
     """Deliveries of the campaigns in hand by their state, and the webhooks' lag."""
     rows = Delivery.objects.filter(campaign__in=_in_hand()).values_list("state").annotate(number=Count("pk"))

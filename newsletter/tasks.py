@@ -6,9 +6,10 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
-from jobs.leases import free
-from jobs.periodic import every, report
-from jobs.recovery import is_left_after, tick
+from jobs.leases import unleased
+from jobs.periodic import every, removal_report
+from jobs.process import run_batches
+from jobs.recovery import worker_poll
 from operations.alerts import raise_alert
 from structlog.contextvars import bound_contextvars
 
@@ -27,7 +28,7 @@ SHIFT_SECONDS = 20  # a campaign makes way for other work this often
 @task(priority=50)
 def process_sign_ups():
     """Answer the sign-ups that wait."""
-    if is_left_after(TURN_SECONDS, subscriptions.process_requests):
+    if run_batches(TURN_SECONDS, subscriptions.process_requests):
         process_sign_ups.enqueue()
 
 
@@ -46,16 +47,16 @@ def send_campaign(campaign_id):
 @task(priority=40)
 def process_incoming_reports():
     """Take apart what the provider called to say, then act on it."""
-    if is_left_after(TURN_SECONDS, incoming.process):
+    if run_batches(TURN_SECONDS, incoming.process):
         process_incoming_reports.enqueue()
-    if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
+    if unleased(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
 
 
 @task(priority=40)
 def process_provider_events():
     """Act on what the provider said."""
-    if is_left_after(TURN_SECONDS, events.process):
+    if run_batches(TURN_SECONDS, events.process):
         process_provider_events.enqueue()
 
 
@@ -66,10 +67,10 @@ def work_on_imports():
         work_on_imports.enqueue()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def wake_imports(**kwargs):
     """Go on with imports whose worker died."""
-    if free(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
+    if unleased(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
         work_on_imports.enqueue()
 
 
@@ -81,13 +82,13 @@ def sum_up_tally():
 
 @every(timedelta(minutes=2), _("read the mailbox for bounced mail"))
 def poll_bounces():
-    """Keep the bounces that lie in the mailbox; the next tick has them acted on."""
+    """Keep the bounces that lie in the mailbox; they are processed at the next poll."""
     return bounce_mailbox.poll()
 
 
 @every(timedelta(minutes=5), _("look for campaigns of which no mail goes out"))
 def look_for_unmoved_campaigns():
-    """Raise an alarm about campaigns that should be moving and are not."""
+    """Send an alert for each campaign that should be sending and is not."""
     for campaign in lifecycle.unmoved():
         raise_alert("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
 
@@ -95,33 +96,33 @@ def look_for_unmoved_campaigns():
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))
 def apply_retention():
     """Apply RETENTION_DAYS to the newsletter's data."""
-    return report(retention.apply())
+    return removal_report(retention.apply())
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def wake_provider_events(**kwargs):
     """Read reports and act on events whose task was lost, or whose ledger row may have come by now."""
-    if free(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
+    if unleased(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
         process_incoming_reports.enqueue()
-    if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
+    if unleased(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def judge_clicks(**kwargs):
     """Count the clicks whose moment is over."""
     if Click.objects.exists():
         tracking.judge()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def start_due_campaigns(**kwargs):
     """Start the campaigns whose time has come."""
     for campaign in lifecycle.start_due():
         send_campaign.enqueue(campaign.pk)
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def wake_campaigns(**kwargs):
     """Go on with campaigns whose worker died, or whose pause before a further try is over."""
     for campaign in lifecycle.forgotten():
@@ -129,22 +130,22 @@ def wake_campaigns(**kwargs):
         send_campaign.enqueue(campaign.pk)
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def take_back_from_the_dead(**kwargs):
     """Go on with what a worker of this machine held when it was killed."""
     for campaign_id in in_hand.take_back():
         send_campaign.enqueue(campaign_id)
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def settle_cancelled_campaigns(**kwargs):
     """Settle what was in hand when a campaign was cancelled."""
     lifecycle.settle_cancelled()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def wake_sign_ups(**kwargs):
     """Answer sign-ups whose task was lost."""
     old = timezone.now() - timedelta(seconds=30)
-    if free(SignUpRequest.objects.filter(created_at__lt=old)).exists():
+    if unleased(SignUpRequest.objects.filter(created_at__lt=old)).exists():
         process_sign_ups.enqueue()

@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-from jobs.leases import wake
+from jobs.leases import enqueue_once
 from operations.alerts import raise_alert
 from privacy import registry
 
@@ -75,7 +75,7 @@ def join(request):
         wording_version=CONSENT_VERSION,
         origin=truncated_origin(request),
     )
-    wake(process_sign_ups, SignUpRequest.objects.all())
+    enqueue_once(process_sign_ups, SignUpRequest.objects.all())
     return redirect("newsletter_thanks")
 
 
@@ -156,7 +156,7 @@ def _ask_for_new_address(request, subscriber, form):
     if not _may_ask(request):
         return "too many"
     subscriptions.ask_for_new_address(subscriber, form.cleaned_data["email"], truncated_origin(request))
-    wake(process_sign_ups, SignUpRequest.objects.all())
+    enqueue_once(process_sign_ups, SignUpRequest.objects.all())
     return "asked"
 
 
@@ -182,6 +182,8 @@ def data(request, token):
     if what != "download":
         context = {"token": token, "is_unclear": request.method == "POST"}
         return render(request, "newsletter/data.html", context, status=400 if context["is_unclear"] else 200)
-    response = JsonResponse(registry.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response = JsonResponse(
+        registry.export_data(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False}
+    )
     response["Content-Disposition"] = 'attachment; filename="clac.json"'
     return response

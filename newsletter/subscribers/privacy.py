@@ -5,7 +5,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 from privacy import erasure_log
-from privacy.places import CODES, PUBLISHED, REDACTED, log_by_number
+from privacy.places import CODES, PUBLISHED, REDACTED, log_by_id
 from privacy.registry import Place, Texts, declare, register
 from redaction.text import AddressPattern
 
@@ -253,7 +253,7 @@ register(
     ),
     BounceMailbox(),
 )
-log_by_number(Subscriber, ConsentEvent, SignUpRequest, Delivery)
+log_by_id(Subscriber, ConsentEvent, SignUpRequest, Delivery)
 declare(
     PUBLISHED,
     {
@@ -301,10 +301,10 @@ def forget_former(email):
             place.forget(pattern)
 
 
-@receiver(erasure_log.again)
+@receiver(erasure_log.replay_entry)
 def leave_again(kind, email, **kwargs):
     """End the subscription that a restored backup brought back."""
-    if kind == erasure_log.LEFT:
+    if kind == erasure_log.UNSUBSCRIBED:
         SignUpRequest.objects.filter(email=email).delete()
         for subscriber in Subscriber.objects.filter(email=email):
             subscriptions.leave(subscriber, ConsentEvent.Way.RESTORED)

@@ -1,4 +1,4 @@
-"""Every address of the project."""
+"""URLconf of the project."""
 
 from accounts import signin
 from core import views
@@ -10,6 +10,7 @@ from django.contrib.sitemaps.views import sitemap
 from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
+from operations import views as operations_views
 from operations.metrics import metrics
 from wagtail import urls as wagtail_urls
 from wagtail.admin import urls as wagtailadmin_urls
@@ -29,9 +30,9 @@ urlpatterns = [
     path("webhooks/<slug:provider>/", webhook, name="webhook"),
     path("t/<str:token>/<int:number>/", tracking.follow, name="newsletter_follow"),
     path("t/<str:token>/o.gif", tracking.opened, name="newsletter_opened"),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", operations_views.healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
-    path("readyz", views.readyz, name="readyz"),
+    path("readyz", operations_views.readyz, name="readyz"),
     path("sw.js", views.service_worker, name="service_worker"),
     path(".well-known/security.txt", security, name="security_txt"),
     path("robots.txt", robots, name="robots"),
@@ -45,7 +46,9 @@ urlpatterns = [
 urlpatterns += i18n_patterns(
     path(_("search/"), views.search, name="search"),
     path("subscription/", include("newsletter.urls")),
-    path("_util/login/", RedirectView.as_view(pattern_name="wagtailadmin_login")),  # one way to sign in, not two
+    path(
+        "_util/login/", RedirectView.as_view(pattern_name="wagtailadmin_login")
+    ),  # Wagtail's front-end login; the admin's is the only one
     path("", include("news.urls")),
     path("", include("home.urls")),
     path("", include(wagtail_urls)),

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from jobs.models import JobRun
-from jobs.periodic import every, report
+from jobs.periodic import every, removal_report
 from wagtail.models import Page
 
 from core import rate_limits
@@ -61,4 +61,4 @@ def _answers(session, path):
 @every(timedelta(hours=1), _("forget what limits no longer look at"))
 def forget_old_uses():
     """Delete what no limit looks at any more."""
-    return report({"uses of limits": rate_limits.forget_old()})
+    return removal_report({"uses of limits": rate_limits.forget_old()})

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 from django_tasks import task
-from jobs.heartbeat import workers
-from jobs.recovery import is_left_after
+from jobs.heartbeat import active_workers
+from jobs.process import run_batches
 from wagtail.actions.publish_page_revision import PublishPageRevisionAction
 from wagtail.images.models import Filter
 from wagtail.models import Page, ReferenceIndex, Revision
@@ -123,7 +123,7 @@ def make_all(wanted: set[tuple[int, str]]) -> bool:
             make(image, spec)
         return bool(waiting)
 
-    return bool(waiting) and is_left_after(TURN_SECONDS, step)
+    return bool(waiting) and run_batches(TURN_SECONDS, step)
 
 
 # Publishing
@@ -136,7 +136,7 @@ def wait_for_pictures(revision: Revision, user=None, **publishing) -> bool:
     """
     page = revision.as_object()
     later = page.go_live_at and page.go_live_at > timezone.now()
-    if revision.approved_go_live_at or later or not workers().exists() or not missing_on(page):
+    if revision.approved_go_live_at or later or not active_workers().exists() or not missing_on(page):
         return False
     skip = publishing.pop("skip_permission_checks", False)
     action = PublishPageRevisionAction(revision, user, **publishing)

@@ -17,7 +17,6 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.static import serve
-from jobs.database import pending_migrations
 from search.index import search_pages
 from search.spelling import corrected
 from search.text import excerpt
@@ -165,25 +164,3 @@ def _file_response(request, storage, path):
     if isinstance(storage, FileSystemStorage):
         return serve(request, path, document_root=storage.location)
     return serve_stored(storage, path)
-
-
-PLAIN = "text/plain; charset=utf-8"
-
-
-def healthz(request):
-    """Alive: the process answers."""
-    return HttpResponse("ok\n", content_type=PLAIN)
-
-
-def readyz(request):
-    """Able to serve: the database answers and is fully migrated, and the task queue's table is there. 503 if not."""
-    try:
-        pending = pending_migrations()
-        from django_tasks_db.models import DBTaskResult
-
-        DBTaskResult.objects.exists()
-    except Exception as error:
-        return HttpResponse(f"database: {type(error).__name__}\n", content_type=PLAIN, status=503)
-    if pending:
-        return HttpResponse(f"migrations: {pending} to apply\n", content_type=PLAIN, status=503)
-    return HttpResponse("ok\n", content_type=PLAIN)

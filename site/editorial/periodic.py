@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from jobs.periodic import every, report
+from jobs.periodic import every, removal_report
 
 from editorial.models import PageViewCount
 
@@ -15,4 +15,4 @@ READINGS_KEPT = timedelta(days=400)
 def forget_old_readings():
     """Delete the readings that nobody compares with any more."""
     old = PageViewCount.objects.filter(day__lt=timezone.localdate() - READINGS_KEPT)
-    return report({"page readings": old.delete()[0]})
+    return removal_report({"page readings": old.delete()[0]})

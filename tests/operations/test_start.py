@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 from django.conf import settings
-from jobs import recovery
+from jobs import process
 from operations.management.commands.run_all import Program
 
 from tests import starts
@@ -121,7 +121,7 @@ def _told_twice_to_end_it_does_so_at_once(site):
 @in_services
 def test_nothing_outlives_it_when_it_is_killed(site):
     site.process.kill()
-    assert wait_until(lambda: not site.left_behind(), recovery.STOP_SECONDS)
+    assert wait_until(lambda: not site.left_behind(), process.STOP_SECONDS)
 
 
 def test_pauses_grow_until_it_is_steady():
@@ -133,7 +133,7 @@ def test_pauses_grow_until_it_is_steady():
 
 WATCH = """
 import time
-from jobs.recovery import Watchdog
+from jobs.process import Watchdog
 with Watchdog("a test", 1) as watchdog:
     for _half_second in range(5):
         time.sleep(0.5)
@@ -149,4 +149,4 @@ def test_a_worker_without_progress_ends_itself_and_raises_an_alarm():
     assert run.returncode == 1
     assert time.monotonic() - started < 20
     assert "still here" in run.stdout
-    assert "Alarm (worker hangs): No progress for 1 seconds (a test)" in run.stderr
+    assert "Alert (worker hangs): No progress for 1 seconds (a test)" in run.stderr

@@ -20,7 +20,7 @@ class Command(ProgressCommand):
             self.stdout.write(str(pyrage.x25519.Identity.generate()))
             return
         try:
-            path = backup.make(say=self.say)
+            path = backup.create(report_progress=self.report)
         except backup.BackupError as error:
             raise CommandError(f"No backup was made. {error}") from error
-        self.say(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")
+        self.report(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")

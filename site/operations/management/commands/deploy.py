@@ -18,16 +18,16 @@ class Command(ProgressCommand):
 
     def handle(self, *args, dev, **options):
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
-        self.say("compiling the texts …")
+        self.report("compiling the texts …")
         compile_texts()
         wait_for_database()
-        self.say("preparing the database …")
+        self.report("preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
-        self.say("loading the starter content …")
+        self.report("loading the starter content …")
         try:
             call_command("load_starter_content", stdout=self.stdout)
         except CommandError as error:
-            self.say(str(error))
+            self.report(str(error))
         if not dev:
             self._collect_static()
 
@@ -40,7 +40,7 @@ class Command(ProgressCommand):
         stamp = settings.VAR_DIR / "static.stamp"
         if stamp.exists() and stamp.read_text() == state.hexdigest():
             return
-        self.say("compressing the static files (about half a minute, only once) …")
+        self.report("compressing the static files (about half a minute, only once) …")
         # What the release before still asks for stays: both may answer at the same time.
         call_command("collectstatic", verbosity=0, interactive=False)
         stamp.write_text(state.hexdigest())

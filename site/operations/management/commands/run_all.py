@@ -82,7 +82,7 @@ class Command(ProgressCommand):
             self.login = self._admin_login()
             self._run(port, dev)
         except KeyboardInterrupt:
-            self.say("Stopping …")
+            self.report("Stopping …")
         finally:
             self._stop()
 
@@ -133,7 +133,7 @@ class Command(ProgressCommand):
                 continue
             if not program.again_at:
                 status = program.process.returncode
-                self.say(
+                self.report(
                     f"The {program.name} stopped by itself (exit status {status}); it starts again in {program.plan()} s."
                 )
             elif time.monotonic() >= program.again_at:
