@@ -156,7 +156,7 @@ def test_a_picture_that_cannot_be_resized_is_set_aside_and_shown_to_editors(page
     assert shown.status_code == 200
     assert "srcset" in shown.text
     assert not DBTaskResult.objects.ready().exists()  # it is not tried again for each reader
-    findings = [one.text for one in content_checks.look_at(page)]
+    findings = [one.text for one in content_checks.check_page(page)]
     assert f"La imagen «{broken.title}» no se puede redimensionar" in " ".join(findings)
     assert good.title not in " ".join(findings)
 

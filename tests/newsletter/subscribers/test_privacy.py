@@ -40,7 +40,7 @@ State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
 DELETE_BY_AGE = [
     "apply_retention",
     "forget_old_messages",
-    "forget_old_readings",
+    "delete_old_page_views",
     "forget_old_uses",
     "forget_sessions",
     "prune_tasks",
