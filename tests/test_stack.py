@@ -475,7 +475,7 @@ def test_slow_clients_do_not_starve_others(stack):
 
 
 def test_a_stampede_after_a_purge_renders_each_page_once(stack):
-    stack.manage("shell", "--no-imports", "-c", "from core import pagecache; pagecache.purge()")
+    stack.manage("shell", "--no-imports", "-c", "from caching import page_cache; page_cache.purge()")
     before = misses(stack)
     started = threading.Barrier(40)
 

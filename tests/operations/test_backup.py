@@ -184,7 +184,7 @@ def test_a_site_with_pages_is_not_overwritten_unasked():
 
 def test_backups_are_private_and_the_oldest_make_way(backups, monkeypatch):
     for second in range(3):
-        monkeypatch.setattr(backup, "NAME", f"clac-2027-01-0{second}T00-00-00Z.tar")
+        monkeypatch.setattr(backup, "FILE_NAME", f"clac-2027-01-0{second}T00-00-00Z.tar")
         path = backup.create()
     assert [path.name[5:15] for path in backup.backups()] == ["2027-01-02", "2027-01-01"]
     assert oct(path.stat().st_mode)[-3:] == "600"
@@ -257,7 +257,7 @@ def test_a_full_disk_leaves_the_older_backups_and_no_half_one(backups, tmp_path)
     env = environment(VAR_DIR=str(tmp_path), TEST_MEDIA_ROOT=str(settings.MEDIA_ROOT))
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
-        "from django.conf import settings; from core import backup; from django.core.management import call_command;"
+        "from django.conf import settings; from operations import backup; from django.core.management import call_command;"
         f"settings.BACKUP_DIR = {str(backups)!r}; settings.BACKUP_KEEP = 2; settings.VAR_DIR = backup.Path({str(tmp_path)!r});"
         "call_command('backup')"
     )

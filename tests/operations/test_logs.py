@@ -328,8 +328,8 @@ def test_no_logger_of_any_program_writes_past_the_blanks():
     """
     code = (
         "import django, logging, granian.log; granian.log.configure_logging(granian.log.LogLevels.warning);"
-        "django.setup(); import rq, django_rq, config.urls, core.queue;"
-        "from core import logs;"
+        "django.setup(); import rq, django_rq, config.urls, jobs.redis_queue;"
+        "from operations import logs;"
         "loggers = [logging.root, *(l for l in logging.root.manager.loggerDict.values() if isinstance(l, logging.Logger))];"
         "print(sorted({l.name for l in loggers for h in l.handlers"
         " if l.name != 'pyasn1' and not isinstance(h, logging.NullHandler) and h not in logging.root.handlers}), [type(h.formatter).__name__ for h in logging.root.handlers])"
