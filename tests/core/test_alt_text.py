@@ -9,7 +9,7 @@ from django.core.files.images import ImageFile
 from django.urls import reverse
 from editorial import content_checks
 from PIL import Image
-from wagtail.images.any_blocking import ImageBlock
+from wagtail.images.blocks import ImageBlock
 
 pytestmark = pytest.mark.django_db
 FILE_NAMES = [
