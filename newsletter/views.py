@@ -5,8 +5,8 @@ from functools import wraps
 
 from core import rate_limits
 from core.client_ip import origin, truncated_origin
+from core.error_views import forbidden
 from core.forms import same_origin
-from core.views import forbidden
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -57,7 +57,7 @@ def join(request):
     if not same_origin(request):
         return forbidden(request)
     form = SignUpForm(request.POST)
-    if form.is_trap_sprung:
+    if form.is_honeypot_filled:
         return redirect("newsletter_thanks")
     if not form.is_valid():
         return render(request, "newsletter/join.html", {"signup_form": form}, status=422)

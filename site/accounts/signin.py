@@ -16,7 +16,7 @@ import qrcode
 import qrcode.image.svg
 from core import rate_limits
 from core.client_ip import origin, truncated_origin
-from core.routes import shown_path
+from core.routes import loggable_path
 from core.sites import passkey_origin
 from django import forms
 from django.conf import settings
@@ -226,7 +226,7 @@ class SignInMiddleware:
         is_sent_home = response.status_code == 302 and response["Location"] == reverse("wagtailadmin_home")
         is_signing_in = request.path_info.startswith((reverse("wagtailadmin_login"), reverse("signin_manage")))
         if user.is_authenticated and (response.status_code == 403 or (is_sent_home and not is_signing_in)):
-            logger.warning("Denied to user %s: %s %s", user.pk, request.method, shown_path(request))
+            logger.warning("Denied to user %s: %s %s", user.pk, request.method, loggable_path(request))
 
     def _end_if_old(self, request):
         session, now = request.session, timezone.now()

@@ -1,7 +1,8 @@
 """URLconf of the project."""
 
 from accounts import signin
-from core import views
+from core import error_views, views
+from core.media import serve_media
 from core.seo import PageSitemap, robots, security
 from core.share_images import share_picture
 from django.conf import settings
@@ -25,7 +26,7 @@ urlpatterns = [
     path("admin/login/passkey/options/", signin.use_options, name="signin_use_options"),
     path("admin/", include(wagtailadmin_urls)),
     path("documents/", include(wagtaildocs_urls)),
-    path("media/<path:path>", views.media, name="media"),
+    path("media/<path:path>", serve_media, name="media"),
     path("share/<int:page_id>.png", share_picture, name="share_picture"),
     path("webhooks/<slug:provider>/", webhook, name="webhook"),
     path("t/<str:token>/<int:number>/", tracking.follow, name="newsletter_follow"),
@@ -57,7 +58,7 @@ urlpatterns += i18n_patterns(
 if settings.DEBUG:
     urlpatterns.insert(0, path("__debug__/", include("debug_toolbar.urls")))
 
-handler400 = views.bad_request
-handler403 = views.forbidden
-handler404 = views.not_found
-handler500 = views.server_error
+handler400 = error_views.bad_request
+handler403 = error_views.forbidden
+handler404 = error_views.not_found
+handler500 = error_views.server_error

@@ -116,7 +116,7 @@ def _check_images(page):
     with_text = [(image, image.contextual_alt_text) for image in images if not image.decorative]
     found = [("alt", {"title": image.title}) for image, text in with_text if not text]
     shown = [*images, page.share_image] if page.share_image else images
-    found += [("not_resized", {"title": image.title}) for image in shown if image.is_set_aside]
+    found += [("not_resized", {"title": image.title}) for image in shown if image.resize_failed_recently]
     if not page.get_view_restrictions().exists():
         hidden = [image for image in images if image.is_private]
         found += [("private_picture", {"title": image.title}) for image in hidden]

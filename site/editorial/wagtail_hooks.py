@@ -70,9 +70,9 @@ def check_before_publishing(request, page):
 @hooks.register("before_publish_page", order=10)
 def wait_for_renditions(request, page):
     """Postpone publishing until the page's renditions exist, and tell the editor."""
-    if not renditions.wait_for_pictures(page.latest_revision, request.user, skip_permission_checks=True):
+    if not renditions.postpone_publishing(page.latest_revision, request.user, skip_permission_checks=True):
         return None
-    messages.info(request, renditions.waiting_text(page))
+    messages.info(request, renditions.postponed_message(page))
     return redirect("wagtailadmin_pages:edit", page.pk)
 
 

@@ -11,7 +11,7 @@ import threading
 from http import HTTPStatus
 
 import structlog
-from core.routes import shown_path
+from core.routes import loggable_path
 from redaction.text import blank, blank_all
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def name_route(logger, method, event):
     if hasattr(request, "resolver_match"):
         status = getattr(record, "status_code", None)
         title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else record.name
-        event["event"] = f"{title}: {request.method} {shown_path(request)}"
+        event["event"] = f"{title}: {request.method} {loggable_path(request)}"
     return event
 
 

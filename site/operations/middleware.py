@@ -1,6 +1,6 @@
 """A line in the log for each request."""
 
-from core.routes import shown_path
+from core.routes import loggable_path
 from django_structlog.middlewares import RequestMiddleware
 
 
@@ -9,4 +9,4 @@ class RequestLogMiddleware(RequestMiddleware):
 
     @staticmethod
     def format_request(request):
-        return f"{request.method} {shown_path(request)}"
+        return f"{request.method} {loggable_path(request)}"

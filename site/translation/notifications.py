@@ -1,6 +1,6 @@
 """Notification e-mails to translators and publishers, each in the language of the recipient."""
 
-from core.page_permissions import people_with
+from core.page_permissions import users_with_permission
 from django.contrib.auth import get_user_model
 from django.template.loader import render_to_string
 from django.utils import translation as languages
@@ -19,9 +19,9 @@ def notify_translators(translation_id):
     page = translation.get_target_instance()
     if isinstance(page, Page):
         total, done = translation.get_progress()
-        at_root = people_with("change", Page.get_first_root_node())
-        people = people_with("change", page).exclude(pk__in=at_root)
-        _send(people.exclude(pk__in=people_with("publish", page)), "to_translate", page, left=total - done)
+        at_root = users_with_permission("change", Page.get_first_root_node())
+        people = users_with_permission("change", page).exclude(pk__in=at_root)
+        _send(people.exclude(pk__in=users_with_permission("publish", page)), "to_translate", page, left=total - done)
 
 
 @task()
@@ -31,7 +31,7 @@ def notify_publishers(translation_id, by_id):
     page = translation.get_target_instance()
     if isinstance(page, Page):
         by = get_user_model().objects.get(pk=by_id)
-        _send(people_with("publish", page).exclude(pk=by.pk), "translation_ready", page, by=by)
+        _send(users_with_permission("publish", page).exclude(pk=by.pk), "translation_ready", page, by=by)
 
 
 def _send(users, name, page, **context):

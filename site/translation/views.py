@@ -101,7 +101,7 @@ def publish(request, page_id):
             messages.error(request, " ".join(error.messages))
         else:
             published = _("“%(title)s” is published in %(language)s.") % {"title": page, "language": page.locale}
-            messages.success(request, renditions.waiting_text(page) if page.scheduled_revision else published)
+            messages.success(request, renditions.postponed_message(page) if page.scheduled_revision else published)
     target = request.POST.get("next", "")
     is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
     return redirect(target if is_safe else "translation_board")

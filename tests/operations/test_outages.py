@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from core import jobs
+from core import periodic
 from core.images import CustomImage
 from django.conf import settings
 from django.db import connection
@@ -75,7 +75,7 @@ def test_a_page_is_published_whole_or_not_at_all(client):
             assert number >= int(lines[-1])  # what was said to be published is
             assert page().search_description == f"Text {number}"
             assert page().live_revision.content["title"] == page().title
-            jobs.drop_stale_pages()  # the process died before it could, and its cache was its own
+            periodic.drop_stale_pages()  # the process died before it could, and its cache was its own
             assert f"Title {number}" in client.get(page().url).content.decode()
     finally:
         before.save_revision().publish()

@@ -424,7 +424,7 @@ def test_a_database_that_is_away_is_not_the_messages_fault(delivery, mailbox, mo
         raise OperationalError
 
     found = mailbox(report(delivery))
-    monkeypatch.setattr(events, "keep", away)
+    monkeypatch.setattr(events, "store_event", away)
     with pytest.raises(OperationalError):
         bounce_mailbox.poll()
     assert not found.flags

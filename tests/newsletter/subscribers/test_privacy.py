@@ -41,7 +41,7 @@ DELETE_BY_AGE = [
     "apply_retention",
     "forget_old_messages",
     "delete_old_page_views",
-    "forget_old_uses",
+    "delete_old_rate_limit_hits",
     "forget_sessions",
     "prune_tasks",
 ]
