@@ -1,11 +1,11 @@
-"""A line in the log for each request."""
+"""Request log."""
 
 from core.routes import loggable_path
 from django_structlog.middlewares import RequestMiddleware
 
 
 class RequestLogMiddleware(RequestMiddleware):
-    """Writes a line for each request, without what its address may hold of a person."""
+    """Logs each request without personal data in its path."""
 
     @staticmethod
     def format_request(request):

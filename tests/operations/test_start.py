@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from django.conf import settings
 from jobs import process
-from operations.management.commands.run_all import Program
+from operations.management.commands.run_all import ManagedProcess
 
 from tests import starts
 from tests.services import in_services
@@ -125,10 +125,10 @@ def test_nothing_outlives_it_when_it_is_killed(site):
 
 
 def test_pauses_grow_until_it_is_steady():
-    program = Program("worker", ["true"], started_at=time.monotonic())
-    assert [program.plan() for _end in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    program.started_at -= 100
-    assert program.plan() == 1
+    process = ManagedProcess("worker", ["true"], started_at=time.monotonic())
+    assert [process.schedule_restart() for _end in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    process.started_at -= 100
+    assert process.schedule_restart() == 1
 
 
 WATCH = """

@@ -1,4 +1,4 @@
-"""Write a backup of the database and the files into BACKUP_DIR, and read it back. The site may go on running."""
+"""Write a backup of database and files to BACKUP_DIR and verify it. The site may keep running."""
 
 import pyrage
 from core.management.base import ProgressCommand

@@ -1,4 +1,4 @@
-"""Restore a backup: its database and its files, and what readers asked for since it was made (erasures, unsubscribes)."""
+"""Restore the database and files of a backup, then replay the erasures and unsubscribes since it was made."""
 
 from pathlib import Path
 
