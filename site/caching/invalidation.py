@@ -26,7 +26,7 @@ def publish_purge():
         with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as client:
             client.publish(CHANNEL, _sender_name())
     except RedisError as error:
-        logger.warning("Redis is away (%s); other machines show old pages until it is back", error)
+        logger.warning("Redis is unavailable (%s); other machines show old pages until it is available", error)
 
 
 class PurgeListener(threading.Thread):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from jobs.models import WorkerHeartbeat
 
-WORKER_TIMEOUT = timedelta(minutes=1)  # a worker without a heartbeat for so long counts as gone
+WORKER_TIMEOUT = timedelta(minutes=1)  # workers without a heartbeat for longer count as stopped
 HEARTBEAT_RETENTION = timedelta(days=1)
 
 

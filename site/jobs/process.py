@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 # Set once the process was told to stop: long-running loops check it and return early.
 stopping = threading.Event()
-STOP_SECONDS = 35  # the process exits at the latest so long after the first stop signal
+STOP_SECONDS = 35  # deadline of the process after the first stop signal
 
 
 def install_stop_handlers(stop):

@@ -60,7 +60,7 @@ class RedisBackend(RQBackend):
         try:
             return self.put(task, args, kwargs)
         except RedisError as error:
-            logger.warning("Redis is away (%s); %s waits in the database", error, task.module_path)
+            logger.warning("Redis is unavailable (%s); %s is stored in the database", error, task.module_path)
             return task_backends[FALLBACK_BACKEND].enqueue(task.using(backend=FALLBACK_BACKEND), args, kwargs)
 
     def put(self, task, args, kwargs):
@@ -112,14 +112,14 @@ def _work_until_disconnected():
         install_stop_handlers(worker.stop)
         worker.work(logging_level="WARNING")
     except RedisError as error:
-        logger.warning("Redis is away (%s); the worker waits for it", error)
+        logger.warning("Redis is unavailable (%s); the worker waits for it", error)
     stopping.wait(RETRY_SECONDS)
 
 
 def _without_traceback(record):
     """Logging filter: reduce connection errors of Redis to one line without a traceback."""
     if record.exc_info and isinstance(record.exc_info[1], RedisError):
-        record.msg, record.args = f"Redis is away ({record.exc_info[1]})", ()
+        record.msg, record.args = f"Redis is unavailable ({record.exc_info[1]})", ()
         record.exc_info = None
     return True
 

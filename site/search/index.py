@@ -1,4 +1,4 @@
-"""What is indexed of a page, and queries against the index.
+"""The indexed text of pages, and queries against the index.
 
 Pages are indexed by their stems (`search.text`) in Wagtail's database search backend, and queries are stemmed the same way.
 """

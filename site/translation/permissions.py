@@ -1,4 +1,4 @@
-"""Who may translate what."""
+"""Permissions of translators."""
 
 from core.page_permissions import languages_of
 from django.db.models import Q

@@ -395,7 +395,7 @@ CONTACT_LIMIT_IN_ALL = whole_number("CONTACT_LIMIT_IN_ALL", 100, 1, 1_000_000)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
 ALARM_EMAILS = [str(mailbox("ALARM_EMAILS", text)) for text in setting("list", "ALARM_EMAILS", default=[])]
 
-# A subscriber is deactivated after so many soft bounces in so many days.
+# A subscriber is deactivated after SOFT_BOUNCES soft bounces within SOFT_BOUNCE_DAYS.
 SOFT_BOUNCES = whole_number("SOFT_BOUNCES", 3, 1, 100)
 SOFT_BOUNCE_DAYS = whole_number("SOFT_BOUNCE_DAYS", 30, 1, DAYS_AT_MOST)
 

@@ -81,4 +81,4 @@ def test_a_purge_without_redis_is_only_a_warning(settings, caplog):
 
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     invalidation.publish_purge()
-    assert "Redis is away" in caplog.text
+    assert "Redis is unavailable" in caplog.text

@@ -19,7 +19,7 @@ from django.utils.crypto import get_random_string
 
 STOP_SECONDS = 40  # longer than a worker needs to finish its current task
 MIN_RESTART_DELAY, MAX_RESTART_DELAY = 1, 60  # seconds; doubled with each restart
-STABLE_SECONDS = 60  # a process that ran for so long restarts with the minimum delay
+STABLE_SECONDS = 60  # a process that ran for longer restarts with the minimum delay
 PR_SET_PDEATHSIG = 1  # prctl(2)
 LOGIN_FILE = settings.VAR_DIR / "admin-login.txt"
 
