@@ -1,4 +1,4 @@
-"""How real bounces are judged: bench/bounces.py FILE…, a line each. For corpora that are not ours to copy (docs/newsletter.md)."""
+"""How real bounces are judged: bench/bounces.py FILE…, a line each. For corpora that are not ours to copy (docs/developers/newsletter.md)."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The steps of docs/deploying.md for a Debian 12 server, as root. Each may be taken again without harm.
+# The steps of docs/operators/deploying.md for a Debian 12 server, as root. Each may be taken again without harm.
 #   deploy/server.sh packages | account | database | settings HOST | release | units | certificate HOST MAIL | nginx HOST | manage COMMAND …
 set -euo pipefail
 home=/srv/clac

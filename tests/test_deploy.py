@@ -116,7 +116,7 @@ def test_the_shell_takes_the_installer_and_each_step_is_in_the_document():
     script = DEPLOY / "server.sh"
     subprocess.run(["bash", "-n", script], check=True)
     steps = re.search(r"\n  ([a-z |]+)\) \"\$@\"", script.read_text())[1].split(" | ")
-    document = (ROOT / "docs/deploying.md").read_text()
+    document = (ROOT / "docs/operators/deploying.md").read_text()
     assert all(f"deploy/server.sh {step}" in document for step in steps)
 
 

@@ -2,7 +2,7 @@
 
 What is kept is how often each link was followed, whether a mail was opened or led to a click, and when a subscriber last
 followed one; not who followed which. Mail scanners follow links too: HEAD requests, programs that name themselves, and whoever
-follows several links of a mail within two seconds count for nothing. An opened mail proves little (docs/newsletter.md).
+follows several links of a mail within two seconds count for nothing. An opened mail proves little (docs/developers/newsletter.md).
 """
 
 import re

@@ -68,5 +68,5 @@ def check_webhook(**kwargs):
         chosen.view()
     except Exception as error:
         words = f"Setting {chosen.signature or 'WEBHOOK_SECRET'}: messages of {chosen.name} cannot be checked with it ({type(error).__name__})."
-        return [checks.Error(words, hint="See docs/operators.md.", id="newsletter.E001")]
+        return [checks.Error(words, hint="See docs/operators/settings.md.", id="newsletter.E001")]
     return []

@@ -1,19 +1,23 @@
-"""What makes a password: long, not a name of ours, and not one that was found in a breach (NIST SP 800-63B)."""
+"""Password validators: no context-specific words and no breached passwords (NIST SP 800-63B)."""
 
 import re
 
+from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from pwned_passwords_django.validators import PwnedPasswordsValidator
 
-# What whoever guesses would try first; without them a password still has to have LEFT characters.
-WORDS = ["clac", "comerciojusto", "fairtrade", "boletin", "wagtail", "contraseña", "senha", "password"]
-LEFT = 8
+# An attacker tries these words first. A password without them must still have MIN_REMAINING characters.
+CONTEXT_WORDS = ["clac", "comerciojusto", "fairtrade", "boletin", "wagtail", "contraseña", "senha", "password"]
+MIN_REMAINING = 8
 
 
 class BreachedPasswordValidator(PwnedPasswordsValidator):
-    """Asks Have I Been Pwned with five digits of the hash; Django's list of common passwords while it does not answer."""
+    """Rejects breached passwords.
+
+    Have I Been Pwned receives five digits of the hash. If it does not answer, Django's list of common passwords decides.
+    """
 
     def __init__(self):
         super().__init__(
@@ -27,15 +31,16 @@ class BreachedPasswordValidator(PwnedPasswordsValidator):
 
 
 class ContextWordsValidator:
-    """Refuses passwords that are little more than WORDS."""
+    """Rejects passwords that consist mostly of CONTEXT_WORDS."""
 
-    def validate(self, password, user=None):
-        """Raise ValidationError if too little is left without WORDS."""
+    def validate(self, password: str, user: AbstractUser | None = None) -> None:
+        """Raise ValidationError if too few characters remain without CONTEXT_WORDS."""
         rest = re.sub(r"[\W_]", "", password.lower())
-        for word in WORDS:
+        for word in CONTEXT_WORDS:
             rest = rest.replace(word, "")
-        if len(rest) < LEFT:
+        if len(rest) < MIN_REMAINING:
             raise ValidationError(_("This password is too close to names that everybody knows here."), code="context")
 
-    def get_help_text(self):
+    def get_help_text(self) -> str:
+        """Return the rule, for the password form."""
         return _("Your password can’t be made of the site’s own names.")

@@ -9,8 +9,8 @@ from jobs.periodic import every, removal_report
 
 
 @every(timedelta(days=1), _("forget sessions that have ended"))
-def forget_sessions():
-    """Delete the rows of sessions that nobody can use any more."""
+def forget_sessions() -> str:
+    """Delete expired sessions."""
     before = Session.objects.count()
     call_command("clearsessions", verbosity=0)
     return removal_report({"sessions": max(0, before - Session.objects.count())})

@@ -1,11 +1,12 @@
-"""Personal data of the people who work on the site."""
+"""Personal data of the User accounts."""
 
 from django.contrib.auth import get_user_model
 from privacy.registry import Place, register
+from redaction.text import AddressPattern
 
 
 class Accounts(Place):
-    """People who work on the site."""
+    """User accounts with their passkeys, app and recovery codes."""
 
     name, where, is_kept = "account", "`auth_user`, its profile, passkeys, app and recovery codes", True
     forgets = "stays: who runs the site is no reader. An administrator deletes it under *Settings › Users*"
@@ -26,14 +27,16 @@ class Accounts(Place):
         "django_otp_webauthn.WebAuthnUserHandle": ["handle_hex"],
     }
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict]:
+        """Return the name and start date of the accounts with this address."""
         users = get_user_model().objects.filter(email__iexact=pattern.email)
         return [
             {"name": user.get_full_name() or user.get_username(), "joined": user.date_joined.isoformat()}
             for user in users
         ]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
+        """Erase nothing: administrators delete accounts in the admin."""
         return 0
 
 

@@ -1,31 +1,37 @@
-"""Signing in: its pages, what the site history shows of it, and the buttons of administrators."""
+"""Wagtail hooks of signing in: admin URLs, log actions, menu items and buttons."""
 
-from django.urls import path, reverse
+from collections.abc import Iterator
+
+from django.contrib.auth.models import AbstractUser
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin import messages
 from wagtail.admin.widgets import Button
+from wagtail.log_actions import LogActionRegistry
 
-from accounts import signin
+from accounts import services, views
 
 
 @hooks.register("register_admin_urls")
-def admin_urls():
+def admin_urls() -> list[URLPattern]:
+    """Add the pages of signing in to the admin."""
     return [
-        path("sign-in/", signin.manage, name="signin_manage"),
-        path("sign-in/code/", signin.ask, name="signin_ask"),
-        path("sign-in/set-up/", signin.set_up, name="signin_set_up"),
-        path("sign-in/set-up/app/", signin.set_up_app, name="signin_set_up_app"),
-        path("sign-in/set-up/options/", signin.create_options, name="signin_create_options"),
-        path("sign-in/passkey/<int:key_id>/", signin.passkey, name="signin_passkey"),
-        path("sign-in/change/<slug:what>/", signin.change, name="signin_change"),
-        path("sign-in/reset/<int:user_id>/", signin.reset, name="signin_reset"),
+        path("sign-in/", views.manage, name="signin_manage"),
+        path("sign-in/code/", views.ask, name="signin_ask"),
+        path("sign-in/set-up/", views.set_up, name="signin_set_up"),
+        path("sign-in/set-up/app/", views.set_up_app, name="signin_set_up_app"),
+        path("sign-in/set-up/options/", views.create_options, name="signin_create_options"),
+        path("sign-in/passkey/<int:key_id>/", views.passkey, name="signin_passkey"),
+        path("sign-in/change/<slug:what>/", views.change, name="signin_change"),
+        path("sign-in/reset/<int:user_id>/", views.reset, name="signin_reset"),
     ]
 
 
 @hooks.register("register_log_actions")
-def log_actions(actions):
-    """What the site history shows: sign-ins and changes of how somebody signs in."""
+def log_actions(actions: LogActionRegistry) -> None:
+    """Register sign-ins and changes of credentials for the site history."""
     for name, label, text in [
         ("sign_in", _("Sign in"), _("Signed in")),
         ("sign_out", _("Sign out"), _("Signed out")),
@@ -44,13 +50,15 @@ def log_actions(actions):
 
 
 @hooks.register("after_create_user")
-def invite(request, user):
-    signin.invite(user)
+def invite(request: HttpRequest, user: AbstractUser) -> None:
+    """Mail a new User an invitation."""
+    services.send_invitation(user)
     messages.success(request, _("%(name)s gets a mail with a link to choose a password.") % {"name": user})
 
 
 @hooks.register("register_account_menu_item")
-def account_menu_item(request):
+def account_menu_item(request: HttpRequest) -> dict:
+    """Link to the page of passkeys, app, recovery codes and sessions."""
     return {
         "url": reverse("signin_manage"),
         "label": _("Signing in"),
@@ -59,7 +67,7 @@ def account_menu_item(request):
 
 
 @hooks.register("register_user_listing_buttons")
-def user_buttons(user, request_user):
-    """“Reset signing in” for administrators."""
+def user_buttons(user: AbstractUser, request_user: AbstractUser) -> Iterator[Button]:
+    """Add the button “Reset signing in” for administrators."""
     if request_user.has_perm("auth.change_user"):
         yield Button(_("Reset signing in"), reverse("signin_reset", args=[user.pk]), icon_name="lock-open", priority=90)

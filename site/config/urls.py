@@ -1,6 +1,6 @@
 """URLconf of the project."""
 
-from accounts import signin
+from accounts import views as account_views
 from core import error_views, views
 from core.media import serve_media
 from core.seo import PageSitemap, robots, security
@@ -22,8 +22,8 @@ from newsletter.feedback.webhooks import webhook
 
 urlpatterns = [
     path("", views.root, name="root"),
-    path("admin/login/passkey/", signin.sign_in_with_passkey, name="signin_with_passkey"),
-    path("admin/login/passkey/options/", signin.use_options, name="signin_use_options"),
+    path("admin/login/passkey/", account_views.sign_in_with_passkey, name="signin_with_passkey"),
+    path("admin/login/passkey/options/", account_views.use_options, name="signin_use_options"),
     path("admin/", include(wagtailadmin_urls)),
     path("documents/", include(wagtaildocs_urls)),
     path("media/<path:path>", serve_media, name="media"),

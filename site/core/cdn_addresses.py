@@ -1,4 +1,4 @@
-"""Purges pages from a CDN or caching proxy in front of the site, with Wagtail's frontend-cache back ends (docs/operators.md).
+"""Purges pages from a CDN or caching proxy in front of the site, with Wagtail's frontend-cache back ends (docs/operators/settings.md).
 
 URLs that are not purged expire after ten minutes (`s-maxage` in caching/page_cache.py).
 """

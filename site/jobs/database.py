@@ -18,7 +18,9 @@ def wait_for_database():
         except DatabaseError as error:
             if time.monotonic() > deadline:
                 reason = " ".join(str(error).split())
-                sys.exit(f"Setting DATABASE_URL: the database does not answer ({reason}). See docs/operators.md.")
+                sys.exit(
+                    f"Setting DATABASE_URL: the database does not answer ({reason}). See docs/operators/settings.md."
+                )
             time.sleep(0.5)
         else:
             connection.close()

@@ -148,7 +148,7 @@ def _describe(stream):
 
 
 def _link_storages(folder):
-    """Hard-link the files of the local storages into `folder`. Files in S3 are not part of backups (docs/deploying.md)."""
+    """Hard-link the files of the local storages into `folder`. Files in S3 are not part of backups (docs/operators/deploying.md)."""
     for name, alias in STORAGES.items():
         storage = storages[alias]
         if isinstance(storage, FileSystemStorage) and Path(storage.location).is_dir():

@@ -148,7 +148,7 @@ def _after_commit(pattern):
                 sender=None,
                 kind=f"erasure {name}",
                 text=f"After an erasure, “{name}” could not be searched for further copies ({type(error).__name__}). "
-                "Erase the address once more when it answers: see docs/operating.md.",
+                "Erase the address once more when it answers: see docs/operators/operating.md.",
             )
 
 

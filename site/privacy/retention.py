@@ -1,4 +1,4 @@
-"""Retention periods of personal data (RETENTION_DAYS, docs/operators.md). Each app applies them in a daily job."""
+"""Retention periods of personal data (RETENTION_DAYS, docs/operators/settings.md). Each app applies them in a daily job."""
 
 import logging
 from datetime import timedelta

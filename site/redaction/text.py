@@ -38,7 +38,7 @@ RUN = re.compile(r"[A-Za-z0-9_-]+")
 # longest words of the site's languages have fewer than 20 letters, or mixed case (ClassNames).
 MIXED = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}")
 LONG_RUN = re.compile(r"(?:[A-Z]{20,}|[A-Z]?[a-z]{20,})")
-# The format of accounts' recovery codes.
+# The format of accounts.services.new_recovery_codes.
 RECOVERY_CODE = re.compile(r"\b(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}\b", re.IGNORECASE)
 MAX_ENCODING_DEPTH = 3  # such as an address in a link in a link
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import time_machine
-from accounts import signin
+from accounts import services
 from accounts.models import RecoveryCode
 from core.sites import passkey_origin
 from django.contrib.auth.models import User
@@ -244,7 +244,7 @@ def test_as_the_second_step(client, ana, device):
 
 
 def test_a_recovery_code_instead(client, ana, device):
-    code = signin.new_recovery_codes(ana)[0]
+    code = services.new_recovery_codes(ana)[0]
     with_password(client)
     client.post(ASK, {"code": code})
     assert is_in(client)

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 import time_machine
-from accounts import signin
+from accounts import services, tasks
 from accounts.models import RecoveryCode
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.password_validation import validate_password
@@ -82,7 +82,7 @@ def actions():
     return set(ModelLogEntry.objects.values_list("action", flat=True))
 
 
-# The first step
+# Name and password
 
 
 def test_name_and_password_let_in_and_are_written_down(client, ana):
@@ -169,7 +169,7 @@ def test_the_work_of_a_reset_is_the_same_whether_an_account_exists_or_not(client
         for email in ("ana@example.org", "x@example.org")
     )
     assert known == unknown
-    assert known[1:3] == (["accounts.signin.mail_password_link"], 0)
+    assert known[1:3] == (["accounts.tasks.mail_password_link"], 0)
 
 
 @pytest.mark.parametrize("state", [None, "inactive", "without_password"])
@@ -209,7 +209,7 @@ def test_one_mail_that_fails_does_not_stop_the_next(ana, django_user_model, capl
         sent.extend(self.to)
 
     with mock.patch.object(EmailMultiAlternatives, "send", refuse_first):
-        signin.mail_password_link.call([ana.pk, other.pk], "en")
+        tasks.mail_password_link.call([ana.pk, other.pk], "en")
     assert sent == ["rosa@example.org"]
     assert f"Failed to send password reset email to {ana.pk}" in caplog.text
 
@@ -374,7 +374,7 @@ def test_codes_cannot_be_guessed(client, ana, app):
 
 
 def test_a_recovery_code_lets_in_once(client, ana, app):
-    code = signin.new_recovery_codes(ana)[0]
+    code = services.new_recovery_codes(ana)[0]
     sign_in(client)
     client.post(ASK, {"code": code.lower().replace("-", " ")})
     assert is_in(client)
@@ -413,14 +413,14 @@ def test_what_changes_signing_in_asks_again_who_it_is(client, ana):
 
 
 def test_an_app_can_be_disconnected_and_codes_made_anew(client, ana, app):
-    old = signin.new_recovery_codes(ana)[0]
+    old = services.new_recovery_codes(ana)[0]
     sign_in(client)
     client.post(ASK, {"code": code_now(app)})
     html = client.post(reverse("signin_change", args=["codes"])).content.decode()
     assert len(re.findall(r"<code>([A-Z2-7-]+)</code>", html)) == 10
     assert old not in html
     client.post(reverse("signin_change", args=["remove"]))
-    assert not signin.has_app(ana)
+    assert not services.has_app(ana)
     assert not ana.recovery_codes.exists()
     assert len(mail.outbox) == 2
 
@@ -431,9 +431,9 @@ def test_an_administrator_lets_somebody_start_over(client, ana, app, staff_clien
     client.post(ASK, {"code": code_now(app)})
     page = reverse("signin_reset", args=[ana.pk])
     assert "1 session ended" in boss.get(page).content.decode()
-    assert signin.has_app(ana)
+    assert services.has_app(ana)
     boss.post(page)
-    assert not signin.has_app(ana)
+    assert not services.has_app(ana)
     assert not is_in(client)
     assert mail.outbox[0].to == ["ana@example.org"]
     assert "Reset signing in" in boss.get("/admin/users/").content.decode()
@@ -461,7 +461,7 @@ def test_who_is_no_superuser_does_not_reset_one(client, ana, django_user_model):
 
 def test_the_operator_helps_the_last_administrator(ana, app):
     call_command("reset_second_step", "ana")
-    assert not signin.has_app(ana)
+    assert not services.has_app(ana)
     with pytest.raises(CommandError, match="no user"):
         call_command("reset_second_step", "nobody")
 

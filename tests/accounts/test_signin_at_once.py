@@ -1,7 +1,7 @@
 """Changes of how one person signs in, made in two tabs at once: on PostgreSQL in `make test-services`, on SQLite in `make test`."""
 
 import pytest
-from accounts import signin
+from accounts import services
 from core.models import RateLimitHit
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
@@ -29,7 +29,7 @@ def ana(_django_db_helper):  # noqa: F811
 def test_many_tabs_at_the_first_sign_in_leave_one_app(ana):
     for _round in range(5):
         TOTPDevice.objects.all().delete()
-        assert len(set(race(*[lambda: signin._new_app(ana).pk for _tab in range(4)]))) == 1
+        assert len(set(race(*[lambda: services.get_unconfirmed_app(ana).pk for _tab in range(4)]))) == 1
         assert TOTPDevice.objects.filter(user=ana).count() == 1
     client = browser()
     client.force_login(ana)
@@ -43,7 +43,7 @@ def test_two_passkeys_removed_at_once_leave_one(ana, settings):
         add(client, Device(), name)
     settings.TWO_FACTOR_REQUIRED = True
     keys = [WebAuthnCredential.objects.filter(pk=key.pk) for key in WebAuthnCredential.objects.filter(user=ana)]
-    assert sorted(race(*[lambda key=key: signin._remove(ana, key) for key in keys])) == [False, True]
+    assert sorted(race(*[lambda key=key: services.remove_devices(ana, key) for key in keys])) == [False, True]
     assert WebAuthnCredential.objects.filter(user=ana).count() == 1
 
 

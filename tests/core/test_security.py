@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import time_machine
-from accounts import passwords, signin
+from accounts import passwords, services
 from caching import cdn, page_cache
 from core import uploads, views
 from core.forms import make_stamp
@@ -863,7 +863,7 @@ def test_each_line_of_the_log_says_when_where_who_and_what(client, monkeypatch):
     lines = [json.loads(line) for line in handler.stream.getvalue().splitlines()]
     (line,) = [line for line in lines if line["event"].startswith("Denied")]
     assert line["event"] == f"Denied to user {editor.pk}: GET /admin/operations/"
-    assert (line["level"], line["logger"]) == ("warning", "accounts.signin")
+    assert (line["level"], line["logger"]) == ("warning", "accounts.middleware")
     assert re.fullmatch(r"[0-9a-f-]{32,36}", line["request_id"])
     assert line["timestamp"].endswith("Z")
     assert abs(datetime.fromisoformat(line["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=2)
@@ -934,16 +934,19 @@ def test_nothing_of_development_is_in_production(production):
 
 def test_the_document_names_the_limits_that_hold():
     text = (ROOT / "docs/security.md").read_text()
-    hours = int(signin.SESSION_AT_MOST.total_seconds() // 3600), int(signin.SESSION_IDLE.total_seconds() // 3600)
+    hours = (
+        int(services.SESSION_MAX_AGE.total_seconds() // 3600),
+        int(services.SESSION_IDLE_TIMEOUT.total_seconds() // 3600),
+    )
     for words in (
-        f"{signin.TRIES_BY_NAME_AND_ORIGIN[0]} in a quarter of an hour",
-        f"{signin.TRIES_BY_ORIGIN[0]} in an hour",
+        f"{services.SIGN_IN_LIMIT_BY_NAME_AND_ORIGIN[0]} in a quarter of an hour",
+        f"{services.SIGN_IN_LIMIT_BY_ORIGIN[0]} in an hour",
         f"{hours[0]} hours in all, {hours[1]} without a sign",
         f"{uploads.MAX_BYTES // 1024**2} MB",
         f"{uploads.MAX_UNPACKED_BYTES // 1024**2} MB unpacked",
         f"{live.WAGTAILIMAGES_MAX_UPLOAD_SIZE // 1024**2} MB for a picture",
         f"{live.JOIN_LIMIT_PER_ORIGIN} sign-ups an hour",
-        *passwords.WORDS,
+        *passwords.CONTEXT_WORDS,
     ):
         assert words in text, words
 

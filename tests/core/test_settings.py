@@ -63,7 +63,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, s
     assert answer.returncode == 1
     assert answer.stderr.startswith(f"Setting {setting}: ")
     assert len(answer.stderr.strip().splitlines()) == 1
-    assert "docs/operators.md" in answer.stderr or "Choose" in answer.stderr
+    assert "docs/operators/settings.md" in answer.stderr or "Choose" in answer.stderr
     assert setting != "SECRET_KEY" or not value or f"{value} " not in answer.stderr
 
 
@@ -135,7 +135,7 @@ def names_in_settings():
 
 
 def test_every_setting_is_in_the_table():
-    table = (ROOT / "docs/operators.md").read_text()
+    table = (ROOT / "docs/operators/settings.md").read_text()
     missing = [
         name
         for name in names_in_settings()
@@ -223,7 +223,7 @@ def test_what_is_no_mailbox_stops_the_start(tmp_path, name, given):
     assert status == 1
     assert error.startswith(f"Setting {name}: ")
     assert len(error.strip().splitlines()) == 1
-    assert "docs/operators.md" in error
+    assert "docs/operators/settings.md" in error
 
 
 def test_a_site_in_letters_outside_ascii(tmp_path):

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import pytest
 import sentry_sdk
-from accounts import signin
+from accounts import services
 from core.forms import make_stamp
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.contrib.sessions.backends.db import SessionStore
@@ -71,7 +71,7 @@ def secrets(subscribe, issue, django_user_model):
             PasswordResetTokenGenerator().make_token(user).partition("-")[2],
             session.session_key,
             make_stamp().rpartition(":")[2],
-            *signin.new_recovery_codes(user),
+            *services.new_recovery_codes(user),
         ]
     )
 
@@ -216,7 +216,7 @@ def test_what_is_typed_to_sign_in_is_in_no_log(log, client, django_user_model):
     change(client, wrong, new)
     assert change(client, old, new).status_code == 302
     TOTPDevice.objects.create(user=user, name="app", confirmed=True)
-    recovery = signin.new_recovery_codes(user)[0]
+    recovery = services.new_recovery_codes(user)[0]
     for typed in (code, recovery):
         answer = client.post(reverse("signin_ask"), {"code": typed})
     assert answer.status_code == 302

@@ -1,4 +1,4 @@
-"""Settings of all environments. Environment variables override them (see the table in docs/operators.md)."""
+"""Settings of all environments. Environment variables override them (see the table in docs/operators/settings.md)."""
 
 import logging
 import sys
@@ -28,7 +28,7 @@ def setting(kind, name, **kwargs):
     try:
         return getattr(env, kind)(name, **kwargs)
     except EnvError as error:
-        sys.exit(f"Setting {name}: {error}. See docs/operators.md.")
+        sys.exit(f"Setting {name}: {error}. See docs/operators/settings.md.")
 
 
 def mailbox(name, text):
@@ -41,7 +41,7 @@ def mailbox(name, text):
     except ValueError as error:
         sys.exit(
             f"Setting {name}: {text!r} is not a mailbox such as Boletín CLAC <boletin@example.org>: {error}."
-            " See docs/operators.md."
+            " See docs/operators/settings.md."
         )
 
 
@@ -52,7 +52,7 @@ def whole_number(name, default, least, most):
     """Read the variable `name` as an integer from `least` to `most`. Exit with a message if it is invalid."""
     value = setting("int", name, default=default)
     if not least <= value <= most:
-        sys.exit(f"Setting {name}: {value} is not a number from {least} to {most}. See docs/operators.md.")
+        sys.exit(f"Setting {name}: {value} is not a number from {least} to {most}. See docs/operators/settings.md.")
     return value
 
 
@@ -64,7 +64,9 @@ if _site.hostname and not _site.netloc.isascii():  # browsers and mail headers u
         SITE_URL = _site._replace(netloc=mailboxes.host(_site.hostname) + _port).geturl()
         _site = urlsplit(SITE_URL)
 if _site.scheme not in {"http", "https"} or not _site.hostname or not SITE_URL.isascii():
-    sys.exit(f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators.md.")
+    sys.exit(
+        f"Setting SITE_URL: “{SITE_URL}” is not an address such as https://example.org. See docs/operators/settings.md."
+    )
 HTTPS = _site.scheme == "https"
 # 127.0.0.1 for monitoring on the same machine; “localhost” as well if SITE_URL is on loopback.
 _name = "localhost" if _site.hostname in {"127.0.0.1", "::1"} else _site.hostname
@@ -137,7 +139,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "accounts.signin.SignInMiddleware",
+    "accounts.middleware.SignInMiddleware",
     "core.middleware.RootPageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "wagtail.contrib.redirects.middleware.RedirectMiddleware",
@@ -168,7 +170,7 @@ TEMPLATES = [
 
 DATABASES = {"default": setting("dj_db_url", "DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 if not DATABASES["default"]["ENGINE"].endswith(("sqlite3", "postgresql")):
-    sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators.md.")
+    sys.exit("Setting DATABASE_URL: it takes postgres://… or sqlite:////path. See docs/operators/settings.md.")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # WAL: readers do not wait for writers. IMMEDIATE: a transaction takes the write lock at its start instead of failing later.
     # recursive_triggers: triggers also fire for rows that INSERT OR REPLACE deletes. secure_delete: deleted data is overwritten.
@@ -193,8 +195,8 @@ PWNED_PASSWORDS = {"API_TIMEOUT": 2.0}
 WAGTAILUSERS_PASSWORD_ENABLED = False
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = WAGTAIL_FRONTEND_LOGIN_URL = "wagtailadmin_login"
-WAGTAILADMIN_USER_LOGIN_FORM = "accounts.signin.LoginForm"
-WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "accounts.signin.PasswordResetForm"
+WAGTAILADMIN_USER_LOGIN_FORM = "accounts.forms.LoginForm"
+WAGTAILADMIN_USER_PASSWORD_RESET_FORM = "accounts.forms.PasswordResetForm"
 PASSWORD_RESET_TIMEOUT = 3600
 TWO_FACTOR_REQUIRED = setting("bool", "TWO_FACTOR_REQUIRED", default=HTTPS)
 OTP_TOTP_ISSUER = OTP_WEBAUTHN_RP_NAME = "CLAC"
@@ -382,7 +384,7 @@ SEND_PER_SECOND = whole_number("SEND_PER_SECOND", 0, 0, 10_000)
 SEND_PER_DAY = whole_number("SEND_PER_DAY", 0, 0, 100_000_000)
 WARM_UP_FROM = setting("str", "WARM_UP_FROM", default="")
 WARM_UP_START = whole_number("WARM_UP_START", 500, 1, 100_000_000)
-# Tracking of opens and clicks: off, as it is unreliable (docs/newsletter.md) and readers have not consented.
+# Tracking of opens and clicks: off, as it is unreliable (docs/developers/newsletter.md) and readers have not consented.
 TRACK_CLICKS = setting("bool", "TRACK_CLICKS", default=False)
 TRACK_OPENS = setting("bool", "TRACK_OPENS", default=False)
 
@@ -421,7 +423,7 @@ if WEBHOOK_SECRET:
 if _missing := _provider.missing_signature(ANYMAIL):
     sys.exit(
         f"Setting {_missing}: {EMAIL_PROVIDER} signs what it says about mails, so WEBHOOK_SECRET alone does not do."
-        " Set this key too, or neither. See docs/operators.md."
+        " Set this key too, or neither. See docs/operators/settings.md."
     )
 # Mailbox for bounces, for providers without webhooks. It has to accept name+token@domain (VERP).
 if BOUNCE_ADDRESS := setting("str", "BOUNCE_ADDRESS", default=""):

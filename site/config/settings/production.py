@@ -24,18 +24,22 @@ SECRET_KEY_LENGTH = 50  # characters; what Django itself generates
 DEBUG = False
 for _name in ("DEBUG", "DJANGO_DEBUG"):
     if setting("str", _name, default="").lower() not in {"", "0", "no", "false", "off"}:
-        sys.exit(f"Setting {_name}: not in production; `make dev` debugs. Take it away. See docs/operators.md.")
+        sys.exit(
+            f"Setting {_name}: not in production; `make dev` debugs. Take it away. See docs/operators/settings.md."
+        )
 
 SECRET_KEY = setting("str", "SECRET_KEY")
 if len(SECRET_KEY) < SECRET_KEY_LENGTH or len(set(SECRET_KEY)) < 5:
     sys.exit(
-        f"Setting SECRET_KEY: too easy to guess; it takes {SECRET_KEY_LENGTH} random characters. See docs/operators.md."
+        f"Setting SECRET_KEY: too easy to guess; it takes {SECRET_KEY_LENGTH} random characters. See docs/operators/settings.md."
     )
 # Older keys, so that links in sent mails stay valid after a change of SECRET_KEY.
 SECRET_KEY_FALLBACKS = setting("list", "SECRET_KEY_FALLBACKS", default=[])
 
 if any(host.startswith((".", "*")) for host in ALLOWED_HOSTS):
-    sys.exit("Setting ALLOWED_HOSTS: name each host; “*” and “.example.org” stand for any. See docs/operators.md.")
+    sys.exit(
+        "Setting ALLOWED_HOSTS: name each host; “*” and “.example.org” stand for any. See docs/operators/settings.md."
+    )
 
 
 def _refuse_plain(name, host, is_encrypted):
@@ -44,7 +48,7 @@ def _refuse_plain(name, host, is_encrypted):
     if not (is_here or is_encrypted):
         sys.exit(
             f"Setting {name}: what leaves this machine has to be encrypted on the way,"
-            " to a server whose certificate is checked. See docs/operators.md."
+            " to a server whose certificate is checked. See docs/operators/settings.md."
         )
 
 
