@@ -20,7 +20,7 @@ def main(paths):
     counts = Counter()
     for path in paths:
         raw = f"Delivered-To: {bounce_mailbox.return_path(1)}\n".encode() + Path(path).read_bytes()
-        event = bounce_mailbox.event_of(raw)
+        event = bounce_mailbox.parse_bounce(raw)
         counts[event.event_type] += 1
         print(f"{Path(path).name:24} {event.event_type:14} {event.description[:100]}")
     print(dict(counts))

@@ -3,7 +3,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class HomeConfig(AppConfig):
-    """The institution."""
+    """The institution's pages and the contact form."""
 
     name = "home"
     verbose_name = _("Institution")

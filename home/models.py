@@ -1,4 +1,4 @@
-"""The institution's pages."""
+"""Page models of the institution, and messages of the contact form."""
 
 from core import seo
 from core.blocks import INLINE_TEXT, BodyBlock
@@ -14,7 +14,7 @@ from wagtail.models import Page
 
 
 class HomePage(BasePage):
-    """The front page of a language: the purpose, the latest news and the newsletter's sign-up."""
+    """The home page of a language: purpose, latest news, sign-up form of the newsletter."""
 
     purpose_title = models.CharField(
         _("statement"), max_length=160, help_text=_("Who you are, in one strong sentence.")
@@ -51,12 +51,12 @@ class HomePage(BasePage):
         }
 
     def structured_data(self):
-        """The Organization and the WebSite (schema.org)."""
+        """Return an Organization and a WebSite (schema.org)."""
         return seo.organisation()
 
 
 class ContentPage(BasePage):
-    """A page of the institution, made of blocks."""
+    """A content page made of blocks."""
 
     introduction = models.TextField(_("introduction"), blank=True, help_text=_("Set large under the title."))
     body = StreamField(BodyBlock(), verbose_name=_("body"))
@@ -74,7 +74,7 @@ class ContentPage(BasePage):
         return self.search_description or self.introduction
 
     def get_context(self, request, *args, **kwargs):
-        """Add the pages below this one and the next one beside it, for going on reading."""
+        """Add the child pages and the next sibling."""
         children = public(self.get_children(), inside=self).specific()
         beside = public(self.get_next_siblings(), inside=self).specific().type(ContentPage)
         return super().get_context(request, *args, **kwargs) | {
@@ -84,7 +84,7 @@ class ContentPage(BasePage):
 
 
 class ContactPage(BasePage):
-    """How to reach the organisation, with a form."""
+    """The contact page, with a form."""
 
     introduction = models.TextField(_("introduction"), blank=True)
     body = StreamField(BodyBlock(), verbose_name=_("body"), blank=True)
@@ -107,7 +107,7 @@ class ContactPage(BasePage):
 
 
 class ContactMessage(LeasedModel):
-    """A message from the contact form, kept so that none is lost when mail does not work."""
+    """A message from the contact form, stored in case it cannot be mailed."""
 
     name = models.CharField(_("name"), max_length=100)
     email = models.EmailField(_("e-mail"), max_length=254)
@@ -119,7 +119,7 @@ class ContactMessage(LeasedModel):
 
     @property
     def forwarding(self) -> str:
-        """Whether the message reached the address in the site settings, in words for the editors."""
+        """The forwarding state, as text for editors."""
         if self.forwarded_at:
             return _("forwarded")
         return _("not forwarded: please answer it from here") if self.problem else _("not forwarded yet")

@@ -1,4 +1,4 @@
-"""What the contact form kept of an address, its erasure, and how long it is kept."""
+"""Personal data of the contact form: export, erasure and retention."""
 
 from privacy import retention
 from privacy.places import CODES, PUBLISHED, log_by_id
@@ -8,7 +8,7 @@ from .models import ContactMessage
 
 
 class Messages(Place):
-    """Messages that somebody sent."""
+    """Messages sent from an address."""
 
     name, where, forgets = "messages", "`home_contactmessage`", "deleted"
     columns = {"home.ContactMessage": ["email", "language"]}
@@ -51,5 +51,5 @@ declare(
 
 
 def forget_old_messages():
-    """Delete the messages that have been kept long enough (settings.RETENTION_DAYS). Returns their number."""
+    """Delete expired messages (settings.RETENTION_DAYS). Return their number."""
     return ContactMessage.objects.filter(created_at__lt=retention.cutoff("contact_messages")).delete()[0]

@@ -1,4 +1,4 @@
-"""Background work of the institution's pages."""
+"""Background tasks of the contact form."""
 
 import logging
 from datetime import timedelta
@@ -22,17 +22,17 @@ from .models import ContactMessage
 logger = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 LONGEST_PAUSE = timedelta(hours=4)
-MAX_ATTEMPTS = 12  # with their pauses, a day
+MAX_ATTEMPTS = 12  # about a day, with the pauses
 
 
 def waiting():
-    """The messages that still have to be forwarded."""
+    """Return the messages that are not forwarded yet."""
     return ContactMessage.objects.filter(forwarded_at=None, problem="")
 
 
 @task()
 def forward_messages():
-    """Mail the messages of the contact form to the address in the site settings. Each stands alone."""
+    """Mail the messages of the contact form to the address in the site settings, each on its own."""
     recipient = SiteSettings.current(settings.LANGUAGE_CODE).contact_email
     if not recipient:
         return
@@ -41,7 +41,7 @@ def forward_messages():
             try:
                 _forward(message, recipient)
             except Exception as error:
-                # Whatever it is about this message, the others go on.
+                # The other messages are forwarded all the same.
                 _postpone(message, error)
 
 
@@ -54,7 +54,7 @@ def _forward(message, recipient):
 
 
 def _postpone(message, error):
-    """Try again after a pause that grows; after MAX_ATTEMPTS leave the message to the editors, and tell the operators."""
+    """Postpone a message with a growing pause; after MAX_ATTEMPTS leave it to the editors and alert the operators."""
     logger.warning("Message %s could not be forwarded: %s", message.pk, type(error).__name__)
     if message.attempts >= MAX_ATTEMPTS:
         waiting().filter(pk=message.pk).update(problem=type(error).__name__, lease_until=None)
@@ -67,8 +67,8 @@ def _postpone(message, error):
 
 
 @receiver(worker_poll)
-def forward_forgotten(**kwargs):
-    """Forward what was not forwarded within a minute, and what is to be tried again."""
+def enqueue_waiting_messages(**kwargs):
+    """Enqueue messages not forwarded within a minute, and those due for a retry."""
     old = timezone.now() - timedelta(minutes=1)
     is_waiting = unleased(waiting().filter(created_at__lt=old)).exists()
     if is_waiting and SiteSettings.current(settings.LANGUAGE_CODE).contact_email:

@@ -1,4 +1,4 @@
-"""The contact form's answers."""
+"""Views of the contact form."""
 
 from datetime import timedelta
 
@@ -20,10 +20,10 @@ from .tasks import forward_messages
 HOUR = timedelta(hours=1)
 
 
-@csrf_exempt  # the form stands on a cached page and sets no cookie; same_origin() takes the token's place
+@csrf_exempt  # the form is on a cached page and sets no cookie; same_origin() replaces the CSRF token
 @require_POST
 def contact(request):
-    """Keep a message and thank for it; show the form again with what is wrong otherwise."""
+    """Store a message and redirect to the thanks page; show the form again if it is invalid."""
     if not same_origin(request):
         return forbidden(request)
     form = ContactForm(request.POST)
@@ -31,7 +31,7 @@ def contact(request):
         return redirect("contact_thanks")
     if not form.is_valid():
         return render(request, "home/contact_form.html", {"form": form}, status=422)
-    if not _may_write(request):
+    if not _is_within_limits(request):
         return render(request, "home/contact_form.html", {"form": form, "is_too_often": True}, status=429)
     fields = {key: form.cleaned_data[key] for key in ("name", "email", "message")}
     ContactMessage.objects.create(language=get_language(), **fields)
@@ -39,8 +39,8 @@ def contact(request):
     return redirect("contact_thanks")
 
 
-def _may_write(request):
-    """Whether this visitor, and all visitors together, have not sent too many messages within the hour."""
+def _is_within_limits(request):
+    """Return whether this network and all visitors together are within the hourly limits."""
     if not rate_limits.hit(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
         return False
     if rate_limits.hit("contact", (settings.CONTACT_LIMIT_IN_ALL, HOUR)):
@@ -52,5 +52,5 @@ def _may_write(request):
 
 @require_safe
 def contact_thanks(request):
-    """Say that the message arrived."""
+    """Confirm that the message arrived."""
     return render(request, "home/contact_thanks.html")

@@ -1,4 +1,4 @@
-"""The messages of the contact form in the admin."""
+"""Contact form messages in the admin."""
 
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
@@ -10,7 +10,7 @@ from .models import ContactMessage
 
 
 class ReadOrDeletePermissionPolicy(ModelPermissionPolicy):
-    """Messages are read and deleted, not written or changed."""
+    """Messages can be read and deleted, not added or changed."""
 
     def user_has_permission(self, user, action):
         return action not in {"add", "change"} and super().user_has_permission(user, action)

@@ -1,4 +1,4 @@
-"""Atom feeds (RFC 4287): one for each language, and one for each topic in it, with the articles' full content."""
+"""Atom feeds (RFC 4287): one per language and one per topic and language, with the full content."""
 
 from datetime import datetime, time
 
@@ -18,10 +18,10 @@ from .models import ArticlePage
 
 
 class FullContentFeed(Atom1Feed):
-    """Atom with the whole article in `content` besides the summary."""
+    """Atom with the full article in `content`, besides the summary."""
 
     def add_item_elements(self, handler, item):
-        """Add an article, without what XML refuses: one such character would close the feed to all its readers."""
+        """Add an article without characters that XML does not allow, which would break the feed."""
         item = {name: _visible(value) for name, value in item.items()}
         super().add_item_elements(handler, item)
         handler.addQuickElement("content", item["content"], {"type": "html"})
@@ -90,7 +90,7 @@ class NewsFeed(Feed):
         return {"content": absolute_html(self.item_body(item))}
 
     def item_body(self, item):
-        """The whole text as HTML."""
+        """Return the full text as HTML."""
         return item.body.render_as_block()
 
 

@@ -1,4 +1,4 @@
-"""News: the index and its articles."""
+"""Page models of the news: index and articles."""
 
 import math
 from dataclasses import replace
@@ -26,16 +26,16 @@ from wagtail.fields import StreamField
 from wagtail.images.blocks import ImageBlock
 from wagtail.models import Orderable, Page
 
-WORDS_PER_MINUTE = 200  # a calm reader of non-fiction
+WORDS_PER_MINUTE = 200  # average for non-fiction
 
 
 def today():
-    """Today's date in the site's time zone."""
+    """Return today's date in the site's time zone."""
     return timezone.localdate()
 
 
 class NewsIndexPage(RoutablePageMixin, BasePage):
-    """The list of articles, newest first: all of them, those on a topic, those of a year or month."""
+    """The list of articles, newest first: all, by topic, by year or month."""
 
     introduction = models.TextField(_("introduction"), blank=True)
 
@@ -56,17 +56,17 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         return self.search_description or self.introduction
 
     def articles(self):
-        """The public articles of this index, newest first."""
+        """Return the public articles of this index, newest first."""
         return ArticlePage.latest(self.locale_id, inside=self).child_of(self)
 
     @path("")
     def all_articles(self, request):
-        """All articles."""
+        """List all articles."""
         return self._list(request, self.articles())
 
     @path(_("topic/<slug:slug>/"))
     def on_topic(self, request, slug):
-        """The articles on one topic."""
+        """List the articles on one topic."""
         topic = get_object_or_404(Topic.objects.select_related("locale"), slug=slug, locale=self.locale_id)
         names = {other.locale.language_code: other for other in topic.get_translations(inclusive=True)}
 
@@ -84,13 +84,13 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
 
     @re_path(r"^(?P<year>[12]\d{3})/$")
     def of_year(self, request, year):
-        """The articles of one year."""
+        """List the articles of one year."""
         chosen = Q(date__year=year) & ~Q(date_precision="none")
         return self._of_time(request, chosen, year, "of_year", [year])
 
     @re_path(r"^(?P<year>[12]\d{3})/(?P<month>0[1-9]|1[0-2])/$")
     def of_month(self, request, year, month):
-        """The articles of one month."""
+        """List the articles of one month."""
         chosen = Q(date__year=year, date__month=int(month), date_precision__in=["day", "month"])
         name = i18n.local_date(date(int(year), int(month), 1), "YEAR_MONTH_FORMAT")
         return self._of_time(request, chosen, name, "of_month", [year, month])
@@ -116,30 +116,30 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         )
 
     def _list(self, request, articles, address=None, **context):
-        """A page of the list; `address` gives the part of its address under the index in a language."""
+        """Render a page of the list; `address` returns the list's path below the index in a given language."""
         page = Paginator(articles, self.per_page).get_page(request.GET.get("page"))
         context |= {"articles": page, "topics": self._topics(), "years": self._years()}
         if address:
-            links = [self._below(link, address) for link in i18n.page_languages(self)]
+            links = [self._localised_list_link(link, address) for link in i18n.page_languages(self)]
             own = self.url + address(self.locale.language_code)  # a private index is not among the links
             context |= {"view_languages": links, "canonical": absolute(own)}
         return self.render(request, context_overrides=context)
 
     @staticmethod
-    def _below(link, address):
-        """A LanguageLink of the index led on to the same list below it, where that exists."""
+    def _localised_list_link(link, address):
+        """Return a LanguageLink of the index extended to the same list, where that exists."""
         with override(link.code):
             below = None if link.missing else address(link.code)
         return replace(link, missing=True) if below is None else replace(link, url=f"{link.url}{below}")
 
     def _topics(self):
-        """(name, address) of each topic that has articles here."""
+        """Return (name, URL) of each topic with articles here."""
         keys = ArticleTopic.objects.filter(page__in=self.articles().order_by()).values("topic__translation_key")
         topics = Topic.objects.filter(locale=self.locale_id, translation_key__in=keys)
         return [(topic.name, self.topic_address(topic)) for topic in topics]
 
     def get_cached_paths(self):
-        """The addresses of all the lists below this page, for Wagtail's frontend cache."""
+        """Return the paths of all lists below this page, for Wagtail's frontend cache."""
         lists = [address.removeprefix(self.url) for _name, address in self._topics()]
         for year, address, _number in self._years():
             lists.append(address.removeprefix(self.url))
@@ -148,17 +148,17 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         return ["/", *(f"/{path}" for path in lists), *(f"/?page={number}" for number in range(2, pages + 1))]
 
     def topic_address(self, topic):
-        """The path of the list of articles on a Topic of this language."""
+        """Return the path of the article list of a Topic in this language."""
         return self.url + self.reverse_subpage("on_topic", [topic.slug])
 
     def _years(self):
-        """(year, address, number of articles), newest first."""
+        """Return (year, URL, number of articles), newest first."""
         dated = self.articles().exclude(date_precision="none").order_by()
         years = dated.values_list("date__year").annotate(number=Count("pk")).order_by("-date__year")
         return [(year, self.url + self.reverse_subpage("of_year", [year]), number) for year, number in years]
 
     def _months(self, year):
-        """(name of the month, address, number of articles) of a year, newest first."""
+        """Return (month name, URL, number of articles) of a year, newest first."""
         dated = self.articles().filter(date_precision__in=["day", "month"], date__year=year).order_by()
         months = dated.values_list("date__month").annotate(number=Count("pk")).order_by("-date__month")
         return [
@@ -217,7 +217,8 @@ class ArticlePage(BasePage):
 
     @classmethod
     def latest(cls, locale, inside=None):
-        """The articles in `locale` (or its number) that the readers of the page `inside`, or all, may read; newest first."""
+        """Return the articles in `locale` (or its id) that readers of the page `inside`, or all, may read; newest
+        first."""
         return public(cls.objects.filter(locale=locale), inside).order_by("-date", "-first_published_at", "-pk")
 
     @property
@@ -226,7 +227,7 @@ class ArticlePage(BasePage):
 
     @property
     def shown_date(self):
-        """The date as exactly as it is known, in the reader's language; empty if it is not to be shown."""
+        """The date at its precision, in the reader's language; empty if it is not shown."""
         formats = {"day": "DATE_FORMAT", "month": "YEAR_MONTH_FORMAT", "year": "Y"}
         return i18n.local_date(self.date, formats[self.date_precision]) if self.date_precision in formats else ""
 
@@ -243,23 +244,23 @@ class ArticlePage(BasePage):
     @property
     def topics(self):
         """The topics in the article's language."""
-        keys = self.topic_links.values_list("topic__translation_key", flat=True)  # a draft has them in memory
+        keys = self.topic_links.values_list("topic__translation_key", flat=True)  # drafts hold them in memory
         return list(Topic.objects.filter(locale=self.locale_id, translation_key__in=keys))
 
     @property
     def reading_minutes(self):
-        """How long reading takes, in whole minutes, at least one."""
+        """The reading time in whole minutes, at least one."""
         return max(1, math.ceil(len(strip_tags(str(self.body)).split()) / WORDS_PER_MINUTE))
 
     def related(self, number=3):
-        """Public articles with the most topics in common, newest first; where they are too few, the latest ones."""
+        """Return public articles with the most topics in common, newest first, filled up with the latest."""
         topics = self.topic_links.values_list("topic", flat=True)
         others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         shared = Count("topic_links", filter=Q(topic_links__topic__in=topics))
         return others.annotate(shared=shared).order_by("-shared", *others.query.order_by)[:number]
 
-    def neighbours(self):
-        """The public articles just before and just after this one (older, newer), or None."""
+    def previous_and_next(self):
+        """Return the public articles (older, newer) next to this one, None where there is none."""
         others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         place = (self.date, self.first_published_at or timezone.now(), self.pk or 0)  # a preview may have neither
         older = others.filter(_before(*place)).first()
@@ -267,8 +268,8 @@ class ArticlePage(BasePage):
         return older, newer
 
     def get_context(self, request, *args, **kwargs):
-        """Add what to read next."""
-        older, newer = self.neighbours()
+        """Add links to further articles."""
+        older, newer = self.previous_and_next()
         index = self.get_parent().specific
         return super().get_context(request, *args, **kwargs) | {
             "related": self.related(),
@@ -279,7 +280,7 @@ class ArticlePage(BasePage):
         }
 
     def structured_data(self):
-        """A NewsArticle (schema.org)."""
+        """Return a NewsArticle (schema.org)."""
         author = self.source or settings.WAGTAIL_SITE_NAME
         article = {
             "@type": "NewsArticle",
@@ -301,14 +302,14 @@ class ArticlePage(BasePage):
 
 
 def _before(day, published, number):
-    """A filter: what stands after this place in a list that is newest first."""
+    """Return a filter of the articles after this position in the newest-first order."""
     return Q(date__lt=day) | Q(date=day) & (
         Q(first_published_at__lt=published) | Q(first_published_at=published, pk__lt=number)
     )
 
 
 class ArticleTopic(Orderable):
-    """An article's place under a topic. It names the topic in the default language, and so holds for all translations."""
+    """Links an article to a topic in the default language, which applies to all translations."""
 
     page = ParentalKey(ArticlePage, on_delete=models.CASCADE, related_name="topic_links")
     topic = models.ForeignKey(

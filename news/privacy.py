@@ -1,4 +1,4 @@
-"""News hold no personal data of readers (privacy/registry.py)."""
+"""Privacy declarations: news hold no personal data of readers (privacy/registry.py)."""
 
 from privacy.places import PUBLISHED
 from privacy.registry import declare

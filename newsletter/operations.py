@@ -1,4 +1,4 @@
-"""What operators should know of the newsletter: the provider, campaigns in hand, messages of the provider that wait."""
+"""Health checks and metrics of the newsletter: provider, running campaigns, waiting provider messages."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ WEBHOOK_SLOW_SECONDS = 600
 
 
 def _oldest_message():
-    """Since when the oldest message of the provider has waited, or None."""
+    """Return when the oldest waiting provider message was received, or None."""
     waiting = (
         ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING),
         IncomingReport.objects.filter(state=IncomingReport.State.WAITING),
@@ -30,19 +30,20 @@ def _oldest_message():
 
 
 def _unreadable():
-    """The number of reports that could not be read and came within the last week."""
+    """Return the number of unreadable reports of the last week."""
     since = timezone.now() - timedelta(days=7)
     return IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE, received_at__gte=since).count()
 
 
 def _in_hand():
-    """The campaigns that are not done yet."""
+    """Return the campaigns that are not finished."""
     return Campaign.objects.filter(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
 
 
 @receiver(status.health_checks)
 def facts(**kwargs):
-    """The provider's state as campaigns met it, what is being sent, and how far behind its messages we are."""
+    """Return the health checks: the provider's state as seen by campaigns, running campaigns, and the backlog of
+    provider messages."""
     campaigns = list(_in_hand().select_related("issue"))
     waiting = [campaign for campaign in campaigns if campaign.is_waiting]
     paused = [campaign for campaign in campaigns if campaign.problem]
@@ -53,10 +54,10 @@ def facts(**kwargs):
     if waiting:
         troubles.append(gettext("does not answer; it is tried again by itself"))
     provider = f"{settings.EMAIL_PROVIDER}{': ' if troubles else ''}{' '.join(troubles)}"
-    caution = providers.current().caution
+    warning = providers.current().warning
     return [
         HealthCheck(_("E-mail provider"), provider, not troubles, _("Open the campaign: it says what to do.")),
-        *([HealthCheck(_("About this provider"), caution)] if caution else []),
+        *([HealthCheck(_("About this provider"), warning)] if warning else []),
         HealthCheck(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
         HealthCheck(
             _("Messages of the provider"),
@@ -77,7 +78,7 @@ def facts(**kwargs):
 
 @receiver(status.collect_metrics)
 def measured(**kwargs):
-    """Deliveries of the campaigns in hand by their state, and the webhooks' lag."""
+    """Return the metrics: deliveries of running campaigns by state, and the webhook backlog in seconds."""
     rows = Delivery.objects.filter(campaign__in=_in_hand()).values_list("state").annotate(number=Count("pk"))
     states = dict.fromkeys(Delivery.State.values, 0) | dict(rows)
     return [

@@ -1,4 +1,4 @@
-"""Background work of the newsletter. A task only wakes a worker; what is to be done stands in the ledger."""
+"""Background tasks of the newsletter. A task only starts a worker; what is to be done is read from the database."""
 
 from datetime import timedelta
 
@@ -14,40 +14,40 @@ from operations.alerts import raise_alert
 from structlog.contextvars import bound_contextvars
 
 from newsletter.campaigns import lifecycle, tracking
-from newsletter.delivery import in_hand, worker
+from newsletter.delivery import claim_files, worker
 from newsletter.feedback import bounce_mailbox, events, incoming
 from newsletter.imports import runner
 from newsletter.subscribers import retention, subscriptions, triggers
 
 from .models import Campaign, Click, IncomingReport, ProviderEvent, SignUpRequest, SubscriberImport
 
-TURN_SECONDS = 5  # of what arrives all the time
-SHIFT_SECONDS = 20  # a campaign makes way for other work this often
+BATCH_SECONDS = 5  # time limit for sign-ups, reports and events
+WORKER_SECONDS = 20  # time limit of a campaign or import before other tasks run
 
 
 @task(priority=50)
 def process_sign_ups():
-    """Answer the sign-ups that wait."""
-    if run_batches(TURN_SECONDS, subscriptions.process_requests):
+    """Process waiting sign-ups."""
+    if run_batches(BATCH_SECONDS, subscriptions.process_requests):
         process_sign_ups.enqueue()
 
 
 @task(priority=-10)
 def send_campaign(campaign_id):
-    """Send a campaign for a while. As long as there is enough for another worker, one more task waits for it to join in."""
+    """Send a campaign for WORKER_SECONDS. While many deliveries wait, another task lets a second worker join."""
     with bound_contextvars(campaign_id=campaign_id):
         campaign = Campaign.objects.get(pk=campaign_id)
-        is_for_several = worker.is_for_several(campaign)
-        if is_for_several:
+        needs_second_worker = worker.needs_second_worker(campaign)
+        if needs_second_worker:
             send_campaign.enqueue(campaign_id)
-        if worker.work_on(campaign, SHIFT_SECONDS) and not is_for_several:
+        if worker.run(campaign, WORKER_SECONDS) and not needs_second_worker:
             send_campaign.enqueue(campaign_id)
 
 
 @task(priority=40)
 def process_incoming_reports():
-    """Take apart what the provider called to say, then act on it."""
-    if run_batches(TURN_SECONDS, incoming.process):
+    """Read the provider's waiting reports, then act on their events."""
+    if run_batches(BATCH_SECONDS, incoming.process):
         process_incoming_reports.enqueue()
     if unleased(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
@@ -55,41 +55,41 @@ def process_incoming_reports():
 
 @task(priority=40)
 def process_provider_events():
-    """Act on what the provider said."""
-    if run_batches(TURN_SECONDS, events.process):
+    """Act on waiting provider events."""
+    if run_batches(BATCH_SECONDS, events.process):
         process_provider_events.enqueue()
 
 
 @task(priority=-20)
 def work_on_imports():
-    """Work on imports for a while, then queue up again behind whatever else waits."""
-    if runner.work_on_next(SHIFT_SECONDS):
+    """Work on imports for WORKER_SECONDS, then queue again behind other tasks."""
+    if runner.work_on_next(WORKER_SECONDS):
         work_on_imports.enqueue()
 
 
 @receiver(worker_poll)
-def wake_imports(**kwargs):
-    """Go on with imports whose worker died."""
+def enqueue_imports(**kwargs):
+    """Enqueue imports whose worker died."""
     if unleased(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
         work_on_imports.enqueue()
 
 
 @every(timedelta(hours=1), _("add up the number of subscribers"))
 def sum_up_tally():
-    """Make one row of the differences in the tally of subscribers."""
+    """Consolidate the rows of the subscriber tally."""
     triggers.sum_up_tally()
 
 
 @every(timedelta(minutes=2), _("read the mailbox for bounced mail"))
 def poll_bounces():
-    """Keep the bounces that lie in the mailbox; they are processed at the next poll."""
+    """Store the bounces in the mailbox; the next poll enqueues their processing."""
     return bounce_mailbox.poll()
 
 
 @every(timedelta(minutes=5), _("look for campaigns of which no mail goes out"))
 def look_for_unmoved_campaigns():
-    """Send an alert for each campaign that should be sending and is not."""
-    for campaign in lifecycle.unmoved():
+    """Alert the operators about campaigns that send no mail although they could."""
+    for campaign in lifecycle.stalled():
         raise_alert("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
 
 
@@ -100,8 +100,8 @@ def apply_retention():
 
 
 @receiver(worker_poll)
-def wake_provider_events(**kwargs):
-    """Read reports and act on events whose task was lost, or whose ledger row may have come by now."""
+def enqueue_provider_events(**kwargs):
+    """Enqueue reports and events whose task was lost, or whose delivery may exist by now."""
     if unleased(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
         process_incoming_reports.enqueue()
     if unleased(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
@@ -109,43 +109,43 @@ def wake_provider_events(**kwargs):
 
 
 @receiver(worker_poll)
-def judge_clicks(**kwargs):
-    """Count the clicks whose moment is over."""
+def count_clicks(**kwargs):
+    """Count clicks that are ready for evaluation."""
     if Click.objects.exists():
-        tracking.judge()
+        tracking.count_clicks()
 
 
 @receiver(worker_poll)
 def start_due_campaigns(**kwargs):
-    """Start the campaigns whose time has come."""
+    """Start due campaigns."""
     for campaign in lifecycle.start_due():
         send_campaign.enqueue(campaign.pk)
 
 
 @receiver(worker_poll)
-def wake_campaigns(**kwargs):
-    """Go on with campaigns whose worker died, or whose pause before a further try is over."""
-    for campaign in lifecycle.forgotten():
+def enqueue_campaigns(**kwargs):
+    """Enqueue campaigns whose worker died or whose pause is over."""
+    for campaign in lifecycle.without_worker():
         Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
         send_campaign.enqueue(campaign.pk)
 
 
 @receiver(worker_poll)
-def take_back_from_the_dead(**kwargs):
-    """Go on with what a worker of this machine held when it was killed."""
-    for campaign_id in in_hand.take_back():
+def resume_after_dead_workers(**kwargs):
+    """Enqueue campaigns with claims of killed workers of this machine."""
+    for campaign_id in claim_files.expire_leases_of_dead_workers():
         send_campaign.enqueue(campaign_id)
 
 
 @receiver(worker_poll)
 def settle_cancelled_campaigns(**kwargs):
-    """Settle what was in hand when a campaign was cancelled."""
+    """Settle deliveries that were claimed when a campaign was cancelled."""
     lifecycle.settle_cancelled()
 
 
 @receiver(worker_poll)
-def wake_sign_ups(**kwargs):
-    """Answer sign-ups whose task was lost."""
+def enqueue_sign_ups(**kwargs):
+    """Enqueue sign-ups whose task was lost."""
     old = timezone.now() - timedelta(seconds=30)
     if unleased(SignUpRequest.objects.filter(created_at__lt=old)).exists():
         process_sign_ups.enqueue()

@@ -1,4 +1,4 @@
-"""The subscriber's side. A GET never changes anything, because mail scanners follow every link."""
+"""Public views of subscribers. GET requests change nothing, because mail scanners follow every link."""
 
 from datetime import timedelta
 from functools import wraps
@@ -29,7 +29,8 @@ HOUR = timedelta(hours=1)
 
 
 def link_view(view):
-    """A view behind a link in a mail: the signed token is the proof, no cookie is needed, and a refusal is kind."""
+    """Decorator of views behind mail links: the signed token authenticates, no cookie is needed, and a LinkProblem
+    renders a page."""
 
     @csrf_exempt
     @never_cache
@@ -38,20 +39,20 @@ def link_view(view):
     def wrapped(request, token):
         try:
             response = view(request, token)
-        except subscriptions.LinkProblem as refusal:
-            context = {"title": refusal.title, "message": refusal.message, "may_join": refusal.may_join}
+        except subscriptions.LinkProblem as problem:
+            context = {"title": problem.title, "message": problem.message, "may_join": problem.may_join}
             response = render(request, "newsletter/refusal.html", context, status=410)
-        response["Referrer-Policy"] = "no-referrer"  # the address is a key
+        response["Referrer-Policy"] = "no-referrer"  # the URL contains a token
         return response
 
     return wrapped
 
 
-@csrf_exempt  # the form stands on cached pages and sets no cookie; same_origin() takes the token's place
+@csrf_exempt  # the form is on cached pages and sets no cookie; same_origin() replaces the CSRF token
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request):
-    """Take a sign-up. The answer is the same whether or not the address is known: all that differs happens in a worker."""
+    """Store a sign-up. The response is the same for known and unknown addresses: a worker does the rest."""
     if request.method != "POST":
         return render(request, "newsletter/join.html", {"signup_form": SignUpForm()})
     if not same_origin(request):
@@ -64,7 +65,7 @@ def join(request):
     if suggested := form.suggestion:
         context = {"signup_form": form, "suggested": suggested, "typed": form.cleaned_data["email"]}
         return render(request, "newsletter/join.html", context)
-    if not _may_ask(request):
+    if not _is_within_limits(request):
         return render(request, "newsletter/too_many.html", status=429)
     SignUpRequest.objects.create(
         email=form.cleaned_data["email"],
@@ -79,8 +80,8 @@ def join(request):
     return redirect("newsletter_thanks")
 
 
-def _may_ask(request):
-    """Whether this visitor, and all visitors together, have not asked too often within the hour."""
+def _is_within_limits(request):
+    """Return whether this network and all visitors together are within the hourly limits."""
     if not rate_limits.hit(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
         return False
     if rate_limits.hit("join", (settings.JOIN_LIMIT_IN_ALL, HOUR)):
@@ -93,13 +94,13 @@ def _may_ask(request):
 
 @require_safe
 def thanks(request):
-    """Say that a mail is under way and that one step is left."""
+    """Tell visitors to confirm with the link mailed to them."""
     return render(request, "newsletter/thanks.html")
 
 
 @link_view
 def confirm(request, token):
-    """GET: “not yet”, with one large button. POST: confirm."""
+    """GET: show a button. POST: confirm."""
     if request.method != "POST":
         subscriptions.check_confirmation(token)
         return render(request, "newsletter/confirm.html")
@@ -109,15 +110,15 @@ def confirm(request, token):
 
 @link_view
 def leave(request, token):
-    """GET: ask. POST: leave at once, from the page or, with one click, from the mail program (RFC 8058)."""
+    """GET: show a button. POST: unsubscribe at once, from the page or with one click in the mail program (RFC 8058)."""
     is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
     try:
-        subscriber, found = subscriptions.subscriber_of(tokens.MANAGE, token)
+        subscriber, found = subscriptions.subscriber_for_link(tokens.MANAGE, token)
     except subscriptions.LinkGone:
         subscriber = None
     if request.method != "POST":
         template = "newsletter/leave.html" if subscriber else "newsletter/gone.html"
-        # An old address's link goes on ending the subscription, and shows nothing of it.
+        # A link mailed to a former address still ends the subscription, but shows no data.
         may_change = subscriber and subscriber.state == subscriber.State.ACTIVE and found.is_about(subscriber.email)
         return render(request, template, {"token": token, "may_change": may_change})
     if subscriber:
@@ -131,7 +132,7 @@ def leave(request, token):
 
 @link_view
 def preferences(request, token):
-    """Change name, language, country and topics, or ask for another address."""
+    """Change name, language, country and topics, or request another address."""
     subscriber = subscriptions.own_subscriber(token)
     if subscriber.state != subscriber.State.ACTIVE:
         is_saving = request.method == "POST"
@@ -141,7 +142,7 @@ def preferences(request, token):
     address_form = NewAddressForm(request.POST if wants_address else None, current=subscriber.email)
     done = None
     if request.method == "POST" and wants_address and address_form.is_valid():
-        done = _ask_for_new_address(request, subscriber, address_form)
+        done = _request_address_change(request, subscriber, address_form)
     elif request.method == "POST" and not wants_address and form.is_valid():
         subscriptions.change(form, truncated_origin(request))
         done = "saved"
@@ -152,17 +153,17 @@ def preferences(request, token):
         return render(request, "newsletter/preferences.html", context)
 
 
-def _ask_for_new_address(request, subscriber, form):
-    if not _may_ask(request):
+def _request_address_change(request, subscriber, form):
+    if not _is_within_limits(request):
         return "too many"
-    subscriptions.ask_for_new_address(subscriber, form.cleaned_data["email"], truncated_origin(request))
+    subscriptions.request_address_change(subscriber, form.cleaned_data["email"], truncated_origin(request))
     enqueue_once(process_sign_ups, SignUpRequest.objects.all())
     return "asked"
 
 
 @link_view
 def new_address(request, token):
-    """GET: one button. POST: take the new address."""
+    """GET: show a button. POST: confirm the new address."""
     if request.method != "POST":
         subscriber = subscriptions.check_new_address(token)
         context = {"subscriber": subscriber, "had_ended": subscriptions.has_ended_at(subscriber.new_email)}
@@ -173,7 +174,7 @@ def new_address(request, token):
 
 @link_view
 def data(request, token):
-    """What is kept of a subscriber: POST hands it over as a file, or erases it. Works after leaving, too."""
+    """Show which data is stored; POST downloads or erases it. Works after unsubscribing, too."""
     subscriber = subscriptions.own_subscriber(token)
     what = request.POST.get("what")
     if what == "erase":

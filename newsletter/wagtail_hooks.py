@@ -1,4 +1,4 @@
-"""The newsletter in the admin: menu, addresses, buttons, the dashboard."""
+"""Wagtail hooks of the newsletter: menu, URLs, buttons, dashboard panels."""
 
 from django.templatetags.static import static
 from django.urls import include, path, reverse, reverse_lazy
@@ -20,7 +20,7 @@ def newsletter_menu_item():
 
 
 class PermittedItem(MenuItem):
-    """An entry for those who have a right."""
+    """A menu item shown to users with a permission."""
 
     def __init__(self, permission, label, url_name, icon, order):
         super().__init__(label, reverse_lazy(url_name), icon_name=icon, name=url_name, order=order)
@@ -85,9 +85,9 @@ def admin_urls():
             {"is_again": True},
             name="newsletter_campaign_start_again",
         ),
-        path("subscribers/<int:pk>/", subscribers.story, name="newsletter_subscriber"),
+        path("subscribers/<int:pk>/", subscribers.history, name="newsletter_subscriber"),
         path("subscribers/<int:pk>/end/", subscribers.end, name="newsletter_subscriber_end"),
-        path("subscribers/<int:pk>/data/", subscribers.take_data, name="newsletter_subscriber_data"),
+        path("subscribers/<int:pk>/data/", subscribers.download_data, name="newsletter_subscriber_data"),
         path("suppressions/", subscribers.suppressions, name="newsletter_suppressions"),
         path("export/", subscribers.export, name="newsletter_export"),
         path("imports/", imports.upload, name="newsletter_imports"),
@@ -125,7 +125,7 @@ def add_newsletter_panel(request, panels):
 
 @hooks.register("register_log_actions")
 def register_log_actions(actions):
-    """What the audit log keeps besides Wagtail's own."""
+    """Register the newsletter's audit log actions."""
     actions.register_action("newsletter.end", _("Take off the list"), _("Took a subscriber off the list"))
     actions.register_action("newsletter.data", _("Hand over data"), _("Took a subscriber's data to hand it over"))
     actions.register_action("newsletter.erase", _("Erase"), _("Erased a person's data"))
@@ -134,7 +134,7 @@ def register_log_actions(actions):
 
 @hooks.register("register_page_header_buttons")
 def issue_header_button(page, user, view_name, next_url=None):
-    """“Send…” in an edition's menu."""
+    """Add “Send…” to an edition's menu."""
     if isinstance(page.specific_deferred, IssuePage) and user.has_perm("newsletter.add_campaign"):
         yield Button(
             _("Send the edition…"), reverse("newsletter_issue_send", args=[page.pk]), icon_name="mail", priority=5

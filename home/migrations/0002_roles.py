@@ -1,4 +1,4 @@
-"""The roles that a new site begins with, and the workflow between them (editorial/roles.py)."""
+"""The initial roles, and the workflow between them (editorial/roles.py)."""
 
 from editorial import roles
 from django.contrib.auth.management import create_permissions
@@ -6,7 +6,7 @@ from django.db import migrations
 
 
 def make_roles(apps, schema_editor):
-    # Django makes permissions after the last migration; these are needed now.
+    # Django creates permissions after the last migration; they are needed now.
     for config in apps.get_app_configs():
         config.models_module = True
         create_permissions(config, apps=apps, verbosity=0)

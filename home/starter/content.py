@@ -1,19 +1,20 @@
-"""The starter content in Spanish. English and Portuguese stand in en.po and pt_BR.po beside this file, keyed by these texts.
+"""The starter content in Spanish. English and Portuguese are in en.po and pt_BR.po beside this file, keyed by these
+texts.
 
-Everything here is built on the facts that CLAC gave; nothing is invented. A page is a dictionary of its fields; `key`
-names it for good (its translations share a key derived from it), and `body` is a list of (block, value) pairs.
+The content is based on facts provided by CLAC. A page is a dictionary of its fields; `key` names it permanently (the
+translation key is derived from it), and `body` is a list of (block, value) pairs.
 """
 
 from datetime import date
 
 
 def p(*paragraphs):
-    """Paragraphs of rich text."""
+    """Return paragraphs of rich text."""
     return "".join(f"<p>{text}</p>" for text in paragraphs)
 
 
 def ul(*items):
-    """A list in rich text."""
+    """Return a list in rich text."""
     return "<ul>" + "".join(f"<li>{text}</li>" for text in items) + "</ul>"
 
 
@@ -555,7 +556,7 @@ ARTICLES = [
 
 MAIN_MENU = ["about", "mission", "guidelines", "goals", "partners", "news", "newsletter", "contact"]
 FOOTER_MENU = ["about", "news", "newsletter", "privacy", "contact"]
-# Shorter names where a title is long.
+# Menu texts where a title is long.
 MENU_TEXTS = {
     "mission": "Misión y visión",
     "guidelines": "Lineamientos",

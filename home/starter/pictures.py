@@ -1,4 +1,4 @@
-"""Woven pictures for the starter content, drawn by code: there are no photographs, and none are faked."""
+"""Generated weaving patterns as images for the starter content, which has no photographs."""
 
 import random
 from io import BytesIO
@@ -10,7 +10,7 @@ WIDTH, HEIGHT, THREAD = 1600, 900, 20  # px
 
 
 def weave(seed, ground=GREEN, threads=(MAIZE, CLAY, PAPER, LEAF)):
-    """A cloth of bands with stepped diamonds, as the bytes of a PNG; the same for the same `seed`."""
+    """Return a PNG of woven bands with stepped diamonds; the same for the same `seed`."""
     chance = random.Random(seed)  # noqa: S311
     picture = Image.new("RGB", (WIDTH, HEIGHT), ground)
     draw = ImageDraw.Draw(picture)
@@ -25,7 +25,7 @@ def weave(seed, ground=GREEN, threads=(MAIZE, CLAY, PAPER, LEAF)):
 
 
 def _band(draw, top, steps, colours, is_striped):
-    """One band of the cloth: a row of diamonds between two stripes."""
+    """Draw a band: a row of diamonds between two stripes."""
     height = (2 * steps + 1) * THREAD
     if is_striped:
         draw.rectangle((0, top, WIDTH, top + height), fill=INK)
@@ -36,7 +36,7 @@ def _band(draw, top, steps, colours, is_striped):
 
 
 def _diamond(draw, x, y, steps, colour):
-    """A diamond whose edges climb thread by thread."""
+    """Draw a diamond with stepped edges."""
     for row in range(-steps, steps + 1):
         half = (steps - abs(row)) * THREAD + THREAD // 2
         draw.rectangle(

@@ -1,4 +1,4 @@
-"""The editors' side of sending: an edition's checks and previews, its campaign's progress, and the report."""
+"""Admin views of sending: an edition's checks and previews, its campaign's progress, and the report."""
 
 import csv
 
@@ -28,16 +28,16 @@ from newsletter.tasks import send_campaign
 
 may_send = permission_required("newsletter.add_campaign")
 may_see = permission_required("newsletter.view_campaign")
-CANNOT_FREEZE = (lifecycle.Unpublished, rendering.Unrenderable)  # of campaigns.freeze
+CANNOT_FREEZE = (lifecycle.Unpublished, rendering.Unrenderable)  # raised by lifecycle.freeze
 
 
 def _issue(page_id):
-    """An edition in its original language, whichever translation was meant."""
+    """Return an edition in its original language, whichever translation `page_id` names."""
     return get_object_or_404(IssuePage, pk=page_id).source_issue()
 
 
 def _translations(issue):
-    """{language code: IssuePage}, published or not."""
+    """Return {language code: IssuePage}, published or not."""
     pages = issue.get_translations(inclusive=True).select_related("locale")
     return {page.locale.language_code: page for page in pages}
 
@@ -47,7 +47,7 @@ def _translations(issue):
 
 @may_send
 def issue_send(request, page_id):
-    """An edition before it is sent: what was found, its languages and readers, a test, to whom and when."""
+    """Show an edition before it is sent: problems, languages and audience, test mail, segment and time."""
     issue = _issue(page_id)
     pages, translations = lifecycle.published_languages(issue), _translations(issue)
     test_form = TestSendForm(request.POST or None, languages=translations, initial={"email": request.user.email})
@@ -56,7 +56,7 @@ def issue_send(request, page_id):
             _send_test(request, translations[language], test_form.cleaned_data["email"])
         return redirect("newsletter_issue_send", issue.pk)
     recipients = size_by_mail_language(pages)
-    findings = checks.look_at(issue)
+    findings = checks.run_checks(issue)
     waiting = issue.campaigns.filter(state__in=[Campaign.State.DRAFT, Campaign.State.SCHEDULED]).first()
     sent = list(issue.campaigns.filter(started_at__isnull=False))
     context = {
@@ -68,13 +68,13 @@ def issue_send(request, page_id):
         "form": SendForm(initial=_initial(waiting)),
         "waiting": waiting,
         "sent": [(campaign, lifecycle.newcomers(campaign).count()) for campaign in sent],
-        "is_on_its_way": lifecycle.is_on_its_way(issue),
+        "is_sending": lifecycle.is_sending(issue),
     }
     return render(request, "newsletter/admin/issue_send.html", context)
 
 
 def _initial(campaign):
-    """What the form says at first: what was decided before, if anything was."""
+    """Return the form's initial values from a campaign that was prepared before."""
     if campaign is None:
         return {}
     when = "later" if campaign.scheduled_at else "now"
@@ -101,10 +101,10 @@ def _send_test(request, page, email):
 @may_send
 @require_safe
 def issue_confirm(request, page_id, is_again=False):
-    """The last look: how many people get it in which language, and when. Only the button on this page sends."""
+    """Show the confirmation page: recipients by language, and the time. Only its button sends."""
     issue = _issue(page_id)
-    if lifecycle.is_on_its_way(issue) or lifecycle.was_started(issue) != is_again:
-        return _show_how_it_stands(request, issue)
+    if lifecycle.is_sending(issue) or lifecycle.was_started(issue) != is_again:
+        return _redirect_to_latest_campaign(request, issue)
     form = SendForm(request.GET)
     if not form.is_valid():
         return _refuse(request, issue, form)
@@ -114,7 +114,7 @@ def issue_confirm(request, page_id, is_again=False):
 
 def _confirmation(request, issue, form, chosen, is_again):
     segment = chosen["segment"]
-    findings = checks.look_at(issue, segment, is_quick=True)
+    findings = checks.run_checks(issue, segment, is_quick=True)
     recipients = size_by_mail_language(lifecycle.published_languages(issue), segment)
     translations = _translations(issue)
     context = {
@@ -138,8 +138,8 @@ def _refuse(request, issue, form):
     return redirect("newsletter_issue_send", issue.pk)
 
 
-def _show_how_it_stands(request, issue):
-    """Refuse to start an edition that somebody has started, scheduled or stopped since the page was opened, and show that."""
+def _redirect_to_latest_campaign(request, issue):
+    """Redirect to the latest campaign if an edition was started, scheduled or stopped since the page was opened."""
     newest = issue.campaigns.first()
     if newest is None:
         return redirect("newsletter_issue_send", issue.pk)
@@ -153,7 +153,7 @@ def _show_how_it_stands(request, issue):
 @may_send
 @require_POST
 def campaign_start(request, page_id, is_again=False):
-    """Send an edition, or put it down for later: once for each page of `issue_confirm`, if it still is as that page said."""
+    """Send or schedule an edition: once for each page of `issue_confirm`, and only if nothing changed since."""
     issue = _issue(page_id)
     form = SendAgainForm(request.POST, issue=issue) if is_again else SendForm(request.POST)
     if not form.is_valid():
@@ -161,19 +161,19 @@ def campaign_start(request, page_id, is_again=False):
             return _confirmation(request, issue, form, form.cleaned_data, is_again)
         return _refuse(request, issue, form)
     chosen = form.cleaned_data
-    if any_blocking(checks.look_at(issue, chosen["segment"], is_quick=True)):
+    if any_blocking(checks.run_checks(issue, chosen["segment"], is_quick=True)):
         messages.error(request, _("It cannot be sent like this. See what was found."))
         return redirect("newsletter_issue_send", issue.pk)
     try:
-        campaign = lifecycle.begin(
+        campaign = lifecycle.start_or_schedule(
             issue, request.user, request.POST.get("key", ""),
             segment=chosen["segment"], local_morning=chosen["local_morning"],
             at=chosen["at"] if chosen["when"] == "later" else None, is_again=is_again,
         )  # fmt: skip
     except lifecycle.Outdated:
-        return _show_how_it_stands(request, issue)
-    except CANNOT_FREEZE as error:  # unpublished or changed since it was looked at
-        messages.error(request, _why_not(error))
+        return _redirect_to_latest_campaign(request, issue)
+    except CANNOT_FREEZE as error:  # unpublished or changed since the check
+        messages.error(request, _freeze_error_text(error))
         return redirect("newsletter_issue_send", issue.pk)
     if campaign.state == Campaign.State.SCHEDULED:
         messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(campaign.scheduled_at)})
@@ -189,7 +189,7 @@ def campaign_start(request, page_id, is_again=False):
 @may_see
 @require_safe
 def issue_preview(request, page_id):
-    """A mail as it arrives: in a language, as a certain subscriber gets it, on a phone or a computer."""
+    """Show a mail as it arrives: in a language, for a given subscriber, on a phone or a computer."""
     issue = _issue(page_id)
     languages = _translations(issue)
     form = PreviewForm(request.GET if "language" in request.GET else None, languages=languages)
@@ -203,7 +203,7 @@ def issue_preview(request, page_id):
 @require_safe
 @xframe_options_sameorigin
 def issue_mail(request, page_id):
-    """The mail itself, for the frame of `issue_preview`: the latest draft, with links to leave that lead nowhere."""
+    """Return the mail for the frame of `issue_preview`: the latest draft, with inactive personal links."""
     languages = _translations(_issue(page_id))
     form = PreviewForm(request.GET, languages=languages)
     page = languages[form.cleaned_data["language"]] if form.is_valid() else _issue(page_id)
@@ -221,9 +221,9 @@ def issue_mail(request, page_id):
 @may_see
 @require_safe
 def campaign_list(request):
-    """All campaigns, newest first."""
+    """List all campaigns, newest first."""
     page = Paginator(Campaign.objects.select_related("issue", "created_by"), 30).get_page(request.GET.get("p"))
-    context = {"campaigns": page, "unmoved": list(lifecycle.unmoved())}
+    context = {"campaigns": page, "stalled": list(lifecycle.stalled())}
     return render(request, "newsletter/admin/campaign_list.html", context)
 
 
@@ -235,7 +235,7 @@ def _progress(campaign):
         "progress": progress,
         "languages": [(get_content_languages()[code], *pair) for code, pair in progress.languages.items()],
         "states": [(code, label, progress.states[code]) for code, label in names.items()],
-        "wakes": site_time(campaign.resume_at) if campaign.is_waiting else "",
+        "resumes": site_time(campaign.resume_at) if campaign.is_waiting else "",
         "scheduled": site_time(campaign.scheduled_at) if campaign.scheduled_at else "",
     }
 
@@ -243,7 +243,7 @@ def _progress(campaign):
 @may_see
 @require_safe
 def campaign(request, campaign_id):
-    """A campaign: its progress, what can be done, the report, and what became of the mail to each recipient."""
+    """Show a campaign: progress, actions, report, and the state of each delivery."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by", "segment"), pk=campaign_id)
     deliveries = found.deliveries.select_related("subscriber").order_by("pk")
     state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()
@@ -258,9 +258,9 @@ def campaign(request, campaign_id):
         "q": search,
         "all_states": Delivery.State.choices,
         "newcomers": lifecycle.newcomers(found).count(),
-        "earlier": reports.earlier(found),
+        "earlier": reports.compare_with_earlier(found),
         "variants": reports.variants(found),
-        "course": reports.course(found),
+        "timeline": reports.timeline(found),
         "links": found.links.filter(clicks__gt=0),
     }
     return render(request, "newsletter/admin/campaign.html", context)
@@ -269,7 +269,7 @@ def campaign(request, campaign_id):
 @may_see
 @require_safe
 def campaign_progress(request, campaign_id):
-    """The progress part of a campaign's page, asked for again and again while it runs."""
+    """Return the progress part of a campaign's page, polled while it runs."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by"), pk=campaign_id)
     return render(request, "newsletter/admin/_progress.html", _progress(found))
 
@@ -281,11 +281,13 @@ def _change(campaign, action):
 
 
 def _correct(campaign):
-    return lifecycle.correct(campaign) and _("Those who have not got it yet will get it as it is published now.")
+    return lifecycle.refresh_content(campaign) and _(
+        "Those who have not got it yet will get it as it is published now."
+    )
 
 
-def _why_not(error):
-    """One of CANNOT_FREEZE in words for the editor."""
+def _freeze_error_text(error):
+    """Return the message of one of CANNOT_FREEZE for the editor."""
     if isinstance(error, rendering.Unrenderable):
         return str(error)
     return _("The edition is not published in any language.")
@@ -315,22 +317,22 @@ ACTIONS = {
     "settle": _settle,
     "newcomers": _newcomers,
 }
-WAKING = {"resume", "retry", "newcomers"}
+ENQUEUING_ACTIONS = {"resume", "retry", "newcomers"}
 
 
 @may_send
 @require_POST
 def campaign_change(request, campaign_id, action):
-    """Do one of ACTIONS, if the campaign's state allows it."""
+    """Run one of ACTIONS, if the campaign's state allows it."""
     found = get_object_or_404(Campaign, pk=campaign_id)
     try:
         done = ACTIONS[action](found)
     except CANNOT_FREEZE as error:
-        messages.error(request, _why_not(error))
+        messages.error(request, _freeze_error_text(error))
         return redirect("newsletter_campaign", found.pk)
     if done:
         messages.success(request, done)
-        if action in WAKING:
+        if action in ENQUEUING_ACTIONS:
             send_campaign.enqueue(found.pk)
     else:
         state = Campaign.objects.get(pk=found.pk).get_state_display()
@@ -341,7 +343,7 @@ def campaign_change(request, campaign_id, action):
 @may_see
 @require_safe
 def campaign_csv(request, campaign_id):
-    """What became of each mail, as CSV that a spreadsheet opens without running anything."""
+    """Export the deliveries as CSV without spreadsheet formulas."""
     found = get_object_or_404(Campaign.objects.select_related("issue"), pk=campaign_id)
     response = StreamingHttpResponse(
         in_language(get_language(), _csv_lines(found)), content_type="text/csv; charset=utf-8"
@@ -351,7 +353,7 @@ def campaign_csv(request, campaign_id):
 
 
 class _Echo:
-    """What csv.writer writes to, to get each line back."""
+    """A file-like object that returns each line written by csv.writer."""
 
     @staticmethod
     def write(line):
@@ -360,7 +362,7 @@ class _Echo:
 
 def _csv_lines(campaign):
     writer = csv.writer(_Echo())
-    yield "\ufeff"  # spreadsheets read UTF-8 only with its mark
+    yield "\ufeff"  # spreadsheets need the byte order mark to detect UTF-8
     yield writer.writerow([_("E-mail"), _("Language"), _("State"), _("Sent"), _("Reason")])
     labels = dict(Delivery.State.choices)
     rows = campaign.deliveries.order_by("pk").values_list("subscriber__email", "language", "state", "sent_at", "error")
@@ -370,7 +372,7 @@ def _csv_lines(campaign):
 
 
 class NewsletterPanel(Component):
-    """On the dashboard: the campaigns that wait for their time, and how the last one did."""
+    """Dashboard panel: scheduled campaigns, and the results of the last one."""
 
     name = "newsletter"
     order = 280

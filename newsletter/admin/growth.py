@@ -1,4 +1,4 @@
-"""The growth of the list: a report, and a summary on the dashboard."""
+"""Growth of the list: a report, and a dashboard panel."""
 
 from core.i18n import local_date
 from core.svg_charts import line_chart
@@ -8,12 +8,12 @@ from django.views.decorators.http import require_safe
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 
-from newsletter.subscribers import growth_report as growth_module
+from newsletter.subscribers import growth_report
 
 
 def context_of(number):
-    """What the chart and its table need for the last `number` months."""
-    months = growth_module.months(number)
+    """Return the chart and table of the last `number` months."""
+    months = growth_report.months(number)
     names = [name for code, name in settings.LANGUAGES]
     series = [[month.active[code] for month in months] for code, _name in settings.LANGUAGES]
     labels = [local_date(month.first, "N Y") for month in months]
@@ -27,13 +27,13 @@ def context_of(number):
 @permission_required("newsletter.view_subscriber")
 @require_safe
 def report(request):
-    """Two years of growth by language, what was gained and lost, and where people came from."""
-    context = context_of(24) | {"sources": growth_module.sources()}
+    """Show two years of growth by language, gains and losses, and sources."""
+    context = context_of(24) | {"sources": growth_report.sources()}
     return render(request, "newsletter/admin/growth.html", context)
 
 
 class GrowthPanel(Component):
-    """The last twelve months on the dashboard."""
+    """Dashboard panel: the last twelve months."""
 
     name = "newsletter_growth"
     order = 300

@@ -1,4 +1,4 @@
-"""Segments in the admin: conditions put together in a form, and counted while that is done."""
+"""Segments in the admin: an editor of conditions with a live count."""
 
 from django.http import JsonResponse
 from django.utils.translation import gettext_lazy as _
@@ -36,7 +36,7 @@ class SegmentViewSet(ModelViewSet):
 @permission_required("newsletter.view_segment")
 @require_POST
 def count(request):
-    """How many people the conditions of the form choose now; the rule is the one that sending uses."""
+    """Return how many people the form's conditions select now, by the same query that sending uses."""
     unfinished = JsonResponse({"text": str(_("Some conditions are not complete yet."))})
     if "conditions-count" not in request.POST:
         return unfinished

@@ -1,4 +1,4 @@
-"""Subscribers in the admin: the list, each one's whole story, data on request, erasure, the list going out as a file."""
+"""Subscribers in the admin: list, history, data export, erasure and suppression, CSV export."""
 
 import csv
 
@@ -30,26 +30,26 @@ may_export = permission_required("newsletter.add_subscriberexport")
 
 
 class ReadOnlyPermissionPolicy(ModelPermissionPolicy):
-    """Neither consent nor what a provider said can be typed in by somebody else, and erasing has a page of its own."""
+    """Read-only: consent and provider events are not editable, and erasing has a page of its own."""
 
-    HELD_BACK = {"add", "delete", "change"}
+    DENIED = {"add", "delete", "change"}
 
     def user_has_permission(self, user, action):
-        return action not in self.HELD_BACK and super().user_has_permission(user, action)
+        return action not in self.DENIED and super().user_has_permission(user, action)
 
     def user_has_any_permission(self, user, actions):
-        return super().user_has_any_permission(user, set(actions) - self.HELD_BACK)
+        return super().user_has_any_permission(user, set(actions) - self.DENIED)
 
 
 class SubscriberIndexView(IndexView):
-    """The list, whose search goes by an index of its own."""
+    """The list of subscribers, searched with the database's own index."""
 
     def search_queryset(self, queryset):
         return queryset.matching(self.search_query) if self.is_searching else queryset
 
 
 class SubscriberViewSet(ModelViewSet):
-    """Subscribers: list and search; a click leads to the whole story."""
+    """Subscribers: list and search; a click leads to the history."""
 
     model = Subscriber
     name = "subscribers"
@@ -73,14 +73,14 @@ class SubscriberViewSet(ModelViewSet):
 
 
 class UnreadableIndex(IndexView):
-    """The list of reports without those that were read or wait to be."""
+    """The list of unreadable reports."""
 
     def get_base_queryset(self):
         return super().get_base_queryset().filter(state=IncomingReport.State.UNREADABLE)
 
 
 class ProviderEventViewSet(ModelViewSet):
-    """What the provider said about mails, those about no known mail among them."""
+    """Provider events, including those about unknown mails."""
 
     model = ProviderEvent
     name = "provider-events"
@@ -102,7 +102,7 @@ class ProviderEventViewSet(ModelViewSet):
 
 
 class UnreadableReportViewSet(ModelViewSet):
-    """What a provider or a mail server said and nobody could read, as it came."""
+    """Reports of providers and mail servers that could not be read."""
 
     model = IncomingReport
     name = "unreadable-reports"
@@ -125,8 +125,8 @@ class UnreadableReportViewSet(ModelViewSet):
 
 @may_see
 @require_safe
-def story(request, pk):
-    """Everything about one subscriber on one page: what they chose, how it came about, what was sent."""
+def history(request, pk):
+    """Show one subscriber: data, consent events, deliveries."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     context = {
         "subscriber": subscriber,
@@ -140,7 +140,7 @@ def story(request, pk):
 @may_change
 @require_POST
 def end(request, pk):
-    """Take somebody off the list who asked for it in another way than with the link."""
+    """Unsubscribe somebody who asked for it without using the link."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     if subscriptions.leave(subscriber, ConsentEvent.Way.STAFF):
         log(subscriber, "newsletter.end", user=request.user)
@@ -152,8 +152,8 @@ def end(request, pk):
 
 @may_see
 @require_POST
-def take_data(request, pk):
-    """All that is kept of a person, as a file to hand over to them."""
+def download_data(request, pk):
+    """Download all data about a person, to hand over to them."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     log(subscriber, "newsletter.data", user=request.user)
     response = JsonResponse(
@@ -166,7 +166,7 @@ def take_data(request, pk):
 @may_erase
 @require_http_methods(["GET", "POST"])
 def suppressions(request):
-    """Erase an address on request, see whether one is suppressed, or lift that on its owner's written wish."""
+    """Erase an address on request, show whether it is suppressed, or lift that at its owner's written request."""
     form = SuppressionForm(request.POST or None)
     if form.is_valid():
         SUPPRESSION_ACTIONS[form.cleaned_data["what"]](request, form)
@@ -184,14 +184,14 @@ def _erase(request, form):
             messages.error(request, _("Nothing was erased: this person's address has just changed."))
             return
         number = registry.erase(email)
-        # The log must not keep the address that was to be erased.
+        # The log must not contain the erased address.
         log(Suppression.of(email).first(), "newsletter.erase", user=request.user)
     messages.success(
         request, _("Erased: %(number)s records. The address will never be mailed again.") % {"number": number}
     )
 
 
-def _look(request, form):
+def _show_suppression(request, form):
     email = form.cleaned_data["email"]
     reason = Suppression.reasons([email]).get(email)
     if reason is None:
@@ -215,13 +215,13 @@ def _lift(request, form):
         messages.info(request, _("%(email)s is not suppressed.") % {"email": email})
 
 
-SUPPRESSION_ACTIONS = {"erase": _erase, "look": _look, "lift": _lift}
+SUPPRESSION_ACTIONS = {"erase": _erase, "look": _show_suppression, "lift": _lift}
 
 
 @may_export
 @require_http_methods(["GET", "POST"])
 def export(request):
-    """The active subscribers, or those of a segment, as CSV that a spreadsheet opens without running anything."""
+    """Export the active subscribers, or those of a segment, as CSV without spreadsheet formulas."""
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         segment = form.cleaned_data["segment"]

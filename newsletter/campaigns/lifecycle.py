@@ -1,4 +1,5 @@
-"""The life of a campaign: frozen and started once, paused, corrected, resumed, cancelled, finished when no delivery is open.
+"""The states of a campaign: content frozen and started once, paused, refreshed, resumed, cancelled, and finished when
+no delivery is open.
 
 draft → scheduled → sending ⇄ paused → sent
                        └→ cancelled ←┘
@@ -30,9 +31,9 @@ TRANSITIONS = {
     "resume": ([State.PAUSED], State.SENDING),
     "cancel": ([State.SCHEDULED, State.SENDING, State.PAUSED], State.CANCELLED),
 }
-LATE = timedelta(hours=1)  # a campaign that is later than this asks instead of going out by itself
+LATE = timedelta(hours=1)  # a campaign overdue by more than this waits for an editor instead of starting
 MORNING = clock(9)
-# The capital's time zone; where nothing else is known, the site's own.
+# The time zone of each country's capital; other countries use the site's time zone.
 ZONES = {
     "AR": "America/Argentina/Buenos_Aires", "BB": "America/Barbados", "BO": "America/La_Paz", "BR": "America/Sao_Paulo",
     "BZ": "America/Belize", "CL": "America/Santiago", "CO": "America/Bogota", "CR": "America/Costa_Rica",
@@ -46,7 +47,7 @@ ZONES = {
 
 
 def published_languages(issue):
-    """The languages in which an edition is published: {language code: IssuePage}."""
+    """Return the languages in which an edition is published: {language code: IssuePage}."""
     pages = issue.get_translations(inclusive=True).live()
     codes = dict(Locale.objects.values_list("pk", "language_code"))
     return {codes[page.locale_id]: page for page in pages}
@@ -56,36 +57,36 @@ def published_languages(issue):
 
 
 class Unpublished(Exception):
-    """An edition that is to be sent is published in no language."""
+    """The edition is not published in any language."""
 
 
 class Outdated(Exception):
-    """Somebody started, scheduled or stopped a campaign of the edition since the editor's page was made."""
+    """A campaign of the edition was started, scheduled or stopped since the editor's page was rendered."""
 
 
 def start_key(issue):
-    """What an edition's campaigns are at now, for the page that starts one: it works once, and for nobody who looked before
-    somebody else acted (a precondition as in RFC 9110, 13.1.1)."""
+    """Return a key of the current state of an edition's campaigns. The page that starts one sends it back, so that it
+    works once and only if nothing changed meanwhile (a precondition as in RFC 9110, 13.1.1)."""
     known = issue.campaigns.order_by("pk").values_list("pk", "state", "scheduled_at")
     return " ".join(f"{pk}-{state}-{at.isoformat() if at else ''}" for pk, state, at in known) or "new"
 
 
 def was_started(issue):
-    """Whether any mail of an edition may have gone out already."""
+    """Return whether any mail of an edition may have been sent."""
     return issue.campaigns.filter(started_at__isnull=False).exists()
 
 
-def is_on_its_way(issue):
-    """Whether an edition is being sent at the moment, or its sending was paused."""
+def is_sending(issue):
+    """Return whether an edition is being sent, or its sending is paused."""
     return issue.campaigns.filter(state__in=[State.SENDING, State.PAUSED]).exists()
 
 
-def begin(issue, user, key, *, segment=None, local_morning=False, at=None, is_again=False):
-    """Send an edition, or put it down for the time `at`. Returns the Campaign.
+def start_or_schedule(issue, user, key, *, segment=None, local_morning=False, at=None, is_again=False):
+    """Send an edition now, or schedule it for the time `at`. Returns the Campaign.
 
-    Nothing is done twice: `key` is the `start_key` that the editor's page carried, and an edition that was started before
-    goes out only `is_again`. Raises Outdated if either does not hold, Unpublished if it is published in no
-    language, rendering.Unrenderable.
+    `key` is the `start_key` of the editor's page; an edition that was started before needs `is_again`. Raises
+    Outdated if either does not match, Unpublished if the edition is published in no language, and
+    rendering.Unrenderable.
     """
     with transaction.atomic():
         IssuePage.objects.select_for_update().get(pk=issue.pk)
@@ -93,23 +94,24 @@ def begin(issue, user, key, *, segment=None, local_morning=False, at=None, is_ag
             raise Outdated
         waiting = issue.campaigns.filter(state__in=[State.DRAFT, State.SCHEDULED]).first()
         campaign = waiting or Campaign.objects.create(issue=issue, created_by=user)
-        decide(campaign, segment, local_morning)
+        set_audience(campaign, segment, local_morning)
         if not (schedule(campaign, at) if at else start(campaign)):
-            raise Outdated  # it started by itself meanwhile
+            raise Outdated  # it was started by the scheduler meanwhile
     campaign.refresh_from_db()
     return campaign
 
 
 def _locked(campaign):
-    """The campaign as it is now, locked until the transaction ends: nobody else changes or finishes it meanwhile."""
+    """Return the campaign's current row, locked until the transaction ends."""
     return Campaign.objects.select_for_update().get(pk=campaign.pk)
 
 
 def start(campaign, is_due=False):
-    """Freeze the content and write one delivery per subscriber. Returns whether this call did it: only the first one does.
+    """Freeze the content and write one delivery per subscriber. Return whether this call did so: only the first one
+    does.
 
-    With `is_due` only if it is still to be sent by now: an editor may have put it off. Raises Unpublished if the edition is
-    published in no language.
+    With `is_due` it starts only if it is still due, as an editor may have postponed it. Raises Unpublished if the
+    edition is published in no language.
     """
     with transaction.atomic():
         locked = _locked(campaign)
@@ -126,9 +128,9 @@ def start(campaign, is_due=False):
 
 
 def freeze(campaign):
-    """Render the edition in each language in which it is published and keep that. Returns {language: IssuePage}.
+    """Render the edition in each published language and store the result. Return {language: IssuePage}.
 
-    Raises Unpublished if there is none, rendering.Unrenderable.
+    Raises Unpublished if there is no language, and rendering.Unrenderable.
     """
     pages = published_languages(campaign.issue)
     if not pages:
@@ -155,7 +157,7 @@ def freeze(campaign):
 
 
 def _write_deliveries(campaign, people, languages):
-    """One INSERT … SELECT for all of `people`, a Subscriber queryset, however many they are. Returns how many."""
+    """Write deliveries for a Subscriber queryset with one INSERT … SELECT. Return their number."""
     with_variant = CampaignContent.objects.filter(campaign=campaign, variant="b").values_list("language", flat=True)
     rows = (
         people.order_by("pk")
@@ -194,7 +196,8 @@ def _write_deliveries(campaign, people, languages):
     names = ", ".join(connection.ops.quote_name(Delivery._meta.get_field(name).column) for name in columns)
     select, parameters = rows.query.sql_with_params()
     if connection.vendor == "postgresql":
-        # The foreign keys are checked at the commit: without this, an erasure meanwhile would undo the whole start.
+        # PostgreSQL checks foreign keys at commit: without this lock, a concurrent erasure would roll back the
+        # start.
         select += f" FOR KEY SHARE OF {connection.ops.quote_name(Subscriber._meta.db_table)}"
     table = connection.ops.quote_name(Delivery._meta.db_table)
     with connection.cursor() as cursor:
@@ -203,7 +206,7 @@ def _write_deliveries(campaign, people, languages):
 
 
 def _mornings(campaign):
-    """SQL: before when a subscriber gets nothing; the next morning where they live, or at once."""
+    """SQL: the earliest sending time of each subscriber: the next morning in their country, or NULL for at once."""
     at_once = Value(None, output_field=DateTimeField())
     if not campaign.local_morning:
         return at_once
@@ -213,7 +216,7 @@ def _mornings(campaign):
 
 
 def next_morning(zone, start):
-    """The first MORNING in a time zone at or after `start`, right across a change of clocks."""
+    """Return the first MORNING in a time zone at or after `start`, daylight saving time considered."""
     local = start.astimezone(ZoneInfo(zone))
     morning = datetime.combine(local.date(), MORNING, ZoneInfo(zone))
     return morning if morning >= local else datetime.combine(local.date() + timedelta(days=1), MORNING, ZoneInfo(zone))
@@ -222,55 +225,55 @@ def next_morning(zone, start):
 # Scheduling
 
 
-def decide(campaign, segment, local_morning):
-    """Set to whom a campaign goes and whether in each country's morning, as long as it has not started."""
+def set_audience(campaign, segment, local_morning):
+    """Set a campaign's segment and whether it goes out in each country's morning, if it has not started."""
     waiting = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
     waiting.update(segment=segment, local_morning=local_morning)
 
 
 def schedule(campaign, at):
-    """Have a campaign start by itself at a time. Returns whether its state allowed that."""
+    """Schedule a campaign for a time. Return whether its state allowed that."""
     waiting = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
     return bool(waiting.update(state=State.SCHEDULED, scheduled_at=at, problem=""))
 
 
 def start_due():
-    """Start the campaigns whose time has come; one that is more than LATE asks a person instead. Returns the started ones."""
+    """Start due campaigns and return them. One that is overdue by more than LATE waits for an editor."""
     started = []
     for campaign in Campaign.objects.filter(state=State.SCHEDULED, scheduled_at__lte=timezone.now()):
         if timezone.now() - campaign.scheduled_at > LATE:
-            _ask_for_late(campaign)
+            _return_late_to_draft(campaign)
             continue
         try:
             if start(campaign, is_due=True):
                 started.append(campaign)
         except Unpublished:
-            _put_back(campaign, Campaign.Problem.UNPUBLISHED)
+            _return_to_draft(campaign, Campaign.Problem.UNPUBLISHED)
         except DatabaseError:
             raise
-        except Exception as error:  # the others go out all the same
+        except Exception as error:  # the other campaigns start all the same
             logger.exception("Campaign %s cannot be started", campaign.pk)
-            if _put_back(campaign, Campaign.Problem.BROKEN, str(error)):
+            if _return_to_draft(campaign, Campaign.Problem.BROKEN, str(error)):
                 raise_alert(f"campaign {campaign.pk} cannot be started", f"Campaign {campaign.pk}: {error}")
     return started
 
 
-def _ask_for_late(campaign):
-    if _put_back(campaign, Campaign.Problem.LATE):
+def _return_late_to_draft(campaign):
+    if _return_to_draft(campaign, Campaign.Problem.LATE):
         raise_alert("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
 
 
-def _put_back(campaign, problem, words=""):
-    """Make a draft of a campaign that cannot start by itself, unless an editor has put it off meanwhile."""
+def _return_to_draft(campaign, problem, words=""):
+    """Make a campaign that cannot start a draft again, unless an editor has postponed it meanwhile."""
     seen = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, scheduled_at=campaign.scheduled_at)
     return seen.update(state=State.DRAFT, problem=problem, problem_words=words)
 
 
-# On the way
+# While sending
 
 
 def change_state(campaign, action):
-    """Pause, resume or cancel a campaign (`action`); returns whether its state allowed that."""
+    """Pause, resume or cancel a campaign (`action`). Return whether its state allowed that."""
     sources, target = TRANSITIONS[action]
     fields = {"state": target, "problem": ""}
     if action == "resume":
@@ -285,14 +288,14 @@ def change_state(campaign, action):
 
 
 def _skip_waiting(campaign):
-    """Leave out whoever still waits for a campaign that was cancelled."""
+    """Skip the queued deliveries of a cancelled campaign."""
     waiting = campaign.deliveries.filter(state=Mail.QUEUED, campaign__state=State.CANCELLED)
     waiting.update(state=Mail.SKIPPED, lease_until=None)
 
 
 def settle_cancelled():
-    """Settle what was in hand when a campaign was cancelled: left out if it came back unsent, else it may have gone."""
-    for campaign in Campaign.objects.filter(Exists(_open_of(OuterRef("pk"))), state=State.CANCELLED):
+    """Settle deliveries claimed when a campaign was cancelled: skipped if they were requeued unsent, else unknown."""
+    for campaign in Campaign.objects.filter(Exists(_open_deliveries(OuterRef("pk"))), state=State.CANCELLED):
         _skip_waiting(campaign)
         lost = campaign.deliveries.filter(state=Mail.SENDING, lease_until__lte=timezone.now())
         lost.update(
@@ -300,28 +303,29 @@ def settle_cancelled():
         )
 
 
-def _open_of(campaign):
+def _open_deliveries(campaign):
     return Delivery.objects.filter(campaign=campaign, state__in=Delivery.OPEN)
 
 
 def halt(campaign, problem, words):
-    """Pause a campaign because no mail of it can go out as things are, and tell the people who can help."""
+    """Pause a campaign because no mail of it can be sent, and alert the operators."""
     fields = {"state": State.PAUSED, "problem": problem, "problem_words": words}
     if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(**fields):
         raise_alert("campaign paused", f"Campaign {campaign.pk} was paused ({problem}): {words}")
 
 
-def correct(campaign):
-    """Freeze the content anew, for those who have not been sent it yet; only while paused. Returns whether that was so.
+def refresh_content(campaign):
+    """Freeze the content again for recipients who have not got the mail yet. Only while paused; return whether it
+    was.
 
-    Raises Unpublished if the edition is published in no language, rendering.Unrenderable.
+    Raises Unpublished if the edition is published in no language, and rendering.Unrenderable.
     """
     with transaction.atomic():
         locked = _locked(campaign)
         if locked.state != State.PAUSED:
             return False
         pages = freeze(locked)
-        # A language that is no longer published is sent as it was; one that is new serves those who wait for it.
+        # A language that was unpublished is sent as it was; a new one is used for its readers who still wait.
         own = Subscriber.objects.filter(pk=OuterRef("subscriber")).values("language")
         locked.deliveries.filter(state=Mail.QUEUED, subscriber__language__in=list(pages)).exclude(
             language=F("subscriber__language")
@@ -330,8 +334,7 @@ def correct(campaign):
 
 
 def retry_failed(campaign):
-    """Put the failed deliveries, and those that may or may not have gone, back into the queue. Returns how many; none of a
-    campaign that was cancelled."""
+    """Requeue failed and unknown deliveries, except those of cancelled campaigns. Return their number."""
     with transaction.atomic():
         locked = _locked(campaign)
         if locked.state not in {State.SENDING, State.PAUSED, State.SENT}:
@@ -345,15 +348,15 @@ def retry_failed(campaign):
 
 
 def settle_unknown(campaign):
-    """Count the deliveries that may or may not have gone as sent. Returns how many."""
+    """Mark unknown deliveries as sent. Return their number."""
     return campaign.deliveries.filter(state=Mail.UNKNOWN).update(state=Mail.SENT)
 
 
-TAKES_NEWCOMERS = {State.SENT, State.SENDING}  # campaigns to which newcomers may be added
+TAKES_NEWCOMERS = {State.SENT, State.SENDING}  # states in which newcomers may be added
 
 
 def newcomers(campaign):
-    """The Subscribers of a campaign's audience who joined since it started and have not got the edition, by no campaign."""
+    """Return the Subscribers in a campaign's audience who joined since it started and did not get the edition."""
     if campaign.state not in TAKES_NEWCOMERS:
         return audience().none()
     reached = Q(campaign__issue=campaign.issue_id) & ~Q(state__in=[Mail.SKIPPED, Mail.FAILED])
@@ -362,7 +365,7 @@ def newcomers(campaign):
 
 
 def send_to_newcomers(campaign):
-    """Send a campaign to its newcomers. Returns how many they are."""
+    """Send a campaign to its newcomers. Return their number."""
     with transaction.atomic():
         locked = _locked(campaign)
         if locked.state not in TAKES_NEWCOMERS:
@@ -375,43 +378,43 @@ def send_to_newcomers(campaign):
 
 
 def _reopen(locked):
-    """Have a campaign that was sent, and is locked, go on: it has open deliveries again."""
+    """Set a sent campaign, whose row is locked, back to sending: it has open deliveries again."""
     Campaign.objects.filter(pk=locked.pk, state=State.SENT).update(state=State.SENDING, finished_at=None)
 
 
 def finish_if_done(campaign):
-    """Mark a campaign as sent once no delivery is open. Returns whether none is."""
-    if _open_of(campaign).exists():
+    """Mark a campaign as sent once no delivery is open. Return whether none is."""
+    if _open_deliveries(campaign).exists():
         return False
     with transaction.atomic():
-        locked = _locked(campaign)  # whoever adds deliveries holds this lock until they are there to be seen
-        if _open_of(campaign).exists():
+        locked = _locked(campaign)  # code that adds deliveries holds this lock until they are committed
+        if _open_deliveries(campaign).exists():
             return False
         if locked.state == State.SENDING:
             Campaign.objects.filter(pk=locked.pk).update(state=State.SENT, finished_at=timezone.now())
     return True
 
 
-def forgotten():
-    """Campaigns that should be sending but that no worker has touched for a while, though something could be done."""
+def without_worker():
+    """Yield campaigns that should be sending, have work to do, and were not touched by a worker for a while."""
     now = timezone.now()
     silent = Q(worked_at=None) | Q(worked_at__lt=now - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS))
     may_go = Q(resume_at=None) | Q(resume_at__lte=now)
     for campaign in Campaign.objects.filter(silent & may_go, state=State.SENDING):
-        open_deliveries = _open_of(campaign)
+        open_deliveries = _open_deliveries(campaign)
         if unleased(open_deliveries).exists() or not open_deliveries.exists():
             yield campaign
 
 
-def unmoved(since=timedelta(minutes=15)):
-    """Campaigns of which no mail has gone for a while though some could: for the people who can help.
+def stalled(since=timedelta(minutes=15)):
+    """Yield campaigns that could send but have sent no mail for `since`, to alert the operators.
 
-    Those that wait on purpose, for tomorrow's allowance or somebody's morning, are not among them.
+    Campaigns that wait for tomorrow's limit or a local morning are not included.
     """
     now = timezone.now()
     for campaign in Campaign.objects.filter(state=State.SENDING, started_at__lt=now - since).select_related("issue"):
         waits_on_purpose = campaign.is_waiting and not campaign.outages
         if waits_on_purpose or campaign.deliveries.filter(sent_at__gte=now - since).exists():
             continue
-        if unleased(_open_of(campaign)).exists():
+        if unleased(_open_deliveries(campaign)).exists():
             yield campaign

@@ -1,4 +1,4 @@
-"""What becomes of a campaign, in numbers: while it runs, and afterwards."""
+"""Campaign figures: progress while it runs, and the report afterwards."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,13 +16,14 @@ from django.utils.translation import gettext as _
 from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent
 
 State = Delivery.State
-RATE_SECONDS = 60  # the rate is that of the last minute
-COMPARED = 6  # editions before this one
+RATE_SECONDS = 60  # the period over which the rate is measured
+COMPARED = 6  # number of earlier editions to compare with
 
 
 @dataclass
 class Progress:
-    """How far a campaign is: deliveries by state, (done, total) by language, mails a second, time left (None: unknown)."""
+    """A campaign's progress: deliveries by state, (done, total) by language, mails per second, time left (None:
+    unknown)."""
 
     states: Counter = field(default_factory=Counter)
     languages: dict = field(default_factory=dict)
@@ -43,13 +44,13 @@ class Progress:
 
     @property
     def time_left(self):
-        """How long it will take at this rate, in words."""
+        """The remaining time at the current rate, as text."""
         now = timezone.now()
         return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
 
 
 def progress(campaign):
-    """The Progress of a campaign, from one query."""
+    """Return the Progress of a campaign, from one query."""
     now = timezone.now()
     recently = Q(sent_at__gte=now - timedelta(seconds=RATE_SECONDS))
     rows = campaign.deliveries.values_list("language", "state").annotate(
@@ -68,16 +69,11 @@ def progress(campaign):
             found.left = timedelta(seconds=(found.total - found.done) / found.rate)
     return found
 
-    @property
-    def time_left(self):
-        """How long it will take at this rate, in words."""
-        now = timezone.now()
-        return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
-
 
 @dataclass
 class Summary:
-    """What became of a campaign's mails, in numbers of people. `heard` says whether the provider reports on deliveries."""
+    """The results of a campaign in numbers of recipients. `has_delivery_reports`: whether the provider reports
+    deliveries."""
 
     campaign: Campaign
     total: int = 0
@@ -88,13 +84,13 @@ class Summary:
     left: int = 0
     opened: int = 0
     clicked: int = 0
-    heard: bool = False
+    has_delivery_reports: bool = False
 
     @property
     def shares(self):
-        """(name, number, percent of those sent) of everything after “sent”; None where it is not known."""
+        """(name, number, percent of sent mails) of each result after “sent”; None where unknown."""
         known = {
-            "delivered": self.heard,
+            "delivered": self.has_delivery_reports,
             "bounced": True,
             "complained": True,
             "left": True,
@@ -121,27 +117,27 @@ COUNTS = {
 
 
 def _counted(deliveries, *by):
-    """The rows of deliveries grouped `by`, with the numbers of COUNTS."""
+    """Group deliveries `by` fields, with the figures of COUNTS."""
     return deliveries.values(*by).annotate(**{name: Count("pk", filter=query) for name, query in COUNTS.items()})
 
 
 def summaries(campaigns):
-    """The Summary of each campaign, in their order."""
+    """Return the Summary of each campaign, in their order."""
     campaigns = list(campaigns)
     found = {campaign.pk: Summary(campaign) for campaign in campaigns}
     for row in _counted(Delivery.objects.filter(campaign__in=found), "campaign").order_by():
         summary = found[row.pop("campaign")]
         for name, number in row.items():
             setattr(summary, name, number)
-        summary.heard = summary.delivered > 0
+        summary.has_delivery_reports = summary.delivered > 0
     left = ConsentEvent.objects.filter(campaign__in=found, kind=ConsentEvent.Kind.LEFT).values_list("campaign")
     for number, people in left.annotate(n=Count("pk")).order_by():
         found[number].left = people
     return [found[campaign.pk] for campaign in campaigns]
 
 
-def earlier(campaign):
-    """The Summaries of this campaign and of those before it, newest first."""
+def compare_with_earlier(campaign):
+    """Return the Summaries of this campaign and earlier ones, newest first."""
     if not campaign.started_at:
         return []
     before = Campaign.objects.filter(started_at__lt=campaign.started_at).select_related("issue").order_by("-started_at")
@@ -149,7 +145,7 @@ def earlier(campaign):
 
 
 def variants(campaign):
-    """The numbers of each subject where there are two: rows of language, subject, sent, opened, clicked."""
+    """Return the figures of both subjects, if there are two: rows of language, subject, sent, opened, clicked."""
     contents = {(row.language, row.variant): row.subject for row in campaign.contents.all()}
     if not any(variant for _language, variant in contents):
         return []
@@ -158,16 +154,16 @@ def variants(campaign):
 
 
 @dataclass
-class Course:
-    """A campaign over time: its chart, the names of its lines, and its table of (moment, numbers)."""
+class Timeline:
+    """A campaign over time: its chart, the names of its lines, and table rows of (time label, numbers)."""
 
     chart: object
     names: list
     rows: list
 
 
-def course(campaign):
-    """The Course of a campaign from its start on, or None as long as there is none."""
+def timeline(campaign):
+    """Return the Timeline of a campaign from its start, or None without sent mails."""
     last = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
     if not campaign.started_at or not last:
         return None
@@ -184,13 +180,13 @@ def course(campaign):
         return None
     labels = [date_format(timezone.localtime(moment), format_name) for moment in moments]
     series = [[line.get(moment, 0) for moment in moments] for line in lines.values()]
-    return Course(
+    return Timeline(
         line_chart(list(lines), series, labels), list(lines), list(zip(labels, zip(*series, strict=True), strict=True))
     )
 
 
 def _step(duration):
-    """How finely a time is cut: (kind of Trunc, timedelta, how a moment is written)."""
+    """Return the resolution for a duration: (kind of Trunc, timedelta, date format)."""
     if duration <= timedelta(minutes=1):
         return "second", timedelta(seconds=1), "H:i:s"
     if duration <= timedelta(hours=1):
@@ -201,12 +197,12 @@ def _step(duration):
 
 
 def _by_time(rows, name, kind):
-    """{moment: number} of rows by the time in their field `name`."""
+    """Return {time: number} of rows by their field `name`."""
     return dict(rows.annotate(moment=Trunc(name, kind)).values_list("moment").annotate(n=Count("pk")).order_by())
 
 
 def _moments(lines, step):
-    """Every moment from the first to the last, sixty at most; what the provider says much later does not flatten the rest."""
+    """Return up to sixty consecutive times from the first; late provider events do not stretch the chart."""
     seen = sorted({moment for line in lines.values() for moment in line})
     found = [seen[0]]
     while found[-1] < seen[-1] and len(found) < 60:

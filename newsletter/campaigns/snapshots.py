@@ -1,4 +1,4 @@
-"""What a campaign sends in one language: frozen in the database, and ready to be filled in for any number of recipients."""
+"""The frozen content of a campaign in one language, ready to be personalised."""
 
 from functools import cached_property
 
@@ -12,8 +12,8 @@ from newsletter.models import message_id
 
 
 class Content:
-    """A CampaignContent, with the headers that mail programs ask for: one-click leaving (RFC 8058), List-Id (RFC 2919),
-    a Message-ID that is always the same, and Feedback-ID, which names the campaign and nobody. All of it is ASCII."""
+    """A CampaignContent with its headers: one-click unsubscribe (RFC 8058), List-Id (RFC 2919), a stable Message-ID,
+    and Feedback-ID, which names the campaign but no recipient. All in ASCII."""
 
     def __init__(self, row, campaign):
         self.row, self.campaign = row, campaign
@@ -21,7 +21,7 @@ class Content:
         self.domain, self.sender = outgoing.sender_domain(), outgoing.sender_address()
 
     def headers_of(self, number, leave_url):
-        """The headers of a mail with a certain Message-ID and address to leave: {name: value}."""
+        """Return the headers of a mail with this Message-ID and unsubscribe URL: {name: value}."""
         return {
             "Message-ID": number,
             "List-Id": outgoing.list_id(f"newsletter-{self.row.language}"),
@@ -32,19 +32,20 @@ class Content:
         }
 
     def headers(self, mail, values):
-        """The headers of one recipient's mail: {name: value}."""
+        """Return the headers of one recipient's mail: {name: value}."""
         return self.headers_of(self.message_id(mail), values[personalisation.LEAVE_URL])
 
     def message_id(self, mail):
-        """The Message-ID of one recipient's mail."""
+        """Return the Message-ID of one recipient's mail."""
         return message_id(self.campaign, mail.number, self.domain)
 
     def return_path(self, mail):
-        """The envelope sender of one recipient's mail, or an empty string where bounces come in another way."""
+        """Return the VERP envelope sender of one recipient's mail, or an empty string if bounces are reported another
+        way."""
         return bounce_mailbox.return_path(mail.number) if settings.BOUNCE_ADDRESS else ""
 
     def envelope_sender(self, mail):
-        """The same, or the sender's own address."""
+        """Return the VERP envelope sender, or the sender's own address."""
         return self.return_path(mail) or self.sender
 
     @cached_property
@@ -57,7 +58,7 @@ class Content:
         return {with_name: MessageTemplate(self.mail, headers, with_name) for with_name in (True, False)}
 
     def as_bytes(self, mail):
-        """One recipient's mail, ready for SMTP's DATA."""
+        """Return one recipient's mail as bytes for SMTP's DATA."""
         values = personalisation.Values(mail.recipient)
         values |= {EMAIL: mail.recipient.email, MESSAGE_ID: self.message_id(mail)}
         return self._prepared[bool(mail.recipient.name)].fill(values)

@@ -1,4 +1,4 @@
-"""What an error of sending means, decided in one place for SMTP and for every provider's API."""
+"""Classifies sending errors, the same way for SMTP replies and for every provider's API."""
 
 import smtplib
 import socket
@@ -17,14 +17,14 @@ from anymail.exceptions import (
 )
 from django.utils import timezone
 
-MOST_SECONDS = 3600  # longer than that no provider's “try again after” is believed
-# Replies to MAIL FROM, AUTH and the like that no other mail would fare better with (RFC 5321, RFC 4954).
+MAX_RETRY_AFTER_SECONDS = 3600  # upper limit on a provider's Retry-After
+# Permanent replies to MAIL FROM, AUTH and the like that apply to every mail (RFC 5321, RFC 4954).
 SENDER_CODES = {550, 553, 554}
-SIGN_IN_CODES = {530, 534, 535, 538}  # sign in first, or in another way (RFC 4954), to whatever command
+SIGN_IN_CODES = {530, 534, 535, 538}  # authentication required or method refused (RFC 4954), whatever the command
 
 
 class ErrorAction(Enum):
-    """What to do about an error."""
+    """What the worker does about an error."""
 
     LATER = "this mail was refused for now: try it again after a pause"
     NEVER = "this mail was refused for good"
@@ -36,17 +36,23 @@ class ErrorAction(Enum):
 
 @dataclass(frozen=True)
 class DeliveryError:
-    """An error understood: what it means, in whose words, after how many seconds to try again if that was said, and the code
-    of the SMTP reply if it is one."""
+    """A classified sending error.
 
-    meaning: ErrorAction
+    `words` is the provider's text, `retry_after` the seconds to wait before the next try if it named any, `code` the SMTP
+    reply code if there is one.
+    """
+
+    action: ErrorAction
     words: str = ""
-    pause: float | None = None
+    retry_after: float | None = None
     code: int | None = None
 
 
 def of_reply(code, words, at):
-    """The Verdict of an SMTP reply of 400 and above; `at` is where it came: connect, sender, recipient, data or end."""
+    """Return the DeliveryError for an SMTP reply code of 400 or above.
+
+    `at` is the stage: connect, sender, recipient, data or end.
+    """
     words = f"{code} {words}"
     if code < 500:
         return DeliveryError(ErrorAction.AWAY if at in {"connect", "sender"} else ErrorAction.LATER, words, code=code)
@@ -56,11 +62,11 @@ def of_reply(code, words, at):
 
 
 class Unanswered(smtplib.SMTPException):
-    """The connection broke, or nothing was said, after a mail was written: it may or may not have gone."""
+    """No valid reply followed the mail's data, so the mail may or may not have been sent."""
 
 
 def of_exception(error):
-    """The Verdict of what a mail back end raised."""
+    """Return the DeliveryError for an exception raised by a mail back end."""
     words = (str(error) or type(error).__name__)[:2000]
     if isinstance(error, AnymailAPIError) and (status := _status_of(error)):
         return _of_status(status, error, words)
@@ -78,41 +84,41 @@ def of_exception(error):
     if isinstance(error, smtplib.SMTPResponseException):
         return of_reply(error.smtp_code, _text(error.smtp_error), "end")
     if isinstance(error, OSError) and not isinstance(error, AnymailError | Unanswered):
-        return DeliveryError(ErrorAction.AWAY, words)  # SMTP before the mail, see smtp_backend.py
+        return DeliveryError(ErrorAction.AWAY, words)  # SMTP failed before the data was sent, see smtp_backend.py
     return DeliveryError(ErrorAction.UNCLEAR if _may_have_arrived(error) else ErrorAction.AWAY, words)
 
 
 def _status_of(error):
-    """The status of the HTTP answer behind an AnymailAPIError, or None. boto3's answers, for Amazon SES, are dictionaries."""
+    """Return the HTTP status of an AnymailAPIError, or None. For Amazon SES, boto3's responses are dictionaries."""
     if isinstance(error.response, dict):
         return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return error.status_code
 
 
 def _of_status(status, error, words):
-    """The Verdict of an HTTP answer of a provider's API."""
-    if status in {408, 429, 503}:  # the request was not worked on
+    """Return the DeliveryError for an HTTP status of a provider's API."""
+    if status in {408, 429, 503}:  # the request was not processed
         return DeliveryError(ErrorAction.AWAY, words, _retry_after(error.response))
     if status in {401, 402, 403}:
         return DeliveryError(ErrorAction.HALT, words)
     if 400 <= status < 500 and status != 409:
         return DeliveryError(ErrorAction.NEVER, words)
-    # An answer without sense, a gateway that got none, an error in the middle, another call with the same key that is on its way.
+    # An invalid response, a gateway timeout, a server error, or a concurrent call with the same key.
     return DeliveryError(ErrorAction.UNCLEAR, words)
 
 
 def _retry_after(response):
-    """The seconds of a Retry-After header (RFC 9110), a number or a date; None if there is none."""
+    """Return the seconds of a Retry-After header (RFC 9110), given as a number or a date; None without one."""
     value = getattr(response, "headers", {}).get("Retry-After", "")
     try:
         seconds = float(value) if value.isdecimal() else (parsedate_to_datetime(value) - timezone.now()).total_seconds()
     except (TypeError, ValueError):
         return None
-    return min(max(seconds, 1), MOST_SECONDS)
+    return min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS)
 
 
 def _may_have_arrived(error):
-    """Whether the request may have reached the provider before this error: anything but a connection that never stood."""
+    """Return whether the request may have reached the provider: False only if no connection was established."""
     chain = [error]
     while chain[-1].__cause__ or chain[-1].__context__:
         chain.append(chain[-1].__cause__ or chain[-1].__context__)

@@ -1,8 +1,9 @@
-"""Mails serialised once: what Python's email package would make of each recipient's mail, with the tokens put in as bytes.
+"""Serialises a campaign's mail once per language and fills in each recipient's values as bytes.
 
-Building a MIME message for each recipient is what makes sending slow. Here the message of a language is written out once, in
-pieces; a recipient's mail is those pieces joined with their values. Bodies are quoted-printable (RFC 2045): pure ASCII, short
-lines, no line that begins with a dot, so they pass through any SMTP server as they are.
+Building a MIME message per recipient is the slowest part of sending. Here the message is serialised once, as a list
+of constant pieces and gaps; a recipient's mail joins the pieces with the recipient's values. The result equals what
+Python's email package would produce. Bodies are quoted-printable (RFC 2045): ASCII only, short lines, no line
+starting with a dot, so any SMTP server accepts them unchanged.
 """
 
 import re
@@ -13,18 +14,19 @@ from django.utils.html import escape
 
 from newsletter.delivery import outgoing, personalisation
 
-LINE = 74  # letters; two more stay free for a dot that is written as =2E
+LINE = 74  # characters per line; two are reserved for a dot encoded as =2E
 DOT = re.compile(r"(?m)^\.")
 EMAIL, MESSAGE_ID = "@@email@@", "@@message_id@@"
 HEADER_TOKENS = re.compile(f"{EMAIL}|{MESSAGE_ID}|{personalisation.LEAVE_URL}")
-OWN_HEADERS = {"To", "Message-ID", "List-Unsubscribe"}  # those that differ for each recipient
+OWN_HEADERS = {"To", "Message-ID", "List-Unsubscribe"}  # headers that differ per recipient
 
 
-def quoted(text):
-    """Text as quoted-printable bytes that end in a line break, a soft one where the text has none: ready to be joined."""
+def quoted_printable(text):
+    """Encode text as quoted-printable bytes ending in a line break (a soft one if the text has none), ready for
+    joining."""
     if not text:
         return b""
-    # As latin-1, letter for byte: what quoprimime expects.
+    # quoprimime expects one character per byte.
     raw = text.replace("\r\n", "\n").encode().decode("latin-1")
     encoded = quoprimime.body_encode(raw, maxlinelen=LINE, eol="\r\n")
     if not encoded.endswith("\n"):
@@ -33,11 +35,13 @@ def quoted(text):
 
 
 class MessageTemplate:
-    """The mail of one language, for those whose name is known or for the others, ready for any number of recipients."""
+    """The serialised mail of one language, with or without the recipient's name in the greeting."""
 
     def __init__(self, mail, headers, with_name):
-        """`mail` is a personal.Mail; `headers` are (name, value) pairs in ASCII; in OWN_HEADERS the tokens of HEADER_TOKENS may
-        stand."""
+        """`mail` is a personalisation.Mail; `headers` are (name, value) pairs in ASCII.
+
+        Values of OWN_HEADERS may contain the tokens of HEADER_TOKENS.
+        """
         mail = mail.greeting(with_name)
         boundary = f"=_{make_msgid().strip('<>').partition('@')[0].replace('.', '')}"
         head = [
@@ -58,12 +62,12 @@ class MessageTemplate:
         for kind, body in (("plain", mail.text), ("html", mail.html)):
             start = f'\r\n--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'
             self._pieces.append(f"{start}Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode())
-            self._add(body, personalisation.TOKENS, quoted, kind)
+            self._add(body, personalisation.TOKENS, quoted_printable, kind)
         self._pieces.append(f"\r\n--{boundary}--\r\n".encode())
         self._join()
 
     def _add(self, text, tokens, encode, place):
-        """Cut `text` at its tokens: bytes for what is constant, (place, token) for what is not."""
+        """Split `text` at its tokens: encoded bytes for constant parts, (place, token) for the gaps."""
         at = 0
         for found in tokens.finditer(text):
             self._pieces += [encode(text[at : found.start()]), (place, found[0])]
@@ -71,7 +75,7 @@ class MessageTemplate:
         self._pieces.append(encode(text[at:]))
 
     def _join(self):
-        """Join neighbouring constants, so that a mail is as few pieces as it can be."""
+        """Join adjacent constant pieces to keep their number small."""
         joined = [b""]
         for piece in self._pieces:
             if isinstance(piece, bytes) and isinstance(joined[-1], bytes):
@@ -83,11 +87,11 @@ class MessageTemplate:
         self._needed = {joined[number] for number in self._gaps}
 
     def fill(self, values):
-        """The mail as bytes, ready for SMTP's DATA; `values` is {token: text}."""
+        """Return the mail as bytes for SMTP's DATA; `values` is {token: text}."""
         filled = {
             (place, token): values[token].encode("ascii")
             if place == "header"
-            else quoted(escape(values[token]) if place == "html" else values[token])
+            else quoted_printable(escape(values[token]) if place == "html" else values[token])
             for place, token in self._needed
         }
         pieces = list(self._pieces)

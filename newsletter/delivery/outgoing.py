@@ -1,6 +1,6 @@
-"""The one way out: every mail of the newsletter is made and handed over here, and none to a suppressed address.
+"""Builds and sends the newsletter's transactional mails; never to suppressed addresses.
 
-What people typed stands in headers as RFC 2047 writes it; addresses are ASCII, with the domain in IDNA.
+Header text is encoded as RFC 2047 requires; addresses are ASCII, with IDNA domains.
 """
 
 import re
@@ -14,42 +14,42 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 
 from newsletter.models import Suppression
 
-PLAIN = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]*", re.ASCII)  # what needs no quotes before <…>
-NO_LINE = {"Cc", "Cs", "Zl", "Zp"}  # letters that would end a header, or cannot be encoded
+PLAIN = re.compile(r"[\w !#$%&'*+/=?^`{|}~-]*", re.ASCII)  # a display name that needs no quotes
+NO_LINE = {"Cc", "Cs", "Zl", "Zp"}  # characters that would end a header or cannot be encoded
 
 
 class Suppressed(Exception):
-    """The address asked, or has to be taken as asking, never to be mailed again."""
+    """The address is suppressed: it must never be mailed."""
 
 
 def message(subject, text, html, email, headers=None):
-    """A mail with a text part and an HTML part to one normalised address."""
+    """Build a mail with a text and an HTML part to one normalised address."""
     mail = EmailMultiAlternatives(header_text(subject), text, str(sender()), [email], headers=headers or {})
     mail.attach_alternative(html, "text/html")
     return mail
 
 
 def send(mail, connection=None):
-    """Hand one mail over. Raises Suppressed, and whatever the back end raises."""
+    """Send one mail. Raises Suppressed, and whatever the mail back end raises."""
     if Suppression.covers(mail.to):
         raise Suppressed
     (connection or get_connection()).send_messages([mail])
 
 
 def header_text(text):
-    """Text as it may stand in a header: on one line."""
+    """Return text for a header: on one line, without control characters."""
     text = "".join(" " if unicodedata.category(letter) in NO_LINE else letter for letter in text)
     return " ".join(text.split())
 
 
 def encoded(text, name):
-    """Text as the value of the header `name`: folded, and in encoded words (RFC 2047) where it is not ASCII."""
+    """Return text as the folded value of header `name`, in encoded words (RFC 2047) if it is not ASCII."""
     text = header_text(text)
     return Header(text, "us-ascii" if text.isascii() else "utf-8", header_name=name).encode(linesep="\r\n")
 
 
 def phrase(text):
-    """Text as it stands before <…> in a header (RFC 5322), on one line: as it is, quoted, or in encoded words."""
+    """Return a display name for an address header (RFC 5322), quoted or in encoded words where needed."""
     text = header_text(text)
     if not text.isascii():
         return Header(text, "utf-8").encode(linesep="")
@@ -57,27 +57,27 @@ def phrase(text):
 
 
 def sender():
-    """DEFAULT_FROM_EMAIL as an Address."""
+    """Return DEFAULT_FROM_EMAIL as an Address."""
     return mailboxes.parse(settings.DEFAULT_FROM_EMAIL)
 
 
 def sender_header():
-    """DEFAULT_FROM_EMAIL as the value of From."""
+    """Return DEFAULT_FROM_EMAIL as the value of the From header."""
     address = sender()
     return f"{phrase(address.display_name)} <{address.addr_spec}>".lstrip()
 
 
 def list_id(name):
-    """The value of List-Id (RFC 2919) for the list of this name, described by the sender's."""
+    """Return the List-Id value (RFC 2919) of the list `name`, described by the sender's display name."""
     address = sender()
     return f"{phrase(address.display_name)} <{name}.{address.domain}>".lstrip()
 
 
 def sender_domain():
-    """The domain of DEFAULT_FROM_EMAIL."""
+    """Return the domain of DEFAULT_FROM_EMAIL."""
     return sender().domain
 
 
 def sender_address():
-    """The address of DEFAULT_FROM_EMAIL, without a name."""
+    """Return the address of DEFAULT_FROM_EMAIL without the display name."""
     return sender().addr_spec

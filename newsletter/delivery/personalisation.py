@@ -1,7 +1,7 @@
-"""What differs per recipient in a mail: tokens such as `@@leave_url@@`, and a greeting with and without a name.
+"""Personalises mails: replaces tokens such as `@@leave_url@@` and chooses the greeting with or without a name.
 
-Content is rendered once for each language with tokens in it. Here is the ordinary way to fill them in; prepared.py has the
-fast one, and a test shows that both make the same mail.
+Content is rendered once per language with tokens in it. This module holds the reference implementation;
+message_template.py has the fast one, and a test shows that both produce the same mail.
 """
 
 import re
@@ -25,7 +25,7 @@ PLACEHOLDER = "0" * 8
 
 @dataclass(frozen=True)
 class Recipient:
-    """Somebody to whom a mail goes: what it takes to fill the mail in."""
+    """A recipient's data needed to personalise a mail."""
 
     delivery: int
     uuid: object
@@ -37,7 +37,7 @@ class Recipient:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail in one language: subject, preheader, HTML and text."""
+    """A mail in one language: subject, preheader, HTML and text part."""
 
     subject: str
     preheader: str
@@ -45,12 +45,13 @@ class Mail:
     text: str
 
     def greeting(self, with_name):
-        """The mail with its greetings for somebody whose name is known, or not."""
+        """Return the mail with the greeting for recipients with or without a known name."""
         part = r"\1" if with_name else r"\2"
         return replace(self, html=GREETING.sub(part, self.html), text=GREETING.sub(part, self.text))
 
     def personalised(self, values):
-        """The mail with each token replaced by its value of `values` ({token: text}), escaped in the HTML part."""
+        """Return the mail with each token replaced by its value in `values` ({token: text}), escaped in the HTML
+        part."""
         mail = self.greeting(bool(values[NAME]))
         return replace(
             mail,
@@ -60,16 +61,16 @@ class Mail:
 
 
 @cache
-def _frame(view, language):
-    """The beginning and the end of the address of `view` around its token."""
+def _url_parts(view, language):
+    """Return the parts of the URL of `view` before and after its token."""
     with override(language):
         before, after = absolute(reverse(view, args=[PLACEHOLDER])).split(PLACEHOLDER)
     return before, after
 
 
 def address(view, language, token):
-    """The absolute address of a view that takes a signed token."""
-    before, after = _frame(view, language)
+    """Return the absolute URL of a view that takes a signed token."""
+    before, after = _url_parts(view, language)
     return f"{before}{token}{after}"
 
 
@@ -77,8 +78,8 @@ MANAGE_TOKEN, TRACKING_TOKEN = "manage", "tracking"
 
 
 @cache
-def frames_for(language, campaign):
-    """{token: address with places for a recipient's own tokens}, as str.format() fills them in."""
+def url_templates(language, campaign):
+    """Return {token: URL as a str.format() template for the recipient's signed tokens}."""
     return {
         LEAVE_URL: f"{address('newsletter_leave', language, '{manage}')}?c={campaign}",
         PREFERENCES_URL: address("newsletter_preferences", language, "{manage}"),
@@ -87,7 +88,7 @@ def frames_for(language, campaign):
 
 
 class Values(dict):
-    """{token: text} for a Recipient; what a mail does not hold is never worked out."""
+    """{token: text} for a Recipient; each value is computed on first use."""
 
     def __init__(self, recipient):
         super().__init__({NAME: recipient.name})
@@ -95,12 +96,12 @@ class Values(dict):
 
     def __missing__(self, token):
         recipient = self._recipient
-        frame = frames_for(recipient.language, recipient.campaign)[token]
+        template = url_templates(recipient.language, recipient.campaign)[token]
         if token == TRACK_URL:
-            text = frame.format(tracking=tokens.make_tracking(recipient.delivery))
+            text = template.format(tracking=tokens.make_tracking(recipient.delivery))
         else:
             if MANAGE_TOKEN not in self:
                 self[MANAGE_TOKEN] = tokens.make(tokens.MANAGE, recipient)
-            text = frame.format(manage=self[MANAGE_TOKEN])
+            text = template.format(manage=self[MANAGE_TOKEN])
         self[token] = text
         return text

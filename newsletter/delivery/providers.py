@@ -1,7 +1,7 @@
-"""E-mail providers: one class for each holds all that is particular about it. To add one, write its class.
+"""E-mail providers: one class per provider. To add a provider, write its class.
 
-What the classes say comes from Anymail's code and the providers' documents. The settings read this module before there are any,
-so nothing here looks at them while it is imported.
+The facts come from Anymail's code and the providers' documentation. The settings import this module, so it must not
+access settings at import time.
 """
 
 import json
@@ -16,40 +16,38 @@ from django.utils.translation import gettext_lazy as _
 from newsletter.delivery import errors
 from newsletter.delivery.errors import DeliveryError, ErrorAction
 
-MOST_IN_DOUBT = 100  # mails in one call, as a lost answer leaves all of them in doubt
-KEY_MARGIN = 300  # seconds before a key's end in which no worker takes up its mail: a shift and its calls take less
-MAILGUN_SECONDS = 15 * 60  # how old a signature of Mailgun's may be
-CALL_MARGIN = 10  # seconds before a key's end in which its call is not repeated: it has to arrive in time
+MAX_MAILS_PER_CALL = 100  # mails in one call; a lost response leaves all of them uncertain
+KEY_MARGIN = (
+    300  # seconds before a key expires in which no worker takes over its mail; longer than a worker run and its calls
+)
+MAILGUN_SECONDS = 15 * 60  # maximum age of a Mailgun signature
+CALL_MARGIN = 10  # seconds before a key expires in which its call is not repeated
 PROVIDERS = {}  # {name: Provider}
 
 
 class Provider:
-    """A provider that carries nothing but single mails, tells no repetition, and says nothing about them later."""
+    """Base class: single mails, no idempotency keys, no webhook."""
 
-    name = ""  # in EMAIL_PROVIDER, in the address of its webhook, and of Anymail's modules
-    credentials = ()  # the settings that it cannot do without, by Anymail's names
-    options = ()  # further settings that it takes
-    always = {}  # settings of Anymail that are not for operators to choose
-    caution = ""  # what operators should know before they choose it
+    name = ""  # in EMAIL_PROVIDER, in the webhook's URL, and in Anymail's module names
+    credentials = ()  # required settings, by Anymail's names
+    options = ()  # optional settings
+    fixed_settings = {}  # fixed Anymail settings
+    warning = ""  # shown to operators on the status page
 
     # Sending
-    most_per_call = 1  # mails that the provider takes in one call
-    placeholder = ""  # how a merged value stands in a mail, with {} for its name; empty where nothing is merged
-    merges_headers = (
-        False  # whether placeholders are filled in in headers too; else each recipient's own are sent along:
-    )
-    own_headers = ("Message-ID", "List-Unsubscribe")  # those that it takes for each recipient of a call
-    carries_metadata = (
-        True  # whether the number of the delivery goes along, and comes back with what it says about the mail
-    )
-    keeps_message_id = False  # whether a second mail carries the first one's Message-ID, so that receivers tell it
-    key_seconds = 0  # how long the provider knows an idempotency key; 0 where it takes none
+    max_mails_per_call = 1  # mails that the API accepts in one call
+    placeholder = ""  # format of a merge placeholder, {} being its name; empty without merge support
+    merges_headers = False  # whether placeholders work in headers; otherwise own_headers are sent per recipient
+    own_headers = ("Message-ID", "List-Unsubscribe")  # headers that can be set per recipient
+    carries_metadata = True  # whether metadata (the delivery's id) is sent and returned in webhooks
+    keeps_message_id = False  # whether our Message-ID is kept, so that receivers can detect a duplicate
+    key_seconds = 0  # seconds that an idempotency key is remembered; 0 without support
 
     # Webhook
-    webhook = ""  # the class of Anymail that reads its calls; empty where there is none
-    signature = ""  # the setting whose key proves them, beside WEBHOOK_SECRET
-    needs_signature = False  # whether WEBHOOK_SECRET alone is not enough for Anymail
-    final_failures = ()  # kinds of events besides “bounced” that are a receiver's final refusal
+    webhook = ""  # Anymail's webhook view class; empty without a webhook
+    signature = ""  # the setting with the webhook's signing key, besides WEBHOOK_SECRET
+    needs_signature = False  # whether Anymail requires the signing key in addition to WEBHOOK_SECRET
+    final_failures = ()  # event types besides “bounced” that mean a permanent refusal
 
     def __init_subclass__(cls):
         PROVIDERS[cls.name] = cls()
@@ -58,27 +56,28 @@ class Provider:
 
     @property
     def backend(self) -> str:
-        """The mail back end, for EMAIL_BACKEND."""
+        """The value of EMAIL_BACKEND."""
         return f"anymail.backends.{self.name}.EmailBackend"
 
     @property
     def optional(self) -> list[str]:
-        """The settings that may be left out: its options, another address of its API, the key of its webhook."""
+        """Optional settings: options, the API's URL, the webhook's signing key."""
         api_url = f"{self.name.upper()}_API_URL" if self.credentials else ""
         return [name for name in [*self.options, api_url, self.signature] if name and name not in self.credentials]
 
     def anymail(self, read) -> dict:
-        """Its settings for Anymail. `read` is called with a setting's name, and with `default` where it may be left out."""
+        """Return the provider's Anymail settings. `read` is called with a setting's name, and with `default` if it is
+        optional."""
         chosen = {name: read(name, default="") for name in self.optional}
         return (
-            self.always
+            self.fixed_settings
             | {name: read(name) for name in self.credentials}
             | {name: value for name, value in chosen.items() if value}
         )
 
     def missing_signature(self, given: dict) -> str:
-        """The setting without which no message of the provider could be taken although WEBHOOK_SECRET asks for them, or an
-        empty string. `given` are Anymail's settings."""
+        """Return the name of the signing key that WEBHOOK_SECRET requires but that is missing, or an empty string.
+        `given` are Anymail's settings."""
         is_missing = self.needs_signature and given.get("WEBHOOK_SECRET") and not given.get(self.signature)
         return self.signature if is_missing else ""
 
@@ -86,62 +85,62 @@ class Provider:
 
     @property
     def merges(self) -> bool:
-        """Whether one call carries mails to many, each with its own text and headers."""
+        """Whether one call carries mails to many recipients, each with its own text and headers."""
         return bool(self.placeholder)
 
     @property
     def per_call(self) -> int:
-        """Mails that are sent in one call."""
-        return min(self.most_per_call, MOST_IN_DOUBT)
+        """The number of mails sent in one call."""
+        return min(self.max_mails_per_call, MAX_MAILS_PER_CALL)
 
     @property
-    def doubt_seconds(self) -> int:
-        """For how long any worker may send a mail once more, under its key, that may have gone. The other mails of a call for many
-        are known only to the worker that made it; the call could not be repeated as it was."""
+    def resend_seconds(self) -> int:
+        """Seconds in which any worker may repeat an uncertain mail under its key. 0 for batches: only the worker that
+        made the call can repeat it unchanged."""
         return 0 if self.merges else max(0, self.key_seconds - KEY_MARGIN)
 
     def add_key(self, connection, message, key: str) -> None:
-        """Give the call of a message an idempotency key."""
+        """Add an idempotency key to the call of a message."""
         raise NotImplementedError
 
-    def verdict(self, error: Exception) -> DeliveryError:
-        """What an error of its mail back end means."""
+    def classify_error(self, error: Exception) -> DeliveryError:
+        """Return the DeliveryError of an exception raised by the mail back end."""
         return errors.of_exception(error)
 
-    def was_taken(self, error: Exception) -> bool:
-        """Whether an error says that an earlier call with the same key was taken."""
+    def is_duplicate(self, error: Exception) -> bool:
+        """Return whether an error says that an earlier call with the same key was accepted."""
         return False
 
     # Webhook
 
     @property
     def is_protected(self) -> bool:
-        """Whether calls of its webhook can be told from forged ones with the settings as they are."""
+        """Whether the current settings can authenticate webhook calls."""
         given = settings.ANYMAIL
         return bool(given.get(self.signature) or (settings.WEBHOOK_SECRET and not self.needs_signature))
 
     def view(self):
-        """Anymail's view of its webhook. Raises whatever a key makes of it that is none."""
+        """Return Anymail's webhook view. Raises whatever an invalid key causes."""
         return getattr(import_module(f"anymail.webhooks.{self.name}"), self.webhook)()
 
     def identity(self, request) -> bytes | None:
-        """What tells a repetition of a proven call apart, or None: the whole call. Raises AnymailWebhookValidationFailure if its
-        proof is too old."""
+        """Return what identifies repetitions of an authenticated call, or None for the whole call. Raises
+        AnymailWebhookValidationFailure if the signature is too old."""
         return None
 
-    own_words = ""  # a pattern of what it says where it has no words of the receiver's
+    generic_descriptions = ""  # pattern of the provider's generic text where it has none of the receiver's
 
-    def amend(self, event: AnymailTrackingEvent) -> None:
-        """Put right what Anymail makes of the provider's message (event.esp_event)."""
+    def normalise_event(self, event: AnymailTrackingEvent) -> None:
+        """Correct Anymail's parsing of the provider's message (event.esp_event)."""
 
-    def says_soft(self, raw: dict) -> bool:
-        """Whether the provider's own message about a bounce says “for now” rather than “for good”. May raise what a message
-        without the fields raises."""
+    def is_soft_bounce(self, raw: dict) -> bool:
+        """Return whether the provider calls a bounce temporary. May raise KeyError and the like on messages without
+        the fields."""
         return False
 
 
 class Local(Provider):
-    """No provider: mail is kept on this machine."""
+    """No provider: mail is stored on this machine."""
 
     name = "local"
     backend = "operations.file_outbox.EmailBackend"
@@ -160,21 +159,21 @@ class AmazonSES(Provider):
     """Amazon SES; boto3 finds the credentials."""
 
     name = "amazon_ses"
-    # boto3 would repeat a call by itself, though nobody knows what became of the first one.
-    always = {
+    # boto3 would retry by itself, although the outcome of the first call is unknown.
+    fixed_settings = {
         "AMAZON_SES_CLIENT_PARAMS": {
             "config": {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}
         }
     }
     webhook = "AmazonSESTrackingWebhookView"
-    own_words = r"Permanent: \w+"
+    generic_descriptions = r"Permanent: \w+"
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return raw["bounce"]["bounceType"] != "Permanent"
 
 
 class Brevo(Provider):
-    """Brevo. Its keys are UUIDs among the mail's headers and are known for 30 minutes; a second call with one is refused."""
+    """Brevo. Idempotency keys are UUIDs in a mail header, remembered for 30 minutes; a repeated key is refused."""
 
     name = "brevo"
     credentials = ("BREVO_API_KEY",)
@@ -184,14 +183,14 @@ class Brevo(Provider):
     def add_key(self, connection, message, key):
         message.extra_headers["idempotencyKey"] = key
 
-    def was_taken(self, error):
-        return answer_of(error).get("code") == "duplicate_parameter"
+    def is_duplicate(self, error):
+        return response_json(error).get("code") == "duplicate_parameter"
 
-    def amend(self, event):
-        if event.esp_event.get("event") == "unsubscribed":  # Anymail knows it as “unsubscribe”
+    def normalise_event(self, event):
+        if event.esp_event.get("event") == "unsubscribed":  # Anymail expects “unsubscribe”
             event.event_type = EventType.UNSUBSCRIBED
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return raw["event"] == "soft_bounce"
 
 
@@ -201,12 +200,12 @@ class MailerSend(Provider):
     name = "mailersend"
     credentials = ("MAILERSEND_API_TOKEN",)
     carries_metadata = False
-    caution = _("MailerSend takes what one-click leaving needs (headers of our own) only in its larger plans.")
+    warning = _("MailerSend takes what one-click leaving needs (headers of our own) only in its larger plans.")
     webhook = "MailerSendTrackingWebhookView"
     signature = "MAILERSEND_SIGNING_SECRET"
     needs_signature = True
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return raw["data"]["type"] == "soft_bounced"
 
 
@@ -216,15 +215,15 @@ class Mailgun(Provider):
     name = "mailgun"
     credentials = ("MAILGUN_API_KEY",)
     options = ("MAILGUN_SENDER_DOMAIN",)
-    most_per_call = 1000
+    max_mails_per_call = 1000
     placeholder = "%recipient.{}%"
     merges_headers = True
     webhook = "MailgunTrackingWebhookView"
     signature = "MAILGUN_WEBHOOK_SIGNING_KEY"
 
     def identity(self, request):
-        """The token of the call's signature, which covers the time and this token, not what is said: anybody who once saw it could
-        use it again."""
+        """The token of the signature. The signature covers the time and this token, not the content: it could be
+        replayed."""
         is_json = request.content_type == "application/json"
         signed = json.loads(request.body)["signature"] if is_json else request.POST
         if abs(time.time() - int(signed["timestamp"])) > MAILGUN_SECONDS:
@@ -237,14 +236,14 @@ class Mailjet(Provider):
 
     name = "mailjet"
     credentials = ("MAILJET_API_KEY", "MAILJET_SECRET_KEY")
-    most_per_call = 50
+    max_mails_per_call = 50
     placeholder = "[[var:{}]]"
     webhook = "MailjetTrackingWebhookView"
 
-    def amend(self, event):
+    def normalise_event(self, event):
         event.description = event.description or event.esp_event.get("error")
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return not raw["hard_bounce"]
 
 
@@ -267,12 +266,12 @@ class Mandrill(Provider):
     signature = "MANDRILL_WEBHOOK_KEY"
     needs_signature = True
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return raw["event"] == "soft_bounce"
 
 
 class Postal(Provider):
-    """Postal. It answers 200 to what it refuses, and calls a receiver's final refusal a failure."""
+    """Postal. It responds 200 to refused mail, and reports a receiver's permanent refusal as a failure."""
 
     name = "postal"
     credentials = ("POSTAL_API_URL", "POSTAL_API_KEY")
@@ -282,8 +281,8 @@ class Postal(Provider):
     needs_signature = True
     final_failures = ("failed",)
 
-    def verdict(self, error):
-        found, answer = super().verdict(error), answer_of(error)
+    def classify_error(self, error):
+        found, answer = super().classify_error(error), response_json(error)
         if answer.get("status") not in {"error", "parameter-error"}:
             return found
         code = answer.get("data", {}).get("code", "")
@@ -298,51 +297,51 @@ class Postmark(Provider):
     credentials = ("POSTMARK_SERVER_TOKEN",)
     webhook = "PostmarkTrackingWebhookView"
 
-    def amend(self, event):
-        """Of a hard bounce, the description is always the same and gives an unknown user for an example."""
+    def normalise_event(self, event):
+        """Drop the generic description of hard bounces, which always mentions an unknown user."""
         if event.esp_event.get("Type") == "HardBounce" and event.mta_response:
             event.description = None
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return raw["Type"] == "SoftBounce"
 
 
 class Resend(Provider):
-    """Resend. It knows keys for 24 hours and answers a repetition as it answered the first call."""
+    """Resend. Idempotency keys are remembered for 24 hours; a repetition gets the first response."""
 
     name = "resend"
     credentials = ("RESEND_API_KEY",)
     key_seconds = 24 * 3600
     webhook = "ResendTrackingWebhookView"
     signature = "RESEND_SIGNING_SECRET"
-    own_words = r".*\b(sent a|history of producing) hard bounces?\b.*"
+    generic_descriptions = r".*\b(sent a|history of producing) hard bounces?\b.*"
 
     def add_key(self, connection, message, key):
-        # Anymail has no place for headers of the call; each connection makes one call at a time.
+        # Anymail has no option for request headers; each connection makes one call at a time.
         connection.session.headers["Idempotency-Key"] = key
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return raw["data"]["bounce"]["type"] != "Permanent"
 
 
 class Scaleway(Provider):
-    """Scaleway. Anymail reads no webhook of it: bounced mail comes to a mailbox."""
+    """Scaleway. Anymail has no webhook for it: bounces go to a mailbox."""
 
     name = "scaleway"
     credentials = ("SCALEWAY_SECRET_KEY", "SCALEWAY_PROJECT_ID")
 
 
 class SendGrid(Provider):
-    """SendGrid, which Anymail brings along without testing it."""
+    """SendGrid, which Anymail supports without testing."""
 
     name = "sendgrid"
     credentials = ("SENDGRID_API_KEY",)
-    caution = _("SendGrid: the library that speaks to it is no longer tested by its makers. Watch the first editions.")
-    most_per_call = 1000
+    warning = _("SendGrid: the library that speaks to it is no longer tested by its makers. Watch the first editions.")
+    max_mails_per_call = 1000
     placeholder = (
-        "%own.{}%"  # any text may be one; this one stands in no edition, and names have no % in them (merge.py)
+        "%own.{}%"  # any text may be a placeholder; this one occurs in no edition, and names contain no % (merge.py)
     )
-    always = {"SENDGRID_MERGE_FIELD_FORMAT": placeholder}
+    fixed_settings = {"SENDGRID_MERGE_FIELD_FORMAT": placeholder}
     webhook = "SendGridTrackingWebhookView"
     signature = "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"
 
@@ -353,40 +352,40 @@ class SendGrid(Provider):
         "invalid": RejectReason.INVALID,
     }
 
-    def amend(self, event):
-        """What was dropped has its reason in “reason”; Anymail looks at “type” first, and does not know all reasons."""
+    def normalise_event(self, event):
+        """Read the reason of dropped mail from “reason”; Anymail looks at “type” first and does not know all reasons."""
         reason = event.esp_event.get("reason")
         if event.event_type == EventType.REJECTED and isinstance(reason, str):
             event.reject_reason = self.reasons.get(reason.strip().lower(), RejectReason.OTHER)
             event.description = reason
 
-    def says_soft(self, raw):
-        # A classification that is not about the address; older messages have none.
+    def is_soft_bounce(self, raw):
+        # Classifications that do not concern the address; older messages have none.
         other = raw.get("bounce_classification") or "Unclassified"
         return raw.get("type") == "blocked" or other not in {"Invalid Address", "Unclassified"}
 
 
 class SparkPost(Provider):
-    """SparkPost. In one call it would drop each recipient's own List-Unsubscribe in silence: single mails."""
+    """SparkPost. Batches silently drop per-recipient List-Unsubscribe headers, so only single mails are sent."""
 
     name = "sparkpost"
     credentials = ("SPARKPOST_API_KEY",)
     webhook = "SparkPostTrackingWebhookView"
 
-    def amend(self, event):
+    def normalise_event(self, event):
         if event.event_type == EventType.BOUNCED and event.reject_reason == RejectReason.INVALID:
             event.description = "Invalid recipient"  # class 10
 
-    def says_soft(self, raw):
+    def is_soft_bounce(self, raw):
         return next(iter(raw["msys"].values()))["bounce_class"] not in {"10", "30", "90"}
 
 
 class UnisenderGo(Provider):
-    """Unisender Go. It knows keys for a minute."""
+    """Unisender Go. Idempotency keys are remembered for a minute."""
 
     name = "unisender_go"
     credentials = ("UNISENDER_GO_API_KEY", "UNISENDER_GO_API_URL")
-    most_per_call = 500
+    max_mails_per_call = 500
     placeholder = "{{{{{}}}}}"
     own_headers = ("List-Unsubscribe",)
     key_seconds = 60
@@ -397,18 +396,18 @@ class UnisenderGo(Provider):
         message.esp_extra = {"idempotence_key": key}
 
 
-def named(name: str) -> Provider:
-    """The provider of a name; one that nothing is known of where none has it, such as the mailbox for bounced mail."""
+def by_name(name: str) -> Provider:
+    """Return the provider with this name; a plain Provider if there is none, such as for the bounce mailbox."""
     return PROVIDERS.get(name) or Provider()
 
 
 def current() -> Provider:
-    """The provider that is chosen (EMAIL_PROVIDER)."""
-    return named(settings.EMAIL_PROVIDER)
+    """Return the configured provider (EMAIL_PROVIDER)."""
+    return by_name(settings.EMAIL_PROVIDER)
 
 
-def answer_of(error: Exception) -> dict:
-    """What a provider's API said with an error, as far as it is JSON's object; else nothing."""
+def response_json(error: Exception) -> dict:
+    """Return the JSON object of a provider's error response, or an empty dictionary."""
     try:
         answer = error.response.json()
     except (AttributeError, ValueError):

@@ -1,4 +1,4 @@
-"""How fast mails may go out: so many a second, so many a day, fewer while a new sender warms up; for all workers together."""
+"""Limits the sending rate per second and per day, and during warm-up, across all workers."""
 
 from datetime import date, timedelta
 
@@ -8,12 +8,12 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-GROWTH = 1.5  # a warming sender sends so many times as much each day
-WINDOW = 1.1  # seconds in which SEND_PER_SECOND may go: one, and what the way to the provider may differ by
+GROWTH = 1.5  # daily growth factor during warm-up
+WINDOW = 1.1  # seconds that SEND_PER_SECOND applies to: one, plus a margin for varying latency to the provider
 
 
 class SendAllowance(models.Model):
-    """What was used of a limit: `amount` on the day of `at`; `recent`, a list of [time, number], in the last WINDOW."""
+    """Usage of a limit: `amount` on the day of `at`, and `recent`, a list of [time, number] within the last WINDOW."""
 
     name = models.CharField(max_length=10, unique=True)
     amount = models.PositiveIntegerField(default=0)
@@ -25,22 +25,22 @@ class SendAllowance(models.Model):
 
 
 def daily_limit(day):
-    """Mails that may go out on a date: SEND_PER_DAY, or less in the first days after WARM_UP_FROM. None without a limit."""
+    """Return the number of mails allowed on a date: SEND_PER_DAY, or less during warm-up. None without a limit."""
     limits = [settings.SEND_PER_DAY] if settings.SEND_PER_DAY else []
     if settings.WARM_UP_FROM:
         days = (day - date.fromisoformat(settings.WARM_UP_FROM)).days
-        if 0 <= days < 60:  # by then the limit is beyond any list
+        if 0 <= days < 60:  # after that the limit exceeds any realistic list
             limits.append(int(settings.WARM_UP_START * GROWTH**days))
     return min(limits, default=None)
 
 
-def most_at_once():
-    """How many mails may go out in a second, or None without such a limit."""
+def per_second_limit():
+    """Return the number of mails allowed per second, or None without a limit."""
     return settings.SEND_PER_SECOND or None
 
 
-def take(number):
-    """Take leave to send up to `number` mails now. Returns (how many, seconds after which to ask again if none)."""
+def reserve(number):
+    """Reserve up to `number` mails of the limits. Return (reserved number, seconds until the next try if it is 0)."""
     limit = daily_limit(timezone.localdate())
     if limit is None and not settings.SEND_PER_SECOND:
         return number, 0
@@ -64,21 +64,21 @@ def take(number):
     return number, 0
 
 
-def give_back(number):
-    """Return leave that was not used, such as for mails that the worker could not begin."""
+def release(number):
+    """Return unused reservations, for example of mails that were not started."""
     if number and (settings.SEND_PER_DAY or settings.WARM_UP_FROM):
         row = SendAllowance.objects.filter(name="all", at__date=timezone.localdate())
         row.update(amount=Greatest(F("amount") - number, 0))
 
 
 def _locked():
-    """The row that all workers share, locked: they take turns."""
+    """Return the row shared by all workers, locked."""
     SendAllowance.objects.bulk_create([SendAllowance(name="all")], ignore_conflicts=True)
     return SendAllowance.objects.select_for_update().get(name="all")
 
 
 def _recent(row, now):
-    """What went out within WINDOW. What a clock that was set back left in the future does not count."""
+    """Return the entries within WINDOW. Entries in the future, left by a clock that was set back, are ignored."""
     return [[at, used] for at, used in row.recent if abs(now.timestamp() - at) < WINDOW]
 
 

@@ -1,4 +1,4 @@
-"""Django's SMTP back end, which waits for the answer to a mail as long as RFC 5321 asks for, and says so if there was none."""
+"""Django's SMTP back end with RFC 5321's timeout after DATA; a lost reply raises Unanswered."""
 
 import smtplib
 
@@ -9,7 +9,7 @@ from newsletter.delivery.errors import Unanswered
 
 
 class _Patient:
-    """What both classes of smtplib do at DATA. Raises Unanswered where the answer to the mail is lost or makes no sense."""
+    """Mixin for smtplib's DATA command. Raises Unanswered if the reply is lost or invalid."""
 
     def data(self, msg):
         self.sock.settimeout(settings.SMTP_REPLY_SECONDS["end"])

@@ -1,7 +1,7 @@
-"""The blocks of an edition: some of the pages' blocks, and what only a mail has.
+"""The blocks of an edition: some of the page blocks, and some for mails only.
 
-Each is rendered three times: for the web by its own template, for the mail by templates/newsletter/mail/<name>.mjml and
-for the text part by <name>.txt beside it.
+Each block is rendered three times: for the web with its own template, for the mail with
+templates/newsletter/mail/<name>.mjml, and for the text part with <name>.txt beside it.
 """
 
 from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, RichTextBlock, TextBlock
@@ -17,7 +17,7 @@ from news.models import ArticlePage
 
 
 class GreetingBlock(blocks.StructBlock):
-    """The salutation: with a name where it is known, else without. The web page, which is nobody's own, has the latter."""
+    """The salutation, with the name where it is known, else without. The web page shows the latter."""
 
     named = blocks.CharBlock(
         label=_("With a name"),
@@ -30,7 +30,7 @@ class GreetingBlock(blocks.StructBlock):
     )
 
     def clean(self, value):
-        """Ask for the place where the name goes."""
+        """Require exactly one {name} placeholder."""
         cleaned = super().clean(value)
         if cleaned["named"].count("{name}") != 1:
             error = ValidationError(_("Write {name}, with its braces, once where the name goes."))
@@ -49,13 +49,13 @@ class NewsListValue(blocks.StructValue):
     """A list of news."""
 
     def articles(self, issue):
-        """The articles for an edition: those chosen, as far as they are published in the active language; else the latest
-        at the time when it was sent, or all since the edition before it."""
+        """Return the articles of an edition: the chosen ones published in the active language; else the latest when
+        it was sent, or all since the previous edition."""
         chosen = [page.translation_key for page in self["chosen"] if page]
         if chosen:
             readable = public(ArticlePage.objects.filter(translation_key__in=chosen, locale=Locale.get_active()))
             return sorted(readable, key=lambda article: chosen.index(article.translation_key))
-        since, until = issue.span()
+        since, until = issue.news_period()
         found = ArticlePage.latest(Locale.get_active())
         if until:
             found = found.filter(first_published_at__lte=until)
@@ -65,7 +65,7 @@ class NewsListValue(blocks.StructValue):
 
 
 class NewsListBlock(blocks.StructBlock):
-    """News, chosen by hand, since the last edition, or the latest."""
+    """News: chosen by hand, since the last edition, or the latest."""
 
     chosen = blocks.ListBlock(
         blocks.PageChooserBlock(page_type="news.ArticlePage"), label=_("Chosen articles"), default=[], required=False
@@ -94,7 +94,7 @@ class NewsListBlock(blocks.StructBlock):
 
 
 class ColumnBlock(blocks.StructBlock):
-    """One of a few columns."""
+    """One of two or three columns."""
 
     image = ImageBlock(label=_("Image"), required=False, search_index=False)
     title = blocks.CharBlock(label=_("Title"), max_length=120)
@@ -115,7 +115,7 @@ class ColumnsBlock(blocks.StructBlock):
 
 
 class DividerBlock(blocks.StaticBlock):
-    """A band between two parts."""
+    """A decorative divider."""
 
     class Meta:
         icon = "minus"
@@ -127,7 +127,7 @@ class DividerBlock(blocks.StaticBlock):
 
 
 class IssueBlock(blocks.StreamBlock):
-    """What an edition is made of."""
+    """The blocks of an edition's body."""
 
     greeting = GreetingBlock()
     heading = HeadingBlock()

@@ -1,4 +1,4 @@
-"""What is looked at before an edition is sent: what would be wrong blocks it, what may be meant is a warning."""
+"""Checks of an edition before it is sent: errors block it, warnings do not."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -29,25 +29,25 @@ from newsletter.editions import rendering
 from newsletter.models import Campaign
 from newsletter.subscribers.audiences import size_by_mail_language
 
-MOST_BYTES, MANY_BYTES = 102_000, 80_000  # Gmail cuts a mail off after the first; the second comes close
-HEAVY_PICTURE = 300_000  # bytes
-LONG_SUBJECT = 70  # letters
+MAX_BYTES, WARN_BYTES = 102_000, 80_000  # bytes: Gmail clips a mail beyond the first; the second is the warning level
+MAX_PICTURE_BYTES = 300_000  # bytes
+MAX_SUBJECT_LENGTH = 70  # characters
 RECENTLY = timedelta(days=2)
-AT_ONCE, MOST_LINKS = 10, 40  # links to other sites that are looked at
-A_TOKEN = "x" * 140  # about as long as the links to leave are
+THREADS, MAX_LINKS = 10, 40  # number of parallel checks, and of external links checked
+SAMPLE_TOKEN = "x" * 140  # about as long as a management token
 
 
-def look_at(issue, segment=None, is_quick=False):
-    """The Findings about an IssuePage that is to be sent to a Segment (or to all), the worst first.
+def run_checks(issue, segment=None, is_quick=False):
+    """Return the Problems of an IssuePage that is to be sent to a Segment (or to all), the worst first.
 
-    `is_quick` leaves out what asks other machines: DNS, the provider, other sites. That takes some seconds at most.
+    `is_quick` skips checks that use the network: DNS, the provider, other sites. Those take a few seconds at most.
     """
     pages = published_languages(issue)
-    found = _languages(issue, pages, segment) + _postal_address() + _history(issue)
+    found = _languages(issue, pages, segment) + _postal_address() + _earlier_campaigns(issue)
     others = set()
     for page in pages.values():
         try:
-            mail = rendering.preview(page, "x" * 20, f"https://{A_TOKEN}")
+            mail = rendering.preview(page, "x" * 20, f"https://{SAMPLE_TOKEN}")
         except rendering.Unrenderable as error:
             found.append(Problem(BLOCKS, str(error), _edit(page)))
             continue
@@ -56,7 +56,7 @@ def look_at(issue, segment=None, is_quick=False):
         found += own
         others |= foreign
     if not is_quick:
-        found += _elsewhere(others)
+        found += _external_checks(others)
     return sorted(found, key=lambda finding: [BLOCKS, WARNS, TELLS].index(finding.level))
 
 
@@ -68,7 +68,7 @@ def _edit(page):
 
 
 def _languages(issue, pages, segment):
-    """Which languages are missing, not published, or behind; and whether anybody reads it."""
+    """Check for languages that are missing, unpublished or outdated, and for an empty audience."""
     if not pages:
         return [Problem(BLOCKS, _("The edition is not published in any language."), _edit(issue))]
     people = size_by_mail_language(pages, segment)
@@ -91,7 +91,7 @@ def _languages(issue, pages, segment):
 
 
 def _is_behind(page):
-    """Whether a page is a translation with something left to translate."""
+    """Return whether a page is a translation with untranslated parts."""
     found = Translation.objects.filter(
         source__object_id=page.translation_key, target_locale=page.locale_id, enabled=True
     ).select_related("source")
@@ -105,26 +105,26 @@ def _is_behind(page):
 
 
 def _mail(page, mail):
-    """The line beside the subject, the subject's length, the size."""
+    """Check the preheader, the subject's length and the mail's size."""
     found, name = [], {"language": page.locale.get_display_name()}
     if not page.preheader:
         found.append(Problem(WARNS, _("%(language)s: the preheader is empty.") % name, _edit(page)))
-    if any(len(subject) > LONG_SUBJECT for subject in (page.mail_subject, page.subject_b)):
+    if any(len(subject) > MAX_SUBJECT_LENGTH for subject in (page.mail_subject, page.subject_b)):
         text = _("%(language)s: the subject is long; many mail programs will cut it off.")
         found.append(Problem(WARNS, text % name, _edit(page)))
     size = len(mail.html.encode())
     name["size"] = round(size / 1000)
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         text = _("%(language)s: the mail has %(size)s KB. Gmail cuts it off after 102, the link to leave included.")
         found.append(Problem(BLOCKS, text % name, _edit(page)))
-    elif size > MANY_BYTES:
+    elif size > WARN_BYTES:
         text = _("%(language)s: the mail has %(size)s KB, close to the 102 after which Gmail cuts it off.")
         found.append(Problem(WARNS, text % name, _edit(page)))
     return found
 
 
 def _pictures(page, mail):
-    """Pictures whose words are missing, and those that are too heavy."""
+    """Check for private pictures, missing alternative texts and large files."""
     found, name = [], {"language": page.locale.get_display_name()}
     for image in _images_of(page):
         if image.is_private:
@@ -142,7 +142,7 @@ def _pictures(page, mail):
     media, files = absolute(settings.MEDIA_URL), storages["renditions"]
     for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):
         path = unquote(picture["src"].removeprefix(media))
-        if files.exists(path) and files.size(path) > HEAVY_PICTURE:
+        if files.exists(path) and files.size(path) > MAX_PICTURE_BYTES:
             name |= {"title": picture["alt"] or path, "size": round(files.size(path) / 1000)}
             text = _("%(language)s: the picture “%(title)s” has %(size)s KB, too much for a slow connection.")
             found.append(Problem(WARNS, text % name, _edit(page)))
@@ -150,7 +150,7 @@ def _pictures(page, mail):
 
 
 def _images_of(page):
-    """The images of an edition, each with the words it has there."""
+    """Yield the images of an edition, each with the alternative text used there."""
     for block in page.body:
         rows = [block.value] if block.block_type == "picture" else []
         rows = block.value["rows"] if block.block_type == "columns" else rows
@@ -158,11 +158,11 @@ def _images_of(page):
 
 
 def _links(page, mail):
-    """(Findings about links that lead nowhere, addresses on other sites)."""
+    """Return (Problems of broken links, URLs on other sites)."""
     found, others = [], set()
     texts = {link.get("href", ""): link.get_text() for link in BeautifulSoup(mail.html, "html.parser").find_all("a")}
     for url, text in texts.items():
-        if A_TOKEN in url or url.startswith(("mailto:", "tel:")):
+        if SAMPLE_TOKEN in url or url.startswith(("mailto:", "tel:")):
             continue
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             problem = _("it does not begin with https://")
@@ -186,8 +186,8 @@ def _postal_address():
     return [Problem(BLOCKS, _("The postal address is missing, which the law asks for. Add it to the site's settings."), url)]  # fmt: skip
 
 
-def _history(issue):
-    """Whether it was sent before, and whether the last edition was only just sent."""
+def _earlier_campaigns(issue):
+    """Check whether the edition was sent before, and whether another one was sent recently."""
     started = Campaign.objects.filter(started_at__isnull=False).order_by("-started_at").select_related("issue")
     found = []
     own = started.filter(issue__translation_key=issue.translation_key).first()
@@ -202,32 +202,32 @@ def _history(issue):
     return found
 
 
-# Elsewhere
+# Over the network
 
 
-def _elsewhere(urls):
-    """What other machines say: the provider, DNS about the sender, the sites that are linked to; all asked at once."""
+def _external_checks(urls):
+    """Run the network checks in parallel: provider, DNS records of the sender, linked sites."""
     if not link_checker.is_online():
         return [Problem(TELLS, _("This machine cannot ask the DNS: the sender's domain and links to other sites were not looked at.")), *_provider()]  # fmt: skip
     language = translation.get_language()
 
-    def speaking(look):
+    def in_editor_language(look):
         with translation.override(language):
             return look()
 
-    looks = [_provider, sender_records, *(partial(_other_link, url) for url in sorted(urls)[:MOST_LINKS])]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [finding for findings in pool.map(speaking, looks) for finding in findings]
+    looks = [_provider, sender_records, *(partial(_external_link, url) for url in sorted(urls)[:MAX_LINKS])]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [finding for findings in pool.map(in_editor_language, looks) for finding in findings]
 
 
-def _other_link(url):
+def _external_link(url):
     problem = link_checker.check_external_link(url)
     text = _("The link to %(url)s seems to be broken: %(problem)s.")
     return [Problem(WARNS, text % {"url": url, "problem": problem})] if problem else []
 
 
 def _provider():
-    """Whether the provider can be reached."""
+    """Check whether the provider can be reached."""
     connection = get_connection()
     try:
         if hasattr(connection, "api_url"):  # one of Anymail's
@@ -243,7 +243,7 @@ def _provider():
 
 
 def sender_records():
-    """What is missing in the DNS for receivers to believe the sender: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489)."""
+    """Check for the sender's DNS records: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489)."""
     if settings.EMAIL_PROVIDER == "local":
         return []
     domain = outgoing.sender_domain()
@@ -262,7 +262,7 @@ def sender_records():
 
 
 def _texts(name):
-    """The TXT records of a name, none if there is no such name. Raises DNSException if nobody answers."""
+    """Return the TXT records of a name, none if there is no such name. Raises DNSException without an answer."""
     try:
         answer = link_checker.resolver().resolve(name, "TXT")
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):

@@ -1,4 +1,4 @@
-"""The editions of the newsletter as an Atom feed (RFC 4287), one for each language, with their full content."""
+"""Atom feed of the editions (RFC 4287), one per language, with full content."""
 
 from core.navigation import public
 from django.conf import settings
@@ -10,7 +10,7 @@ from newsletter.models import IssuePage
 
 
 class EditionFeed(NewsFeed):
-    """The twenty latest editions of the active language that everybody may read."""
+    """The twenty latest public editions of the active language."""
 
     def title(self):
         return _("CLAC's newsletter")

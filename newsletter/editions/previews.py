@@ -1,4 +1,4 @@
-"""How a mail is shown to its editors: by day and by night, as text, as source, as a certain subscriber gets it."""
+"""Previews of a mail for editors: light, dark, as text, as source, for a given subscriber."""
 
 from django.http import HttpResponse
 from django.template.loader import render_to_string
@@ -18,7 +18,8 @@ NIGHT = "@media (prefers-color-scheme: dark)"
 
 
 def show(issue, mode, name=""):
-    """An IssuePage as one of MODES, as a subscriber of this name gets it, in a page that can do nothing but show it."""
+    """Return the preview of an IssuePage in one of MODES, for a subscriber with this name; scripts are blocked by
+    CSP."""
     try:
         html = _html(rendering.preview(issue, name), mode, issue.locale.language_code)
     except rendering.Unrenderable as error:

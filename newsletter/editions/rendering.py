@@ -1,6 +1,6 @@
-"""From an edition to the mail: MJML blocks through mrml to HTML, and a text part from the same blocks.
+"""Renders editions and transactional mails: MJML templates through mrml to HTML, and a text part.
 
-Content is rendered once for each language; what differs per recipient are tokens (personal.py).
+Content is rendered once per language, with tokens for what differs per recipient (delivery/personalisation.py).
 """
 
 import copy
@@ -26,7 +26,7 @@ HREF = re.compile(r'href="(https?://[^"@]+)"')
 
 
 class Unrenderable(Exception):
-    """An edition that cannot be made into a mail in one language. Its text says in which one, and where, to an editor."""
+    """An edition cannot be rendered as a mail in one language. The message tells editors the language and the block."""
 
     def __init__(self, page, block, error):
         super().__init__(page, block, error)
@@ -41,7 +41,7 @@ class Unrenderable(Exception):
 
 
 def mail_html(rich_text):
-    """Wagtail's rich text as the simple HTML that mail programs take: absolute, underlined links."""
+    """Return Wagtail rich text as simple HTML for mail programs: absolute, underlined links."""
     soup = BeautifulSoup(absolute_html(expand_db_html(rich_text.source)), "html.parser")
     for link in soup.find_all("a"):
         link["class"] = "link"
@@ -49,7 +49,7 @@ def mail_html(rich_text):
 
 
 def plain_text(html: str) -> str:
-    """HTML as readable text, with each link's address in brackets after its words; lines are left unwrapped."""
+    """Return HTML as readable text, with each link's address in brackets after its text; lines are not wrapped."""
     soup = BeautifulSoup(html, "html.parser")
     for link in soup.find_all("a", href=True):
         words, address = link.get_text(), link["href"].removeprefix("mailto:")
@@ -58,7 +58,7 @@ def plain_text(html: str) -> str:
 
 
 def render_mjml(template, context):
-    """Render an MJML template to HTML. Raises OSError from mrml if the markup is broken."""
+    """Render an MJML template to HTML. Raises OSError from mrml on invalid markup."""
     return mrml.to_html(without_control_characters(render_to_string(template, context))).content
 
 
@@ -77,24 +77,24 @@ def render_mail(name, context, language):
 
 
 class Links:
-    """The links of a campaign's mails: numbered, so that a click can be counted without letting anyone redirect anywhere."""
+    """The numbered links of a campaign's mails. Clicks are counted by number, which prevents open redirects."""
 
     def __init__(self, known):
         self.numbers, self.new = dict(known), {}
 
     def number(self, url):
-        """The number of an address."""
+        """Return the number of a URL."""
         if url not in self.numbers:
             self.numbers[url] = self.new[url] = len(self.numbers) + 1
         return self.numbers[url]
 
     def counted(self, html):
-        """HTML whose links to anywhere but our own personal pages go by way of the counter."""
+        """Return HTML with links replaced by counted ones, except personal pages."""
         return HREF.sub(lambda found: f'href="{TRACK_URL}/{self.number(unescape(found[1]))}/"', html)
 
 
 def render_issue(issue, links=None):
-    """The mails of an IssuePage, in the page's language, with tokens for what differs per recipient: {variant: Mail}.
+    """Render an IssuePage in its language, with tokens for what differs per recipient. Return {variant: Mail}.
 
     `links` are the Links of a campaign; without them nothing is counted. Raises Unrenderable.
     """
@@ -108,7 +108,7 @@ def render_issue(issue, links=None):
 
 
 def _broken_block(issue):
-    """Which block alone cannot be made into a mail: (its number from 1, its label), or None."""
+    """Return the block that cannot be rendered: (its number from 1, its label), or None."""
     for number, block in enumerate(issue.body, 1):
         alone = copy.copy(issue)
         alone.body = StreamValue(issue.body.stream_block, [(block.block_type, block.value)])
@@ -137,7 +137,7 @@ def _render_variant(issue, subject, links):
 
 
 def preview(issue, name="", links="#"):
-    """The mail as an editor sees it, or a subscriber of a certain name would: links to leave lead nowhere."""
+    """Return the mail as a subscriber of this name would see it, with all personal links set to `links`."""
     return render_issue(issue)[""].personalised(
         {LEAVE_URL: links, PREFERENCES_URL: links, NAME: name, TRACK_URL: links}
     )

@@ -1,9 +1,9 @@
-"""Bounced mail for providers without webhooks: a mailbox is polled, and each message says whose mail came back.
+"""Reads bounces from a mailbox over IMAP, for providers without webhooks.
 
-Mails go out with a return path of their own (VERP): bounces+TOKEN@example.org, where TOKEN is signed and names the
-delivery. So whose mail came back is known whatever the returned message looks like. What it says is read from its machine-readable
-part (RFC 3464, RFC 6533 or, for complaints, RFC 5965); where there is none, flufl.bounce tells whether it is a bounce at all.
-bounce_policy.py decides what it means. What is not understood is set aside for a person.
+Mails have an individual return path (VERP): bounces+TOKEN@example.org, where TOKEN is signed and names the delivery.
+So a bounce can be attributed whatever it looks like. Its machine-readable part is parsed (RFC 3464, RFC 6533, or RFC
+5965 for complaints); without one, flufl.bounce decides whether it is a bounce at all. bounce_policy.py classifies it.
+Messages that are not understood are set aside for a person.
 """
 
 import base64
@@ -30,19 +30,19 @@ PURPOSE = "newsletter.feedback.bounce_mailbox"
 PROVIDER = "mailbox"
 TIMEOUT_SECONDS = 30
 BATCH = 200
-MOST_BYTES = 1_000_000  # of a message; what it says comes first, the returned mail last
+MAX_BYTES = 1_000_000  # bytes read of a message; the report comes first, the returned mail last
 AUTOMATIC_SENDERS = re.compile(r"mailer.?daemon|postmaster|mail.?delivery|mdaemon|double-bounce", re.IGNORECASE)
 STATUS_TYPES = {"message/delivery-status", "message/global-delivery-status"}
 REPORT_TYPES = {"delivery-status", "global-delivery-status"}
 ORIGINAL_TYPES = {"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"}
 FIELD = re.compile(r"^(?:Final-Recipient|Original-Recipient|Action|Status) *:", re.IGNORECASE | re.MULTILINE)
-# Where the returned mail begins in a message without parts: its words are ours and say nothing about why it came back.
+# Where the returned mail starts in a message without MIME parts; its text is ours and not about the bounce.
 ORIGINAL = re.compile(
     r"^\W*-{2,}.*(?:original|copy of|returned|unsent|message (?:text|body|header))"
     r"|^.{0,40}(?:original|returned|unsent) (?:message|mail) (?:follows|attached)|^(?:Return-Path|Received|DKIM-Signature) *:",
     re.IGNORECASE | re.MULTILINE,
 )
-# What readers' complaints are called (RFC 5965, IANA's registry); other kinds of report are about something else.
+# Feedback types of complaints (RFC 5965, IANA's registry); other types have other subjects.
 FEEDBACK = {"abuse": EventType.COMPLAINED, "fraud": EventType.COMPLAINED, "opt-out": EventType.UNSUBSCRIBED}
 UNKNOWN = "unknown"
 # From mild to severe: of several recipients behind one address, the mildest report counts.
@@ -50,33 +50,33 @@ SEVERITY = [EventType.DELIVERED, EventType.DEFERRED, events.UNDELIVERED, events.
 
 
 def return_path(delivery_number):
-    """The envelope sender of a delivery's mail."""
+    """Return the envelope sender of a delivery's mail."""
     return _return_paths(delivery_number)[0]
 
 
 def _return_paths(delivery_number):
-    """The return paths of a delivery's mail: under the current key first, then under each older one."""
+    """Return the return paths of a delivery's mail: under the current key first, then under each older one."""
     local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
     digests = privacy_digests.hashes(PURPOSE, str(delivery_number))
     return [f"{local}+{delivery_number}-{digest[:12]}@{domain}" for digest in digests]
 
 
-def delivery_of(address):
-    """The number of the delivery that a return path belongs to, or None if it was not made here."""
+def delivery_from_return_path(address):
+    """Return the id of the delivery that a return path belongs to, or None if its signature is invalid."""
     number, _dash, _mark = address.partition("@")[0].rpartition("+")[2].partition("-")
     if not number.isdecimal():
         return None
     return int(number) if address.strip().lower() in map(str.lower, _return_paths(number)) else None
 
 
-def event_of(raw):
-    """The AnymailTrackingEvent that a returned message (bytes) amounts to, or None if it is about no mail of ours. Its type is
-    "unknown" if it is not understood."""
-    number = _delivery_in(raw)
+def parse_bounce(raw):
+    """Return the AnymailTrackingEvent of a bounce message (bytes), or None if it is about no mail of ours. Its type
+    is "unknown" if the message is not understood."""
+    number = _find_delivery(raw)
     if number is None:
         return None
-    message = email.message_from_bytes(raw)  # the old policy, which takes whatever others send
-    kind, words = _feedback(message) or _status(message) or _judged_by_words(message)
+    message = email.message_from_bytes(raw)  # the legacy policy accepts malformed messages
+    kind, words = _feedback(message) or _delivery_report(message) or _classify_text(message)
     return AnymailTrackingEvent(
         event_type=kind,
         timestamp=_date(message),
@@ -86,39 +86,39 @@ def event_of(raw):
     )
 
 
-def _delivery_in(raw):
-    """The number of the delivery whose return path a message names first: it was sent there, or tells of a mail from there."""
+def _find_delivery(raw):
+    """Return the id of the delivery whose return path a message names first."""
     local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
     own = rf"{re.escape(local)}\+\d{{1,18}}-[0-9a-f]+@{re.escape(domain)}"
     found = re.findall(own, raw.decode("latin-1"), re.IGNORECASE)
-    return next((number for address in found if (number := delivery_of(address)) is not None), None)
+    return next((number for address in found if (number := delivery_from_return_path(address)) is not None), None)
 
 
 def _feedback(message):
-    """(kind, words) of a complaint (ARF, RFC 5965), or None."""
+    """Return (kind, text) of a complaint (ARF, RFC 5965), or None."""
     for part in message.walk():
         if part.get_content_type() == "message/feedback-report":
-            said = next((str(block["Feedback-Type"]) for block in _blocks(part) if block["Feedback-Type"]), "")
-            return FEEDBACK.get(said.strip().lower(), UNKNOWN), f"feedback report: {said}"
+            feedback_type = next((str(block["Feedback-Type"]) for block in _blocks(part) if block["Feedback-Type"]), "")
+            return FEEDBACK.get(feedback_type.strip().lower(), UNKNOWN), f"feedback report: {feedback_type}"
     return None
 
 
-def _status(message):
-    """(kind, words) of a delivery report (RFC 3464, RFC 6533), also of one whose parts are not marked as such; or None."""
+def _delivery_report(message):
+    """Return (kind, text) of a delivery report (RFC 3464, RFC 6533), also without proper MIME types; or None."""
     text = _text(message)
     found = [
         block for part in _own_parts(message) if part.get_content_type() in STATUS_TYPES for block in _blocks(part)
     ]
-    is_said = any(block["Action"] or block["Status"] for block in found)
-    # Tickets and the like have a “Status: open”, too.
-    if not is_said and _is_from_server(message) and (field := FIELD.search(text)):
-        found = _parsed(text[field.start() :])
-    reports = [_of_block(block, text) for block in found if block["Action"] or block["Status"]]
+    has_status = any(block["Action"] or block["Status"] for block in found)
+    # Ticket systems write “Status: open”, too.
+    if not has_status and _is_from_server(message) and (field := FIELD.search(text)):
+        found = _field_groups(text[field.start() :])
+    reports = [_classify_block(block, text) for block in found if block["Action"] or block["Status"]]
     return min(reports, key=lambda report: SEVERITY.index(report[0]), default=None)
 
 
-def _of_block(block, text):
-    """(kind, words) of what a report says about one recipient."""
+def _classify_block(block, text):
+    """Return (kind, text) of one recipient's part of a report."""
     action, status = str(block["Action"] or "").strip().lower(), str(block["Status"] or "").strip()
     words = str(block["Diagnostic-Code"] or "")
     if action.startswith("delayed"):
@@ -132,10 +132,10 @@ def _of_block(block, text):
     return events.kind_of_cause(cause), words or status or action
 
 
-def _judged_by_words(message):
-    """(kind, words) of a message without a machine-readable part."""
+def _classify_text(message):
+    """Return (kind, text) of a message without a machine-readable part."""
     text = _before_original(_text(message))
-    # People, their automatic replies and helpdesks write of unknown users, too: only a server's words are about the address.
+    # People, autoresponders and helpdesks mention unknown users, too: only text of a mail server counts.
     if not _is_from_server(message):
         is_automatic = str(message["Auto-Submitted"] or "no").strip().lower() != "no"
         return (EventType.AUTORESPONDED, "") if is_automatic else (UNKNOWN, text)
@@ -149,8 +149,8 @@ def _judged_by_words(message):
 
 
 def _is_from_server(message):
-    """Whether a mail system wrote a message: it is a delivery report, or its From says so. An empty Return-Path or
-    Auto-Submitted say nothing: automatic replies (RFC 3834) and delivery reports have both."""
+    """Return whether a mail server wrote a message: it is a delivery report, or its From says so. An empty
+    Return-Path and Auto-Submitted prove nothing: automatic replies (RFC 3834) have both, too."""
     if message.get_content_type() == "multipart/report" and (kind := message.get_param("report-type")):
         return str(kind).strip().lower() in REPORT_TYPES
     name, address = parseaddr(str(message["From"] or ""))
@@ -158,23 +158,23 @@ def _is_from_server(message):
 
 
 def _failures(message):
-    """What flufl.bounce finds: the addresses that failed for now and for good."""
+    """Return flufl.bounce's result: the addresses that failed temporarily and permanently."""
     try:
         return all_failures(message)
-    except Exception:  # some of its detectors take for granted what not every message has
+    except Exception:  # some of its detectors fail on unusual messages
         return frozenset(), frozenset()
 
 
 def _blocks(part):
-    """The groups of fields of a machine-readable part, as Messages."""
+    """Return the field groups of a machine-readable part, as Messages."""
     payload = part.get_payload()
     if isinstance(payload, str):
-        return _parsed(payload)
+        return _field_groups(payload)
     found = []
     for block in payload:
         found.append(block)
         if isinstance(rest := block.get_payload(), str) and rest.strip():
-            found += _parsed(_decoded(rest, part))
+            found += _field_groups(_decoded(rest, part))
     return found
 
 
@@ -187,14 +187,14 @@ def _decoded(text, part):
         return text
 
 
-def _parsed(text):
-    """The groups of fields in a text, divided by empty lines."""
+def _field_groups(text):
+    """Return the field groups of a text, separated by empty lines."""
     groups = re.split(r"\r?\n[ \t]*\r?\n", text.strip())
     return [HeaderParser().parsestr(group.strip()) for group in groups]
 
 
 def _text(message):
-    """The words of a message: its plain text, or else its HTML without the tags; not those of the returned mail."""
+    """Return the text of a message: its plain text, else its HTML without tags; the returned mail excluded."""
     found = {"text/plain": [], "text/html": []}
     for part in _own_parts(message):
         if part.get_content_type() in found:
@@ -204,7 +204,7 @@ def _text(message):
 
 
 def _own_parts(message):
-    """The parts of a message without those of the mail that it returns."""
+    """Yield the parts of a message, the returned mail excluded."""
     if message.get_content_type() in ORIGINAL_TYPES:
         return
     if message.get_content_maintype() == "multipart" and message.is_multipart():
@@ -218,13 +218,13 @@ def _words(part):
     octets = part.get_payload(decode=True) or b""
     try:
         return octets.decode(part.get_content_charset("utf-8"), "replace")
-    except (LookupError, ValueError):  # a character set that nobody knows
+    except (LookupError, ValueError):  # an unknown character set
         return octets.decode("latin-1")
 
 
 def _before_original(text):
-    """A message's text up to the returned mail."""
-    return ORIGINAL.split(text, maxsplit=1)[0][: bounce_policy.MOST_LETTERS]
+    """Return a message's text up to the returned mail."""
+    return ORIGINAL.split(text, maxsplit=1)[0][: bounce_policy.MAX_CHARACTERS]
 
 
 def _date(message):
@@ -235,15 +235,15 @@ def _date(message):
 
 
 def _connect():
-    """A connection to the mailbox; with TLS, to nobody else's."""
+    """Return a connection to the mailbox; with TLS, the certificate is verified."""
     place = (settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT)
     if settings.BOUNCE_IMAP_TLS:
         return imaplib.IMAP4_SSL(*place, ssl_context=ssl.create_default_context(), timeout=TIMEOUT_SECONDS)
     return imaplib.IMAP4(*place, timeout=TIMEOUT_SECONDS)
 
 
-def _opened():
-    """The inbox, as a context: signed in and selected."""
+def _open_inbox():
+    """Return the mailbox, signed in and with the inbox selected."""
     mailbox = _connect()
     mailbox.login(settings.BOUNCE_IMAP_USER, settings.BOUNCE_IMAP_PASSWORD)
     mailbox.select("INBOX")
@@ -251,10 +251,10 @@ def _opened():
 
 
 def mentions(pattern):
-    """The (mailbox, number) of each message in the mailbox that names an AddressPattern."""
+    """Yield (mailbox, number) of each message that names an AddressPattern."""
     if not settings.BOUNCE_IMAP_HOST:
         return
-    with _opened() as mailbox:
+    with _open_inbox() as mailbox:
         _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "TEXT", f'"{pattern.clue}"')
         for number in numbers.split():
             _answer, data = mailbox.uid("FETCH", number, "(BODY.PEEK[])")
@@ -263,7 +263,7 @@ def mentions(pattern):
 
 
 def forget(pattern):
-    """Delete the messages that were left in the mailbox and name an AddressPattern. Returns their number."""
+    """Delete the remaining messages that name an AddressPattern. Return their number."""
     deleted = 0
     for mailbox, number in mentions(pattern):
         mailbox.uid("STORE", number, "+FLAGS", r"(\Deleted)")
@@ -273,22 +273,22 @@ def forget(pattern):
 
 
 def poll():
-    """Read the mailbox: keep what is about mails of ours, delete it there; leave the rest. Returns what was done.
+    """Read the mailbox: store and delete messages about our mails, leave the rest. Return a summary.
 
-    Each message stands alone: one that cannot be read, or is not understood, is set aside for a person, and the next is read.
+    Each message is handled on its own: one that cannot be read or understood is set aside for a person.
     """
     if not settings.BOUNCE_IMAP_HOST:
         return None
     done = {"kept": 0, "set aside": 0, "left in the mailbox": 0}
-    with _opened() as mailbox:
+    with _open_inbox() as mailbox:
         _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "UNFLAGGED")
         for number in numbers.split()[:BATCH]:
-            _answer, data = mailbox.uid("FETCH", number, f"(BODY.PEEK[]<0.{MOST_BYTES}>)")
+            _answer, data = mailbox.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_BYTES}>)")
             if not isinstance(data[0], tuple):
                 continue  # deleted meanwhile
-            outcome = _take(data[0][1])
-            # Kept before it is deleted: at worst it is read twice. What is not ours to judge is marked, so that it is not
-            # read again each time, and left for a person.
+            outcome = _store_message(data[0][1])
+            # Stored before it is deleted: at worst it is read twice. Messages about other mail are flagged, so
+            # that they are not read again, and left for a person.
             flag = r"(\Flagged)" if outcome == "left in the mailbox" else r"(\Deleted)"
             mailbox.uid("STORE", number, "+FLAGS", flag)
             done[outcome] += 1
@@ -297,20 +297,20 @@ def poll():
     return f"{done['kept']} kept, {done['left in the mailbox']} left in the mailbox{aside}"
 
 
-def _take(raw):
-    """Keep what a message says; returns what was done with it."""
+def _store_message(raw):
+    """Store the event of a message. Return what was done with it."""
     try:
         with transaction.atomic():
-            event = event_of(raw)
+            event = parse_bounce(raw)
             if event is None:
                 return "left in the mailbox"
             if event.event_type != UNKNOWN:
                 events.store_event(PROVIDER, event)
                 return "kept"
             problem = "not understood"
-    except (OperationalError, InterfaceError):  # the database is away: nothing is wrong with the message
+    except (OperationalError, InterfaceError):  # the database is unavailable: nothing is wrong with the message
         raise
-    except Exception as error:  # whatever a message makes of the parsers
+    except Exception as error:  # whatever the parsers raise
         logger.warning("A message in the mailbox for bounces cannot be read: %s", type(error).__name__)
         problem = error
     incoming.set_aside(PROVIDER, raw, problem)

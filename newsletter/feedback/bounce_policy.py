@@ -1,9 +1,9 @@
-"""What a bounce says, and about whom: one policy for returned mail, for what providers report and for refusals while sending.
+"""Classifies bounces, the same way for returned mail, provider reports and refusals during sending.
 
-An enhanced status code (RFC 3463 and IANA's registry) names the subject: the address, the mailbox, a system on the way, or a
-policy. Only an address that does not exist ends a subscription, and only if the code is permanent. Words decide where the
-code says little, and they overrule a code for the better only: a blocked mail is never the reader's fault. What neither code
-nor words explain is UNKNOWN and ends nothing.
+An enhanced status code (RFC 3463 and IANA's registry) names the subject: the address, the mailbox, a system on the
+way, or a policy. Only a permanent error of a nonexistent address ends a subscription. Text decides where the code is
+unspecific, and overrides it only in the subscriber's favour. What neither code nor text explains is UNKNOWN and ends
+nothing.
 """
 
 import re
@@ -11,34 +11,35 @@ import unicodedata
 from dataclasses import dataclass
 from enum import Enum
 
-MOST_LETTERS = 8000  # of the words: what a server says is short, and the patterns take their time
+MAX_CHARACTERS = 8000  # maximum length of the text: replies are short, and the patterns are slow on long text
 
 
 class Subject(Enum):
-    """Whom or what a bounce is about."""
+    """What a bounce is about."""
 
-    ADDRESS = "address"  # nobody is there: the user or the domain does not exist
-    MAILBOX = "mailbox"  # somebody was there: full, disabled, locked
-    SYSTEM = "system"  # a server, the network, or the size and form of the mail
+    ADDRESS = "address"  # the user or the domain does not exist
+    MAILBOX = "mailbox"  # the mailbox exists but is full, disabled or locked
+    SYSTEM = "system"  # a server, the network, or the mail's size or format
     POLICY = "policy"  # blocked, reputation, authentication: about the sender
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a mail came back."""
+    """The classified reason of a bounce."""
 
     subject: Subject
-    is_permanent: bool | None  # None: nothing says whether it is for good or for now
+    is_permanent: bool | None  # None: unknown
 
     @property
     def ends_subscription(self) -> bool:
-        """Whether the address will never take a mail: a hard bounce."""
+        """Whether this is a hard bounce: the address will never accept mail."""
         return bool(self.is_permanent) and self.subject == Subject.ADDRESS
 
 
 A, M, S, P, U = Subject
-# By subject and detail. Codes that are missing here (X.0.0, X.1.0, X.3.0, X.4.x, X.5.x) are used for anything: words decide.
+# By subject and detail. Codes not listed here (X.0.0, X.1.0, X.3.0, X.4.x, X.5.x) are used for anything: the text
+# decides.
 SUBJECTS = {
     "1.1": A, "1.2": A, "1.3": A, "1.6": A, "1.10": A,
     "1.4": S, "1.5": S, "1.7": P, "1.8": P, "1.9": S,
@@ -49,9 +50,10 @@ SUBJECTS = {
     "6": S, "7": P,
 }  # fmt: skip
 ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-# A reply code at the start of a reply, not any number: “smtp; 550 5.1.1 …”, “said: 550-…”, “RCPT TO:<…>: 550 …”.
+# A reply code at the start of a reply, not just any number: “smtp; 550 5.1.1 …”, “said: 550-…”, “RCPT TO:<…>: 550
+# …”.
 REPLY = re.compile(r"(?:^|[:;>)\]]\s*|\b(?:said|error|code|reply)\W+|\n\s*)([245][0-5]\d)(?=[\s-]|$)", re.IGNORECASE)
-# What would be taken for words: links, the numbers of servers, and addresses, which stay known as somebody's.
+# Text that would mislead the patterns: links, IP addresses, and mail addresses, which are replaced by “someone”.
 NOISE = re.compile(r"https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE)
 
 
@@ -59,7 +61,7 @@ def _any(*patterns):
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-# All patterns are without accents, as the words that they are looked for in. `buz.{1,3}n`: what is left of ó where it was garbled.
+# The patterns have no accents, as they are applied to text without accents. `buz.{1,3}n` also matches a garbled ó.
 TEMPORARY = _any(
     r"\blater\b",
     r"temporal|provi[sz]or|momentan|por (el|o) momento|(en|no|neste) (este )?momento|m[ai]s tarde|(tente|intent\w+) (de nuevo|novamente|otra vez)",
@@ -69,7 +71,7 @@ TEMPORARY = _any(
     r"(could ?n.t|could not|cannot|can.t|able to) (establish|connect)|connection (refused|reset|lost|dropped|failed)",
     r"(network|host) (is )?(unreachable|down)|no route to host|server (error|busy|failure)|insufficient (system|disk)",
 )
-# Words that name a missing user although the more general ones of POLICY stand in them, too.
+# Phrases for a missing user that also match the more general patterns of POLICY.
 REFUSED_RECIPIENT = _any(
     r"recipient address(es)? rejected ?: ?(access denied|(unknown|invalid|no such).(user|recipient))",
     r"mailbox unavailable or access denied",
@@ -99,7 +101,7 @@ MAILBOX = _any(
     r"inactiv|not active|disabled|suspend|deactivat|discontinued|frozen|locked|archive|dormant",
     r"pleine|llen[oa]\b|\bcheia|\bvoll\b|\bpiena|not (currently )?(being )?accept(ing|ed)\b.{0,12}(mail|messages)",
 )
-# A receiver that could not look the address up says nothing about it.
+# A receiver whose lookup failed says nothing about the address.
 FAILURE = r"\b(fail|error|problem|falha|fallo|down|unavail|not avail|not respon|time|unreach|refused|(no|nao) dispon|indispon)"
 LOOKUP = r"\b(ldap|look.?ups?|databases?|sql|back ?end|dns|servers?|(?<!name )services?|servidor|servicio|servico|base de datos|banco de dados|connecti\w+|conexi?[oa]o?n?)\b"
 SYSTEM = _any(
@@ -116,7 +118,7 @@ MISSING = (
     r"no existe|nao existe|n.existe pas|inexist|existiert nicht|non esiste|des?conocid[oa]\b|desconhecid[oa]\b|inconnu|unbekannt|sconosciut"
     r"|(no|nao) (fue |foi )?encontrad|(no|nao) (es )?valid|invalid[oa]"
 )
-# Words between somebody and what is said of them; none that is about something else.
+# Words allowed between the subject and its predicate; none that changes the subject.
 GAP = r"((?!\b(server|service|system|host|gateway|message|(?<!e-)mail|command|relay|connection|certificate|file|directory)\b).){0,60}?"
 ADDRESS = _any(
     SOMEBODY
@@ -135,9 +137,9 @@ ADDRESS = _any(
 
 
 def classify(enhanced_code: str = "", smtp_code: str | int = "", text: str = "") -> Cause:
-    """The Cause that a status code (`5.1.1`), an SMTP reply code (`550`) and the words of the server amount to; each may be
-    missing. Codes inside the words are read, too."""
-    text = text[:MOST_LETTERS]
+    """Return the Cause of a status code (`5.1.1`), an SMTP reply code (`550`) and the server's text; each may be
+    missing. Codes within the text are read, too."""
+    text = text[:MAX_CHARACTERS]
     codes = [match.groups() for match in ENHANCED.finditer(f"{text} ; {enhanced_code}")]
     classes = {code[0] for code in codes} | {reply[0] for reply in (*REPLY.findall(text), str(smtp_code)) if reply}
     words = _plain(" ".join(NOISE.sub(" someone ", text).split()))
@@ -146,13 +148,13 @@ def classify(enhanced_code: str = "", smtp_code: str | int = "", text: str = "")
 
 
 def _plain(text):
-    """A text without accents, and with the words of names (`err_user_unknown`) apart."""
+    """Return a text without accents and with underscores as spaces (`err_user_unknown`)."""
     text = text.replace("_", " ")
     return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def _subject(codes, words):
-    """The Subject that the codes name, unless the words say something that is less the reader's affair."""
+    """Return the Subject that the codes name, unless the text names one that concerns the reader less."""
     named = {_by_code(code) for code in codes} - {None}
     if elsewhere := sorted(named - {Subject.ADDRESS}, key=list(Subject).index):
         return elsewhere[0]
@@ -164,6 +166,6 @@ def _subject(codes, words):
 
 
 def _by_code(code):
-    """The Subject of an enhanced code (class, subject, detail), or None."""
+    """Return the Subject of an enhanced code (class, subject, detail), or None."""
     _class, subject, detail = code
     return SUBJECTS.get(f"{subject}.{detail}") or SUBJECTS.get(subject)

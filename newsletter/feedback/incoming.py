@@ -1,7 +1,7 @@
-"""Reports as they came: a call of the provider is kept as one row and answered at once; a task takes it apart, item by item.
+"""Incoming reports: a webhook call is stored as one row and answered at once; a task parses it item by item.
 
-An item that cannot be read is set aside with its words as they came, for a person to look at; the others go on. So does a mail
-in the mailbox for bounces that is not understood (bounces.py).
+An item that cannot be read is set aside unchanged for a person, and the others are processed. The same holds for
+messages in the bounce mailbox that are not understood (bounce_mailbox.py).
 """
 
 import hashlib
@@ -23,31 +23,34 @@ from newsletter.models import IncomingReport, Subscriber, Suppression
 logger = logging.getLogger(__name__)
 State = IncomingReport.State
 LEASE_SECONDS = 120
-MOST_ATTEMPTS = 3  # a report that ends the worker each time is set aside
+MAX_ATTEMPTS = 3  # a report that crashes the worker each time is set aside
 FORM = "application/x-www-form-urlencoded"
-HEADERS = {"content-type": "CONTENT_TYPE", "svix-id": "HTTP_SVIX_ID"}  # what Anymail's parsers look at beside the body
+HEADERS = {
+    "content-type": "CONTENT_TYPE",
+    "svix-id": "HTTP_SVIX_ID",
+}  # the headers that Anymail's parsers read besides the body
 
 
-def keep(source, body, headers, identity=None):
-    """Keep a call as it came; a repetition changes nothing. `identity` (bytes) tells repetitions apart, by default the whole
-    call. Returns whether it was new."""
-    kept = {name: headers[name][:255] for name in HEADERS if name in headers}
+def store_report(source, body, headers, identity=None):
+    """Store a webhook call unchanged; a repetition changes nothing. `identity` (bytes) identifies repetitions, by
+    default the whole call. Return whether it was new."""
+    stored = {name: headers[name][:255] for name in HEADERS if name in headers}
     _row, is_new = IncomingReport.objects.get_or_create(
-        fingerprint=_fingerprint(source, identity or body), defaults={"source": source, "body": body, "headers": kept}
+        fingerprint=_fingerprint(source, identity or body), defaults={"source": source, "body": body, "headers": stored}
     )
     return is_new
 
 
 def set_aside(source, body, problem):
-    """Keep what cannot be read, or is not understood, for a person."""
+    """Store an unreadable item for a person."""
     row, _is_new = IncomingReport.objects.get_or_create(
         fingerprint=_fingerprint(f"{source}, set aside", body),
         defaults={"source": source, "body": body, "state": State.UNREADABLE, "problem": _problem(problem)},
     )
-    # Once it is written: an erasure that is not committed yet looks for what was, after its own commit.
-    named = addresses_in(row.text)
-    known = Subscriber.objects.filter(email__in=named).values_list("email", flat=True)
-    if Suppression.covers(named - set(known)):
+    # After writing: a concurrent erasure scans the rows after its own commit.
+    addresses = addresses_in(row.text)
+    known = Subscriber.objects.filter(email__in=addresses).values_list("email", flat=True)
+    if Suppression.covers(addresses - set(known)):
         row.delete()
 
 
@@ -62,16 +65,16 @@ def _problem(problem):
 
 
 def process(limit=20):
-    """Take reports that wait apart. Returns how many were in hand."""
+    """Process waiting reports. Return the number claimed."""
     batch = claim(IncomingReport.objects.filter(state=State.WAITING), limit, LEASE_SECONDS)
     for row in batch:
         try:
-            if row.attempts > MOST_ATTEMPTS:
+            if row.attempts > MAX_ATTEMPTS:
                 raise RuntimeError("reading it ends the worker")
-            _take_apart(row)
-        except (OperationalError, InterfaceError):  # the database is away: it is tried again
+            _read_items(row)
+        except (OperationalError, InterfaceError):  # the database is unavailable: retried
             raise
-        except Exception as error:  # what is no text, no JSON, or no list of items
+        except Exception as error:  # not text, not JSON, or not a list of items
             logger.warning("A report of %s cannot be read: %s", row.source, type(error).__name__)
             _close(row, state=State.UNREADABLE, problem=_problem(error))
         else:
@@ -83,35 +86,35 @@ def _close(row, **changes):
     IncomingReport.objects.filter(pk=row.pk).update(lease_until=None, **changes)
 
 
-def _take_apart(row):
+def _read_items(row):
     is_form = row.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json"
     for item in _items(row.source, bytes(row.body), is_form):
         try:
             with transaction.atomic():
-                _keep_item(row, item)
+                _store_item(row, item)
         except (OperationalError, InterfaceError):
             raise
         except AnymailConfigurationError as error:
             logger.error("Webhook of %s: not a kind of message for this address (%s)", row.source, type(error).__name__)
-        except Exception as error:  # whatever a malformed item makes of Anymail's parsers
+        except Exception as error:  # malformed item
             logger.warning("An item of a report of %s cannot be read: %s", row.source, type(error).__name__)
             set_aside(row.source, item, error)
 
 
-def _keep_item(row, item):
-    """Keep the events of one item, read by Anymail's view."""
+def _store_item(row, item):
+    """Store the events of one item, parsed by Anymail's view."""
     values = {HEADERS[name]: value for name, value in row.headers.items()}
     environment = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(item)), "wsgi.input": BytesIO(item), **values}
-    provider = providers.named(row.source)
+    provider = providers.by_name(row.source)
     for event in provider.view().parse_events(WSGIRequest(environment)):
-        # Inbound mail and the like has no recipient of ours; only what became of sent mail is kept.
+        # Inbound mail and other events have no recipient of ours; only tracking events are stored.
         if hasattr(event, "recipient"):
-            provider.amend(event)
+            provider.normalise_event(event)
             events.store_event(row.source, event)
 
 
 def _items(provider, body, is_form):
-    """The items of a call, each as the body of a call of its own. What is no UTF-8 in it is replaced."""
+    """Return the items of a call, each as the body of a separate call. Invalid UTF-8 is replaced."""
     text = body.decode("utf-8", "replace")
     if is_form and provider == "mandrill":
         sent = json.loads(parse_qs(text, strict_parsing=True)["mandrill_events"][0])
@@ -131,24 +134,25 @@ def _items(provider, body, is_form):
     return [json.dumps(part).encode() for part in parts]
 
 
-def _naming(pattern):
-    """The rows that still have a content and name an AddressPattern."""
+def _rows_naming(pattern):
+    """Return the rows with content that name an AddressPattern."""
     rows = IncomingReport.objects.exclude(state=State.READ).order_by("pk").iterator(50)
     return (row for row in rows if pattern.mentioned_in(row.text) or pattern.mentioned_in_mail(bytes(row.body)))
 
 
 def mentions(pattern):
-    """What is held that names an AddressPattern."""
+    """Return what is stored about an AddressPattern."""
     return [
-        {"source": row.source, "received": row.received_at.isoformat(timespec="seconds")} for row in _naming(pattern)
+        {"source": row.source, "received": row.received_at.isoformat(timespec="seconds")}
+        for row in _rows_naming(pattern)
     ]
 
 
 def forget(pattern):
-    """Take an AddressPattern out of what waits, so that other people's items are still read; delete what cannot be read.
-    Returns the number of rows."""
+    """Remove an AddressPattern from waiting reports, so that other people's items are still read; delete unreadable
+    ones. Return the number of rows."""
     number = 0
-    for row in list(_naming(pattern)):
+    for row in list(_rows_naming(pattern)):
         if row.state == State.WAITING:
             text = bytes(row.body).decode("utf-8", "surrogateescape")
             IncomingReport.objects.filter(pk=row.pk, state=State.WAITING).update(
@@ -161,6 +165,6 @@ def forget(pattern):
 
 
 def held():
-    """The addresses that are named by what cannot be read."""
+    """Yield the addresses in unreadable reports."""
     for row in IncomingReport.objects.filter(state=State.UNREADABLE).iterator(50):
         yield from addresses_in(row.text)

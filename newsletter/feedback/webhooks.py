@@ -1,4 +1,4 @@
-"""Where a provider reports what became of mails: Anymail checks the call, incoming.keep() keeps it as it came, a task reads it."""
+"""The provider's webhook: Anymail validates the call, incoming.store_report() stores it, a task processes it."""
 
 import logging
 
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 @csrf_exempt
 @require_http_methods(["POST", "HEAD"])
 def webhook(request, provider):
-    """Keep what a call of the chosen provider says, and answer at once; a task does the rest.
+    """Store a call of the configured provider and answer at once; a task processes it.
 
-    404 for other providers, and while nothing protects the address; 400 for calls that are forged or make no sense.
+    404 for other providers and for unauthenticated webhooks; 400 for forged or malformed calls.
     """
     chosen = providers.current()
     if provider != chosen.name or not chosen.webhook or not chosen.is_protected:
@@ -33,16 +33,16 @@ def webhook(request, provider):
         return HttpResponseForbidden("https only\n", content_type="text/plain; charset=utf-8")
     try:
         view = chosen.view()
-    except Exception as error:  # whatever a key makes of it that is none; the check below says so at the start
+    except Exception as error:  # an invalid signing key; the system check below reports it at start-up
         logger.error("Webhook of %s: its key does not do (%s)", provider, type(error).__name__)
         raise Http404 from None
-    if request.method == "HEAD":  # some providers look first whether anyone is there
+    if request.method == "HEAD":  # some providers check that the URL exists
         return HttpResponse()
     if settings.WEBHOOK_SECRET and "Authorization" not in request.headers:
-        # Amazon's SNS, for one, sends the secret only after having been asked for it.
+        # Amazon SNS, for example, sends credentials only after a 401.
         return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="webhook"'})
     try:
-        body = request.body  # before anybody reads it as a form
+        body = request.body  # before the body is parsed as a form
         view.run_validators(request)
         identity = chosen.identity(request)
     except RequestDataTooBig:
@@ -50,17 +50,17 @@ def webhook(request, provider):
     except AnymailWebhookValidationFailure:
         logger.warning("Webhook of %s: not proven", provider)
         return HttpResponseBadRequest("not proven\n", content_type="text/plain; charset=utf-8")
-    except Exception as error:  # whatever a malformed call makes of Anymail's checks
+    except Exception as error:  # malformed call
         logger.warning("Webhook of %s: malformed call (%s)", provider, type(error).__name__)
         return HttpResponseBadRequest("malformed\n", content_type="text/plain; charset=utf-8")
-    if incoming.keep(provider, body, request.headers, identity):
+    if incoming.store_report(provider, body, request.headers, identity):
         enqueue_once(process_incoming_reports, IncomingReport.objects.filter(state=IncomingReport.State.WAITING))
     return HttpResponse()
 
 
 @checks.register()
 def check_webhook(**kwargs):
-    """Whether the chosen provider's webhook can work with the settings as they are."""
+    """Check that the configured provider's webhook works with the settings."""
     chosen = providers.current()
     if not chosen.webhook or not chosen.is_protected:
         return []

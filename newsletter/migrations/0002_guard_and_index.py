@@ -1,4 +1,4 @@
-"""The guard of consent events, the index that finds subscribers, the tally that counts them (newsletter/subscribers/triggers.py)."""
+"""Consent guard, subscriber search index and tally (newsletter/subscribers/triggers.py)."""
 
 from django.db import migrations
 

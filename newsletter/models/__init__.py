@@ -1,4 +1,4 @@
-"""The newsletter's data: who asked for it, what is written, and what became of every single mail."""
+"""The newsletter's models: subscribers, editions, campaigns and deliveries."""
 
 from newsletter.delivery.rate_limit import SendAllowance
 

@@ -1,4 +1,4 @@
-"""Sending: campaigns, what they send, and what became of every single mail."""
+"""Models of sending: campaigns, their frozen content, deliveries and provider reports."""
 
 import uuid
 
@@ -16,7 +16,7 @@ from .subscribers import Subscriber
 
 
 class Campaign(models.Model):
-    """One sending of one edition, in all its languages, to an audience."""
+    """The sending of an edition, in all its languages, to an audience."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -27,7 +27,7 @@ class Campaign(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     class Problem(models.TextChoices):
-        """Why it does not go on by itself."""
+        """The reason why a campaign is paused or not started."""
 
         LATE = "late", _("It was to be sent earlier, but the site was not working then. Send it now, or choose another time.")  # fmt: skip
         UNPUBLISHED = "unpublished", _("The edition is not published in any language.")
@@ -51,17 +51,16 @@ class Campaign(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
-    worked_at = models.DateTimeField(null=True, editable=False)  # when a worker last showed signs of life on it
-    # While the provider is away nobody tries before `resume_at`; `outages` in a row make the pause grow.
+    worked_at = models.DateTimeField(null=True, editable=False)  # last heartbeat of a worker
+    # While the provider is unavailable, nothing is sent before `resume_at`; consecutive `outages` make the pause
+    # grow.
     resume_at = models.DateTimeField(null=True, editable=False)
     outages = models.PositiveSmallIntegerField(default=0, editable=False)
-    refusals = models.PositiveIntegerField(default=0, editable=False)  # in a row, without a mail taken in between
-    unclear = models.PositiveIntegerField(
-        default=0, editable=False
-    )  # likewise, answers that leave open whether mails have gone
-    faults = models.PositiveSmallIntegerField(default=0, editable=False)  # likewise, errors that nobody expected
+    refusals = models.PositiveIntegerField(default=0, editable=False)  # consecutive, reset by a sent mail
+    unclear = models.PositiveIntegerField(default=0, editable=False)  # consecutive unclear responses
+    faults = models.PositiveSmallIntegerField(default=0, editable=False)  # consecutive unexpected errors
     problem = models.CharField(_("why it is paused"), max_length=20, choices=Problem, blank=True)
-    problem_words = RedactedTextField(blank=True, editable=False)  # the provider's
+    problem_words = RedactedTextField(blank=True, editable=False)  # the provider's text
 
     class Meta:
         verbose_name = _("campaign")
@@ -74,17 +73,18 @@ class Campaign(models.Model):
 
     @property
     def is_waiting(self):
-        """Whether it waits for a moment: the provider's return, or what its limits allow."""
+        """Whether the campaign waits for the provider or for the rate limits."""
         return self.state == self.State.SENDING and bool(self.resume_at) and self.resume_at > timezone.now()
 
     def counts(self):
-        """How many deliveries are in each state: {state: number}, all states present."""
+        """Return the number of deliveries in each state: {state: number}, all states present."""
         found = dict(self.deliveries.values_list("state").annotate(n=Count("pk")))
         return {state: found.get(state, 0) for state in Delivery.State.values}
 
 
 class CampaignContent(models.Model):
-    """What a campaign sends in one language, frozen when it starts. `variant` is empty, or "b" for the second subject."""
+    """The content of a campaign in one language, frozen when it starts. `variant` is empty, or "b" for the second
+    subject."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents")
     language = models.CharField(max_length=10)
@@ -103,7 +103,7 @@ class CampaignContent(models.Model):
 
 
 class CampaignLink(models.Model):
-    """A link of a campaign's mails, numbered, and how often it was followed if that is counted."""
+    """A numbered link of a campaign's mails, and its clicks if they are counted."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="links")
     number = models.PositiveIntegerField()
@@ -119,7 +119,8 @@ class CampaignLink(models.Model):
 
 
 class Delivery(LeasedModel):
-    """One mail of a campaign to one subscriber. These rows are the truth; the task queue only wakes workers."""
+    """One mail of a campaign to one subscriber. These rows are the source of truth; the task queue only starts
+    workers."""
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")
@@ -142,7 +143,7 @@ class Delivery(LeasedModel):
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
     provider_id = models.CharField(_("provider's number"), max_length=255, blank=True, db_index=True)
     error = RedactedTextField(_("reason"), blank=True)
-    refused_at = models.DateTimeField(null=True, editable=False)  # since when it is tried again
+    refused_at = models.DateTimeField(null=True, editable=False)  # first temporary refusal, since when it is retried
     sent_at = models.DateTimeField(_("sent"), null=True)
     opened_at = models.DateTimeField(_("opened"), null=True)
     clicked_at = models.DateTimeField(_("clicked"), null=True)
@@ -158,7 +159,7 @@ class Delivery(LeasedModel):
 
 
 class Click(models.Model):
-    """A link that was followed, until it is clear whether by a person (tracking.py). Nothing of it is kept after that."""
+    """A click, until it is clear whether it is human (tracking.py). It is deleted after that."""
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="+")
     link = models.ForeignKey(CampaignLink, on_delete=models.CASCADE, related_name="+")
@@ -169,14 +170,14 @@ class Click(models.Model):
 
 
 def message_id(campaign, delivery_number, domain):
-    """The Message-ID of a delivery's mail, the same on every try (RFC 5322)."""
+    """Return the Message-ID (RFC 5322) of a delivery's mail, the same for every attempt."""
     return f"<{campaign.uuid.hex}.{delivery_number}@{domain}>"
 
 
 class ProviderEvent(LeasedModel):
-    """What a provider says about a mail, as it came in. The web only writes this row; a task acts on it.
+    """A provider's event about a mail. The web process only writes this row; a task processes it.
 
-    `fingerprint` tells repetitions apart: the provider's event number, else a hash of message, recipient, kind and time.
+    `fingerprint` identifies repetitions: the provider's event id, else a hash of message, recipient, kind and time.
     """
 
     class State(models.TextChoices):
@@ -194,7 +195,7 @@ class ProviderEvent(LeasedModel):
     recipient = models.EmailField(_("recipient"), max_length=254, blank=True)
     reason = models.CharField(_("reason"), max_length=20, blank=True)
     description = RedactedTextField(_("description"), blank=True)
-    delivery_hint = models.CharField(max_length=40, blank=True, editable=False)  # the number that we sent along
+    delivery_hint = models.CharField(max_length=40, blank=True, editable=False)  # the delivery id in our metadata
     delivery = models.ForeignKey(
         Delivery, on_delete=models.SET_NULL, null=True, related_name="events", verbose_name=_("delivery")
     )
@@ -214,10 +215,10 @@ class ProviderEvent(LeasedModel):
 
 
 class IncomingReport(LeasedModel):
-    """What a provider called to say, or a mail that came back, as it came. The web only writes this row; a task takes it apart.
+    """A webhook call or bounce message, unchanged. The web process only writes this row; a task parses it.
 
-    What was read is emptied; its row stays for a while, as `fingerprint` tells repetitions apart. What cannot be read is kept
-    for a person to look at.
+    The content is deleted once it was read; the row stays for a while, as `fingerprint` identifies repetitions.
+    Unreadable content is kept for a person.
     """
 
     class State(models.TextChoices):
@@ -229,7 +230,7 @@ class IncomingReport(LeasedModel):
     fingerprint = models.CharField(max_length=64, unique=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
     received_at = models.DateTimeField(_("received"), default=timezone.now)
-    headers = models.JSONField(default=dict, editable=False)  # those that reading it needs
+    headers = models.JSONField(default=dict, editable=False)  # the headers needed for parsing
     body = models.BinaryField(_("content"), default=bytes)
     problem = RedactedCharField(_("reason"), max_length=200, blank=True)
 
@@ -244,7 +245,7 @@ class IncomingReport(LeasedModel):
 
     @property
     def text(self):
-        """The content as text, as far as it is any."""
+        """The content as text, undecodable bytes replaced."""
         return bytes(self.body).decode("utf-8", "replace").replace("\0", "\ufffd")
 
     @property

@@ -1,4 +1,4 @@
-"""The newsletter as pages: its own page with the sign-up and the archive, and the editions."""
+"""Page models of the newsletter: its index page with the sign-up form and the archive, and the editions."""
 
 from core.models import BasePage
 from core.navigation import public
@@ -15,7 +15,7 @@ from newsletter.editions.blocks import IssueBlock
 
 
 class NewsletterPage(BasePage):
-    """The newsletter: sign-up and archive."""
+    """The newsletter's index page: sign-up form and archive."""
 
     introduction = models.TextField(_("introduction"), blank=True)
 
@@ -31,7 +31,7 @@ class NewsletterPage(BasePage):
         return self.search_description or self.introduction
 
     def get_context(self, request, *args, **kwargs):
-        """Add the sign-up form and the editions of this language that everybody may read."""
+        """Add the sign-up form and the public editions of this language."""
         from newsletter.forms import SignUpForm
 
         return super().get_context(request, *args, **kwargs) | {
@@ -41,7 +41,7 @@ class NewsletterPage(BasePage):
 
 
 class IssuePage(BasePage):
-    """An edition of the newsletter: a page in the archive, and the mail that subscribers get."""
+    """An edition of the newsletter: a page in the archive, and the mail sent to subscribers."""
 
     subject = models.CharField(
         _("subject"),
@@ -91,14 +91,14 @@ class IssuePage(BasePage):
         return self.subject or self.title
 
     def serve_preview(self, request, mode_name):
-        """The page, or the mail that it becomes."""
+        """Show the page, or the mail rendered from it."""
         if not mode_name:
             return super().serve_preview(request, mode_name)
         return previews.show(self, mode_name)
 
-    def span(self):
-        """(since, until) of the news that belong into this edition: from when the edition before it was sent until it was
-        sent itself; None where that has not happened."""
+    def news_period(self):
+        """Return (since, until), the period of news for this edition: from the previous edition's sending until its
+        own; None where that has not happened."""
         from .campaigns import Campaign
 
         started = Campaign.objects.filter(started_at__isnull=False).order_by("started_at")
@@ -109,13 +109,13 @@ class IssuePage(BasePage):
         return before.started_at if before else None, until
 
     def source_issue(self):
-        """The edition in the default language, which campaigns refer to; itself if there is none."""
+        """Return the edition in the default language, which campaigns refer to; itself if there is none."""
         source = self.get_translation_or_none(default_locale())
         return source or self
 
 
 def default_locale():
-    """The Locale of the default language."""
+    """Return the Locale of the default language."""
     from wagtail.models import Locale
 
     return Locale.objects.get(language_code=settings.LANGUAGE_CODE)

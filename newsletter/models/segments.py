@@ -1,4 +1,4 @@
-"""Segments: saved choices among the subscribers."""
+"""Segments: saved selections of subscribers."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -8,7 +8,7 @@ from newsletter.subscribers.segments import MATCHES, ConditionsBlock
 
 
 class Segment(models.Model):
-    """A saved choice among the active subscribers, made of conditions. A campaign may be sent to one."""
+    """A saved selection of active subscribers, made of conditions. A campaign may be sent to one."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     match = models.CharField(_("who is in it"), max_length=4, choices=MATCHES, default="all")

@@ -1,4 +1,4 @@
-"""Who asked for the newsletter, how that came about, and who must never be mailed."""
+"""Models of subscribers, their consent events and suppressions."""
 
 import uuid
 
@@ -16,12 +16,12 @@ from newsletter.subscribers import email_addresses, tokens
 
 
 class SubscriberQuerySet(models.QuerySet):
-    """Subscribers, found by what editors type."""
+    """Queryset of subscribers with search."""
 
     def matching(self, text):
-        """Those whose address or name holds `text`; by an index, so that a million are no slower than a thousand.
+        """Return the subscribers whose address or name contains `text`; an index keeps this fast for a million rows.
 
-        Fewer than three letters are taken as the beginning of an address.
+        Fewer than three letters are matched against the start of the address.
         """
         text = text.strip().replace("\0", "")
         if len(text) < 3:
@@ -33,7 +33,7 @@ class SubscriberQuerySet(models.QuerySet):
 
 
 class Subscriber(models.Model):
-    """Someone who asked for the newsletter. The address is normalised, so that one mailbox is one subscriber."""
+    """A subscriber of the newsletter. The address is normalised, so that one mailbox is one subscriber."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("not yet confirmed")
@@ -41,7 +41,7 @@ class Subscriber(models.Model):
         UNSUBSCRIBED = "unsubscribed", _("left")
         BOUNCED = "bounced", _("address does not work")
         COMPLAINED = "complained", _("complained")
-        ERASED = "erased", _("being erased")  # only within the transaction that erases; opens the way for the triggers
+        ERASED = "erased", _("being erased")  # only within the erasing transaction, for the triggers
 
     class Source(models.TextChoices):
         FORM = "form", _("sign-up form")
@@ -64,7 +64,7 @@ class Subscriber(models.Model):
         default=False,
         help_text=_("The address belongs to a service for short-lived addresses."),
     )
-    new_email = models.EmailField(max_length=254, blank=True, editable=False)  # asked for, not yet confirmed
+    new_email = models.EmailField(max_length=254, blank=True, editable=False)  # requested, not yet confirmed
     confirmation_round = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("asked"), default=timezone.now, editable=False)
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, editable=False)
@@ -92,13 +92,13 @@ class Subscriber(models.Model):
 
     @property
     def manage_token(self):
-        """The signed token of the links to leave and to change preferences."""
+        """The signed token of the links to unsubscribe and to the preferences."""
         return tokens.make(tokens.MANAGE, self)
 
 
 class SubscriberTally(models.Model):
-    """How many subscribers have these values, kept by triggers (newsletter/subscribers/triggers.py): counting a million takes as long as
-    counting ten. On PostgreSQL several rows may stand for the same values; their sum counts."""
+    """The number of subscribers with these values, maintained by triggers (newsletter/subscribers/triggers.py), so
+    that counting takes constant time. On PostgreSQL several rows may have the same values; their sum counts."""
 
     state = models.CharField(max_length=12)
     language = models.CharField(max_length=10)
@@ -113,7 +113,7 @@ class SubscriberTally(models.Model):
 class ConsentEvent(models.Model):
     """A change of a subscription and how it came about.
 
-    Append-only: triggers in the database refuse to change one, and to delete one unless its subscriber is being erased.
+    Append-only: database triggers refuse to change an event, and to delete one unless its subscriber is being erased.
     """
 
     class Kind(models.TextChoices):
@@ -141,13 +141,13 @@ class ConsentEvent(models.Model):
     at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
     way = models.CharField(_("how"), max_length=12, choices=Way)
     language = models.CharField(_("language"), max_length=10)
-    # Events are never changed, not even to take somebody else's address out of them: it never comes in.
+    # Events cannot be changed, so other people's addresses are redacted before they are stored.
     wording = RedactedTextField(_("wording shown"), blank=True)
     wording_version = models.CharField(_("version of the wording"), max_length=20, blank=True)
     origin = models.CharField(_("network of origin"), max_length=50, blank=True)
     detail = RedactedCharField(_("detail"), max_length=250, blank=True)
-    form_data = models.JSONField(default=dict, editable=False)  # asked, confirmed: {"name": …, "topics": [numbers]}
-    campaign = models.PositiveBigIntegerField(null=True, editable=False)  # the number of the campaign that led to it
+    form_data = models.JSONField(default=dict, editable=False)  # asked, confirmed: {"name": …, "topics": [ids]}
+    campaign = models.PositiveBigIntegerField(null=True, editable=False)  # the id of the campaign that led to it
 
     class Meta:
         verbose_name = _("consent event")
@@ -162,16 +162,17 @@ class ConsentEvent(models.Model):
         return f"{self.get_kind_display()}, {self.at:%Y-%m-%d %H:%M}"
 
     def save(self, *args, **kwargs):
-        """Write the event once; a second time is refused."""
+        """Insert the event; updates are refused."""
         if self.pk:
             raise ValidationError("A consent event is never changed.")
         super().save(*args, **kwargs)
 
 
 class Suppression(models.Model):
-    """An address that asked, or has to be taken as asking, not to be mailed; known only by its keyed hash. Outlives erasure.
+    """A suppressed address, known only by its keyed hash. Survives erasure.
 
-    ENDED is the weakest: the subscription ended and its data is gone. No import revives it, but its owner may join again.
+    ENDED is the weakest reason: the subscription ended and its data is deleted. Imports do not reactivate it, but its
+    owner may join again.
     """
 
     class Reason(models.TextChoices):
@@ -193,18 +194,18 @@ class Suppression(models.Model):
 
     @classmethod
     def of(cls, email):
-        """The rows of a normalised address, under whichever key they were made."""
+        """Return the rows of a normalised address, under whichever key they were made."""
         return cls.objects.filter(address_hash__in=email_addresses.hashes(email))
 
     @classmethod
     def add(cls, email, reason):
-        """Suppress a normalised address for good, and return its row. An older reason stays, unless it was ENDED.
+        """Suppress a normalised address permanently and return its row. An earlier reason stays, unless it is ENDED.
 
-        Call it inside a transaction, and look for the address's subscriber afterwards: whoever writes one at the same time is
-        waited for here, or finds the address covered (covers_until_commit).
+        Call it within a transaction, and look for the address's subscriber afterwards: it waits for concurrent
+        transactions that write one, and later ones find the address covered (covers_until_commit).
         """
         with transaction.atomic():
-            list(Subscriber.objects.select_for_update().filter(email=email))  # always before a row of this table
+            list(Subscriber.objects.select_for_update().filter(email=email))  # always lock before a row of this table
             row = cls.of(email).first()
             if row is None:
                 row, _is_new = cls.objects.get_or_create(
@@ -216,34 +217,35 @@ class Suppression(models.Model):
 
     @classmethod
     def lift(cls, email):
-        """Let a normalised address be mailed again; returns whether it was suppressed."""
+        """Lift the suppression of a normalised address. Return whether it was suppressed."""
         return bool(cls.of(email).exclude(reason=cls.Reason.ENDED).delete()[0])
 
     @classmethod
     def reasons(cls, emails):
-        """{address: reason} of those of the normalised addresses `emails` that are known here; one query."""
+        """Return {address: reason} of the known addresses among the normalised `emails`; one query."""
         by_hash = {digest: email for email in emails for digest in email_addresses.hashes(email)}
         found = cls.objects.filter(address_hash__in=by_hash).values_list("address_hash", "reason")
-        # Under two keys there may be two rows: the weaker one first, to be overwritten.
+        # There may be two rows under two keys: the weaker first, to be overwritten.
         ranked = sorted(found, key=lambda row: row[1] != cls.Reason.ENDED)
         return {by_hash[digest]: reason for digest, reason in ranked}
 
     @classmethod
     def covers(cls, emails):
-        """Those of the normalised addresses `emails` that must not be mailed, as a set; one query."""
+        """Return the set of normalised addresses in `emails` that must not be mailed; one query."""
         return {email for email, reason in cls.reasons(emails).items() if reason != cls.Reason.ENDED}
 
     @classmethod
     def covers_until_commit(cls, emails):
-        """As covers(), and none is added until this transaction ends. Call it last: after it, no Subscriber may be locked."""
-        if connection.vendor == "postgresql":  # on SQLite there is one writer at a time
+        """Like covers(), and no suppression is added until this transaction ends. Call it last: no Subscriber may be
+        locked after it."""
+        if connection.vendor == "postgresql":  # SQLite has one writer at a time
             with connection.cursor() as cursor:
                 cursor.execute(f"LOCK TABLE {cls._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
         return cls.covers(emails)
 
 
 class SignUpRequest(LeasedModel):
-    """A sign-up as it came in. The web only writes this row, the same for every address; a worker does the rest."""
+    """A sign-up request. The web process only writes this row, the same for every address; a worker does the rest."""
 
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=100, blank=True)
@@ -253,7 +255,7 @@ class SignUpRequest(LeasedModel):
     wording = models.TextField()
     wording_version = models.CharField(max_length=20)
     origin = models.CharField(max_length=50, blank=True)
-    # Somebody who changes their address asks for the new one from the preferences page.
+    # Set for a change of address from the preferences page.
     changes = models.ForeignKey(Subscriber, on_delete=models.CASCADE, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

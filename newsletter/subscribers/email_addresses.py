@@ -1,4 +1,4 @@
-"""Mail addresses and names: one form for each mailbox, what is refused, and the keyed hash that outlives erasure."""
+"""Normalises and validates e-mail addresses and names, and computes the keyed hash that outlives erasure."""
 
 import difflib
 import re
@@ -25,7 +25,7 @@ STRANGE_NAME = _(
 NAME_TOO_LONG = _("This name is too long: 100 letters at most.")
 NAME_LETTERS = 100
 
-# The mailbox providers that most readers use; a domain that is nearly one of these is probably a slip.
+# The mailbox providers that most readers use; a domain that nearly equals one of these is probably a typo.
 COMMON_DOMAINS = [
     "gmail.com",
     "hotmail.com",
@@ -44,13 +44,13 @@ COMMON_DOMAINS = [
     "terra.com.br",
     "protonmail.com",
 ]
-# Real domains that only look like slips.
+# Real domains that look like typos.
 LIKE_COMMON = {"mail.com", "email.com", "ymail.com", "gmx.com", "live.cl", "live.com.mx", "live.com.ar", "proton.me"}
-NO_DOTS = {"gmail.com", "googlemail.com"}  # where dots in the local part do not count
+NO_DOTS = {"gmail.com", "googlemail.com"}  # providers that ignore dots in the local part
 
 
 BY_MODELS = EmailValidator(MALFORMED)
-# Nearly every address: email-validator would give it back in lower case, only fifty times as slowly.
+# Matches nearly every address; email-validator would return it in lower case, fifty times as slowly.
 PLAIN = re.compile(
     r"(?=.{6,254}$)(?=[^@]{1,64}@)[a-z0-9_](?:[a-z0-9_+-]|\.(?=[a-z0-9_+-]))*"
     r"@(?:(?!..--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!(?:arpa|example|invalid|local|localhost|onion|test)$)[a-z]{2,18}",
@@ -59,10 +59,10 @@ PLAIN = re.compile(
 
 
 def normalise(address):
-    """The form in which an address is kept: lower case, the domain in ASCII (IDNA), no trailing dot.
+    """Return the stored form of an address: lower case, the domain in ASCII (IDNA), no trailing dot.
 
     Raises ValidationError with a message for the reader. Local parts outside ASCII are refused, because Django's SMTP
-    back end and several providers cannot carry them (RFC 6531 is not everywhere).
+    back end and several providers do not support them (RFC 6531).
     """
     if address.isascii() and PLAIN.fullmatch(lower := address.strip().lower()):
         return lower
@@ -70,7 +70,7 @@ def normalise(address):
 
 
 def is_address(text):
-    """Whether a text is an e-mail address and nothing else."""
+    """Return whether a text is an e-mail address and nothing else."""
     try:
         return bool(normalise(text))
     except ValidationError:
@@ -78,7 +78,7 @@ def is_address(text):
 
 
 def normalise_any(address):
-    """What normalise() does, for addresses of any form. What the models refuse is refused here, too."""
+    """Normalise addresses of any form; what the models refuse is refused here, too."""
     try:
         found = validate_email(
             address.strip().rstrip("."), check_deliverability=False, allow_smtputf8=False, strict=True
@@ -94,19 +94,20 @@ def normalise_any(address):
 
 
 def check_welcome(address):
-    """Refuse a normalised address of a service for short-lived mailboxes, if the site wants that. Raises ValidationError."""
+    """Refuse a normalised address of a disposable mailbox service if NEWSLETTER_REFUSE_DISPOSABLE is set. Raises
+    ValidationError."""
     if settings.NEWSLETTER_REFUSE_DISPOSABLE and is_disposable(address):
         raise ValidationError(DISPOSABLE, code="disposable")
 
 
 def is_disposable(address):
-    """Whether a normalised address belongs to a service for short-lived mailboxes, or to a domain below one."""
+    """Return whether a normalised address belongs to a disposable mailbox service or a subdomain of one."""
     labels = address.rpartition("@")[2].split(".")
     return any(".".join(labels[start:]) in blocklist for start in range(len(labels) - 1))
 
 
 def suggestion(address):
-    """What a normalised address was probably meant to be, if its domain looks like a typing slip; else None."""
+    """Return the probably intended address if the domain looks like a typo, else None."""
     local, _at, domain = address.rpartition("@")
     if domain in COMMON_DOMAINS or domain in LIKE_COMMON or domain.startswith(("hotmail.", "outlook.", "yahoo.")):
         return None
@@ -115,7 +116,7 @@ def suggestion(address):
 
 
 def mailbox(address):
-    """The mailbox behind a normalised address, for counting only: without `+tag`, and at Google without dots."""
+    """Return the mailbox of a normalised address, for rate limits: without `+tag`, and for Google without dots."""
     local, _at, domain = address.rpartition("@")
     local = local.partition("+")[0] or local
     if domain in NO_DOTS:
@@ -124,7 +125,7 @@ def mailbox(address):
 
 
 def clean_name(name):
-    """A name with single spaces, in Unicode's composed form (NFC). Raises ValidationError with a message for the reader.
+    """Return a name with single spaces, in NFC. Raises ValidationError with a message for the reader.
 
     Line breaks, control and formatting characters (bidirectional overrides among them) and web addresses are refused.
     """
@@ -140,5 +141,5 @@ def clean_name(name):
 
 
 def hashes(address):
-    """The keyed hashes of a normalised address: under the current key first, then under each older one."""
+    """Return the keyed hashes of a normalised address: under the current key first, then under each older one."""
     return digests.hashes("suppression", address)

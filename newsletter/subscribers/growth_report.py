@@ -1,4 +1,4 @@
-"""How the list grows: from the consent events, which know when everyone came and went."""
+"""Growth of the list, computed from the consent events."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MONTHS = 12
 
 @dataclass
 class Month:
-    """What happened in a month: gained and lost in all, and active subscribers by language at its end."""
+    """The figures of a month: subscribers gained and lost, and active ones by language at its end."""
 
     first: date
     gained: int
@@ -33,14 +33,14 @@ class Month:
 
 
 def months(number=MONTHS):
-    """The last `number` months, oldest first; today's figures are the count of today, the others are counted back from it."""
+    """Return the last `number` months, oldest first; past figures are computed backwards from today's."""
     gained, lost = _by_month([Kind.CONFIRMED], number), _by_month(ENDED, number)
     for (month, language), count in _imported_by_month(number).items():
         gained[month, language] += count
     active = dict.fromkeys(dict(settings.LANGUAGES), 0)
     active |= size_by_language()
     found = []
-    for first in _firsts(number):
+    for first in _first_days(number):
         came = {language: gained[first, language] for language in active}
         went = {language: lost[first, language] for language in active}
         found.append(Month(first, sum(came.values()), sum(went.values()), dict(active)))
@@ -48,8 +48,8 @@ def months(number=MONTHS):
     return found[::-1]
 
 
-def _firsts(number):
-    """The first days of the last months, newest first."""
+def _first_days(number):
+    """Yield the first days of the last months, newest first."""
     day = timezone.localdate().replace(day=1)
     for _month in range(number):
         yield day
@@ -57,7 +57,7 @@ def _firsts(number):
 
 
 def _counted(events, number):
-    since = list(_firsts(number))[-1]
+    since = list(_first_days(number))[-1]
     rows = events.filter(at__date__gte=since).annotate(month=TruncMonth("at")).values_list("month", "language")
     found = defaultdict(int)
     for month, language, count in rows.annotate(n=Count("pk")).order_by():
@@ -70,13 +70,13 @@ def _by_month(kinds, number):
 
 
 def _imported_by_month(number):
-    """Imported as active: those who were imported as having left never counted."""
+    """Return the subscribers imported as active by month and language."""
     events = ConsentEvent.objects.filter(kind=Kind.IMPORTED, subscriber__confirmed_at__isnull=False)
     return _counted(events, number)
 
 
 def sources():
-    """(source, number of active subscribers), the largest first."""
+    """Return (source, number of active subscribers), the largest first."""
     rows = SubscriberTally.objects.filter(state=Subscriber.State.ACTIVE).values_list("source").annotate(n=Sum("number"))
     labels = dict(Subscriber.Source.choices)
     return [(labels.get(source, source), number) for source, number in rows.order_by("-n") if number]

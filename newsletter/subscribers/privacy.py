@@ -1,4 +1,5 @@
-"""Where the newsletter keeps what it knows of an address; erased, only a keyed hash is left, so that it is never mailed again."""
+"""The places where the newsletter stores personal data, for export and erasure; after an erasure only a keyed hash is
+left, which prevents further mail."""
 
 from core.models import Topic
 from django.db import transaction
@@ -22,7 +23,7 @@ def _moment(value):
 
 
 class Suppressed(Place):
-    """The promise never to write again; made first, as it waits for whoever is about to write a subscriber."""
+    """The suppression list. Erased first, so that it waits for transactions that are writing the subscriber."""
 
     name, where, is_kept = "suppression", "`newsletter_suppression`", True
     forgets = "stays: a keyed hash, which tells nobody whose it was and keeps the promise never to write again"
@@ -37,7 +38,7 @@ class Suppressed(Place):
 
 
 class SignUps(Place):
-    """Sign-ups, and wishes for another address, that wait for a worker."""
+    """Waiting sign-ups and address changes."""
 
     name, where, forgets = "sign_ups", "`newsletter_signuprequest`", "deleted"
     columns = {
@@ -65,7 +66,7 @@ class SignUps(Place):
 
 
 class ProviderMessages(Place):
-    """What providers said of mails, by the mail as well as by the recipient."""
+    """Provider events, found by the mail and by the recipient."""
 
     name, where = "provider_messages", "`newsletter_providerevent`"
     forgets = "recipient, words and the provider's number are emptied; kind and time stay. Words never hold an address"
@@ -89,7 +90,7 @@ class ProviderMessages(Place):
 
 
 class IncomingReports(Place):
-    """Calls of the provider that wait to be read, and what of them, or of returned mail, could not be read."""
+    """Waiting webhook calls, and unreadable items of calls and bounces."""
 
     name, where = "incoming_reports", "`newsletter_incomingreport`"
     forgets = "what cannot be read is deleted; in what waits to be read, within seconds, the address is blanked"
@@ -106,7 +107,7 @@ class IncomingReports(Place):
 
 
 class Mails(Place):
-    """The mails of campaigns that went to a subscriber."""
+    """The deliveries of a subscriber."""
 
     name, where = "mails", "`newsletter_delivery`"
     forgets = "the mail belongs to nobody any more; its words and the provider's number are emptied. Words never hold an address"
@@ -127,7 +128,7 @@ class Mails(Place):
 
 
 class Subscription(Place):
-    """The subscription and its whole story."""
+    """The subscription and its history."""
 
     name, where = "subscription", "`newsletter_subscriber` with its topics and index, `newsletter_consentevent`"
     forgets = "deleted, with the consent events"
@@ -137,19 +138,19 @@ class Subscription(Place):
     }
 
     def export(self, pattern):
-        return [_story(row) for row in Subscriber.objects.filter(email=pattern.email)]
+        return [_subscriber_data(row) for row in Subscriber.objects.filter(email=pattern.email)]
 
     def forget(self, pattern):
         number = remove(Subscriber.objects.select_for_update().filter(email=pattern.email))
         if number:
-            triggers.forget_deleted_words()
+            triggers.optimise_search_index()
         return number
 
     def held(self):
         return Subscriber.objects.values_list("email", flat=True).iterator(10000)
 
 
-def _story(subscriber):
+def _subscriber_data(subscriber):
     return {
         "email": subscriber.email,
         "name": subscriber.name,
@@ -182,7 +183,7 @@ def _story(subscriber):
 
 
 class WishedAddresses(Place):
-    """An address that somebody wants their newsletter to come to, and has not confirmed."""
+    """New addresses that subscribers asked for and have not confirmed."""
 
     name, where, forgets = "wished_address", "`newsletter_subscriber.new_email` of somebody else", "emptied"
     columns = {"newsletter.Subscriber": ["new_email"]}
@@ -199,7 +200,7 @@ class WishedAddresses(Place):
 
 
 class Imports(Place):
-    """Lists that come in: the file, until its import ends, and the lines that were not taken."""
+    """Subscriber imports: the file, until its import ends, and the refused lines."""
 
     name, where = "imports", "`newsletter_subscriberimport`, `newsletter_importline`, `VAR_DIR/private/imports` or S3"
     forgets = (
@@ -221,7 +222,7 @@ class Imports(Place):
 
 
 class BounceMailbox(Place):
-    """Mail that came back and was left for a person."""
+    """Bounce messages left in the mailbox for a person."""
 
     name, where, forgets = (
         "bounce_mailbox",
@@ -294,7 +295,7 @@ declare(
 
 
 def forget_former(email):
-    """Forget the address that a subscriber moved away from, where an erasure of the new one would not find it."""
+    """Erase the address that a subscriber moved away from, where an erasure of the new one would not find it."""
     pattern = AddressPattern(email)
     with transaction.atomic():
         for place in (ProviderMessages(), IncomingReports(), Imports()):
@@ -303,7 +304,7 @@ def forget_former(email):
 
 @receiver(erasure_log.replay_entry)
 def leave_again(kind, email, **kwargs):
-    """End the subscription that a restored backup brought back."""
+    """Unsubscribe an address that a restored backup brought back."""
     if kind == erasure_log.UNSUBSCRIBED:
         SignUpRequest.objects.filter(email=email).delete()
         for subscriber in Subscriber.objects.filter(email=email):
@@ -311,7 +312,7 @@ def leave_again(kind, email, **kwargs):
 
 
 def remove(subscribers):
-    """Delete a Subscriber queryset with their consent events: marked as being erased first, which the triggers ask for."""
+    """Delete a Subscriber queryset with their consent events, marked as being erased first, as the triggers require."""
     keys = list(subscribers.values_list("pk", flat=True))
     chosen = Subscriber.objects.filter(pk__in=keys)
     chosen.update(state=State.ERASED)

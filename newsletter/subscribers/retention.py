@@ -1,4 +1,4 @@
-"""The newsletter's data that has been kept long enough (privacy/retention.py), deleted by a job once a day."""
+"""Deletes the newsletter's expired data once a day (privacy/retention.py)."""
 
 from datetime import timedelta
 
@@ -22,11 +22,11 @@ from newsletter.subscribers import privacy
 
 State, Kind = Subscriber.State, ConsentEvent.Kind
 KINDS = ["pending", "ended", "deliveries", "provider_events", "import_files"]
-CHUNK = 1000  # rows in one transaction
+CHUNK = 1000  # rows per transaction
 
 
 def apply():
-    """Delete what has been kept long enough. Returns {kind: number of rows}.
+    """Delete expired data. Return {kind: number of rows}.
 
     Raises ImproperlyConfigured, and deletes nothing, if any of the settings is below one day.
     """
@@ -46,21 +46,22 @@ def apply():
 
 
 def _old_reports(before):
-    """Reports that were read only tell repetitions apart; a day is enough for that. The others are kept as long as events."""
+    """Return the expired reports. Those already read only serve to detect repetitions, for which a day is enough; the
+    others are kept as long as events."""
     is_read = Q(state=IncomingReport.State.READ, received_at__lt=timezone.now() - timedelta(days=1))
     return IncomingReport.objects.filter(is_read | Q(received_at__lt=before))
 
 
 def _never_confirmed(before):
-    """Subscribers who never confirmed; one whose subscription ended before is none of them, however often they ask."""
-    asked = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), kind=Kind.ASKED)
-    asked = asked.order_by().values("subscriber").annotate(last=Max("at")).values("last")
+    """Return the subscribers who never confirmed, except those whose subscription ended before."""
+    requests = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), kind=Kind.ASKED)
+    requests = requests.order_by().values("subscriber").annotate(last=Max("at")).values("last")
     old = Q(last_asked__lt=before) | Q(last_asked=None, created_at__lt=before)
-    return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(asked)).filter(old)
+    return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(requests)).filter(old)
 
 
 def _in_chunks(subscribers):
-    """Delete a Subscriber queryset; of those whose subscription ended, that stays known (Suppression.Reason.ENDED)."""
+    """Delete a Subscriber queryset in chunks; ended subscriptions leave a suppression (Suppression.Reason.ENDED)."""
     number = 0
     while True:
         with transaction.atomic():
@@ -75,9 +76,9 @@ def _in_chunks(subscribers):
 
 
 def _forget_imports(before):
-    """The uploaded files and the lines that were not taken go; that there was an import, and its counts, stays.
+    """Delete uploaded files and refused lines; the import and its counts stay.
 
-    Returns the numbers of (files, lines). An import at work is left until it has ended; one that nobody went on with ends here.
+    Return the numbers of (files, lines). A running import is left until it has ended; an abandoned one is cancelled.
     """
     old = SubscriberImport.objects.filter(created_at__lt=before).exclude(state__in=SubscriberImport.WORKING)
     lines = ImportLine.objects.filter(job__in=old).delete()[0]

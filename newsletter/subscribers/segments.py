@@ -1,4 +1,4 @@
-"""The conditions of a segment, as blocks that an editor combines, and the database queries that they become."""
+"""The conditions of a segment: blocks for the editor, and the database queries they stand for."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ SOURCES = [("form", _("sign-up form")), ("import", _("import"))]
 
 
 def combine(match, queries):
-    """Several Q objects as one. No condition at all means everybody."""
+    """Combine Q objects. No condition matches everybody."""
     if not queries:
         return Q()
     whole = queries[0]
@@ -31,14 +31,14 @@ def combine(match, queries):
 
 
 class Choices(blocks.MultipleChoiceBlock):
-    """Some of a few values, as boxes to tick."""
+    """A multiple choice with checkboxes."""
 
     def __init__(self, **kwargs):
         super().__init__(widget=CheckboxSelectMultiple, **kwargs)
 
 
 class LanguageBlock(Choices):
-    """Those who read in one of some languages."""
+    """Subscribers with one of some languages."""
 
     def query(self, value):
         return Q(language__in=value)
@@ -49,7 +49,7 @@ class LanguageBlock(Choices):
 
 
 class CountryBlock(Choices):
-    """Those who live in one of some countries."""
+    """Subscribers in one of some countries."""
 
     def query(self, value):
         return Q(country__in=value)
@@ -60,7 +60,7 @@ class CountryBlock(Choices):
 
 
 class SourceBlock(Choices):
-    """Those who came in one of some ways."""
+    """Subscribers from one of some sources."""
 
     def query(self, value):
         return Q(source__in=value)
@@ -71,12 +71,12 @@ class SourceBlock(Choices):
 
 
 def topics_of_today():
-    """The topics to choose from, by name in the editor's language."""
+    """Return the topic choices, by name in the editor's language."""
     return topic_choices(get_language())
 
 
 class TopicBlock(Choices):
-    """Those who chose one of some topics; who chose none is interested in all."""
+    """Subscribers who chose one of some topics; those who chose none are interested in all."""
 
     def query(self, value):
         from newsletter.models import Subscriber
@@ -90,7 +90,7 @@ class TopicBlock(Choices):
 
 
 class JoinedBlock(blocks.StructBlock):
-    """Those who joined within some time."""
+    """Subscribers who joined within a period."""
 
     since = blocks.DateBlock(label=_("from"), required=False)
     until = blocks.DateBlock(label=_("to"), required=False)
@@ -109,7 +109,7 @@ class JoinedBlock(blocks.StructBlock):
 
 
 class EngagementBlock(blocks.IntegerBlock):
-    """Those who followed a link in a mail within so many days. Needs the counting of clicks."""
+    """Subscribers who followed a link within a number of days. Needs TRACK_CLICKS."""
 
     def __init__(self, **kwargs):
         super().__init__(min_value=1, max_value=3650, **kwargs)
@@ -124,7 +124,7 @@ class EngagementBlock(blocks.IntegerBlock):
 
 
 def simple_conditions():
-    """Every condition that is not a group of others."""
+    """Return all conditions except groups."""
     return [
         ("language", LanguageBlock(choices=settings.LANGUAGES)),
         ("country", CountryBlock(choices=list(COUNTRIES.items()))),
@@ -146,7 +146,7 @@ class SimpleConditionsBlock(blocks.StreamBlock):
 
 
 class GroupBlock(blocks.StructBlock):
-    """Conditions that are looked at together: all, any or none of them."""
+    """A group of conditions: all, any or none of them."""
 
     match = blocks.ChoiceBlock(choices=MATCHES, default="any", label=_("who is in it"))
     conditions = SimpleConditionsBlock(label=_("conditions"))
@@ -166,6 +166,6 @@ class ConditionsBlock(SimpleConditionsBlock):
         blocks.StreamBlock.__init__(self, [*simple_conditions(), ("group", GroupBlock())], **kwargs)
 
 
-def query_of(match, conditions):
-    """The Q object of a segment: `match` is one of MATCHES, `conditions` a StreamValue of ConditionsBlock."""
+def segment_query(match, conditions):
+    """Return the Q object of a segment: `match` is one of MATCHES, `conditions` a StreamValue of ConditionsBlock."""
     return combine(match, conditions.stream_block.queries(conditions))

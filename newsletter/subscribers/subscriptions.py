@@ -1,4 +1,5 @@
-"""Joining, confirming, changing and leaving: every change of a subscription goes through here and leaves its consent event."""
+"""Subscription services: sign up, confirm, change, unsubscribe. Every change of a subscription is made here and
+records a consent event."""
 
 import json
 import logging
@@ -26,15 +27,15 @@ from newsletter.subscribers import email_addresses, tokens
 
 logger = logging.getLogger(__name__)
 State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
-# Mails that a stranger can cause, to one mailbox from whichever source: pairs of (number, period).
+# Limits of mails that a stranger can cause to one mailbox: pairs of (number, period).
 MAILBOX_LIMITS = [(1, timedelta(hours=1)), (3, timedelta(days=1))]
 REQUEST_LEASE_SECONDS = 60
 MAX_ATTEMPTS = 10
-MOST_UNCLEAR_ATTEMPTS = 2  # a mail that may have gone is sent once more at most
+MAX_UNCLEAR_ATTEMPTS = 2  # an uncertain mail is sent again once at most
 
 
 class LinkProblem(Exception):
-    """A link that cannot do what it was made for, with a message for the reader, who may be offered to join again."""
+    """A link that does not work, with a message for the reader, who may be offered to join again."""
 
     def __init__(self, title, message, may_join=False):
         super().__init__(message)
@@ -42,7 +43,7 @@ class LinkProblem(Exception):
 
 
 class LinkGone(LinkProblem):
-    """A genuine link whose subscription no longer exists."""
+    """A valid link whose subscription no longer exists."""
 
 
 ALTERED = (
@@ -85,38 +86,41 @@ TAKEN = (
 
 
 def manage_url(subscriber, view="leave"):
-    """The https address of the page to leave (or of another view that takes the same token), in the subscriber's language."""
+    """Return the URL of the unsubscribe page (or another view that takes the same token), in the subscriber's
+    language."""
     with override(subscriber.language):
         return absolute(reverse(f"newsletter_{view}", args=[subscriber.manage_token]))
 
 
-# Asking
+# Sign-up
 
 
 def process_requests(limit=20):
-    """Turn sign-ups that wait into subscribers and confirmation mails. A request is kept until its mail was handed over.
+    """Process waiting sign-ups: create subscribers and send confirmation mails. Return the number processed.
 
-    They are claimed one at a time, for longer than a mail server may take for its answer: nobody else mails it meanwhile.
+    A request is kept until its mail was sent. Requests are claimed one at a time, for longer than a mail server's
+    reply may take, so that no other worker mails the address meanwhile.
     """
     seconds = settings.SMTP_REPLY_SECONDS["end"] + REQUEST_LEASE_SECONDS
     for number in range(limit):
         found = claim(SignUpRequest.objects.all(), 1, seconds)
         if not found:
             return number
-        _answer(found[0])
+        _process_or_postpone(found[0])
     return limit
 
 
-def _answer(request):
-    """Answer one request, or keep it to be tried again after a pause that grows."""
+def _process_or_postpone(request):
+    """Process one request, or postpone it with a growing pause."""
     try:
         _process(request)
     except Exception as error:
-        logger.warning("Sign-up %s could not be answered: %s", request.pk, type(error).__name__)
-        meaning = providers.current().verdict(error).meaning
-        most = MOST_UNCLEAR_ATTEMPTS if meaning == ErrorAction.UNCLEAR else MAX_ATTEMPTS
-        # What is refused for good is not tried again; a wrong sender or key is mended by somebody, and the mail goes out then.
-        if meaning != ErrorAction.NEVER and request.attempts < most:
+        logger.warning("Sign-up %s could not be processed: %s", request.pk, type(error).__name__)
+        action = providers.current().classify_error(error).action
+        max_attempts = MAX_UNCLEAR_ATTEMPTS if action == ErrorAction.UNCLEAR else MAX_ATTEMPTS
+        # Permanent refusals are not retried; a wrong sender or key is corrected by somebody, and the mail is sent
+        # then.
+        if action != ErrorAction.NEVER and request.attempts < max_attempts:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
             SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
             return
@@ -124,7 +128,7 @@ def _answer(request):
 
 
 def _process(request):
-    """Register what a SignUpRequest asks and mail the answer: none to suppressed addresses, few to any mailbox."""
+    """Register a SignUpRequest and mail the answer: never to suppressed addresses, and rate-limited per mailbox."""
     if Suppression.covers([request.email]):
         return
     if request.attempts <= 1 and not rate_limits.hit(
@@ -135,21 +139,22 @@ def _process(request):
         if request.changes_id:
             _process_change(request)
             return
-        subscriber, asked = _ask(request)
+        subscriber, request_event = _register_request(request)
     except outgoing.Suppressed:
         return
-    if asked:
-        _mail_confirmation(subscriber, asked)
+    if request_event:
+        _mail_confirmation(subscriber, request_event)
     else:
-        _mail_known(subscriber)
+        _mail_already_subscribed(subscriber)
 
 
 @transaction.atomic
-def _ask(request):
-    """The Subscriber of a request, and the ConsentEvent that says what was asked for; None if the subscription is active.
+def _register_request(request):
+    """Return the Subscriber of a request and the ConsentEvent of what was requested; None if the subscription is
+    active.
 
-    A state that ended stays as it is, and so do name, language and topics: what is asked for counts once it is confirmed.
-    Raises mailing.Suppressed.
+    An ended state stays, and so do name, language and topics: the request takes effect once it is confirmed. Raises
+    outgoing.Suppressed.
     """
     subscriber, _created = Subscriber.objects.select_for_update().get_or_create(
         email=request.email,
@@ -157,7 +162,7 @@ def _ask(request):
     )
     if subscriber.state == State.ACTIVE:
         return subscriber, None
-    asked, _created = ConsentEvent.objects.get_or_create(
+    request_event, _created = ConsentEvent.objects.get_or_create(
         subscriber=subscriber,
         kind=Kind.ASKED,
         at=request.created_at,
@@ -172,27 +177,34 @@ def _ask(request):
     )
     if Suppression.covers_until_commit([request.email]):
         raise outgoing.Suppressed
-    return subscriber, asked
+    return subscriber, request_event
 
 
-def _mail_confirmation(subscriber, asked):
-    """The mail with the link that confirms what `asked` says. It carries nothing that the visitor typed."""
-    token = tokens.make(tokens.CONFIRM, subscriber, _consent(subscriber, asked))
-    with override(asked.language):
+def _mail_confirmation(subscriber, request_event):
+    """Mail the link that confirms a request. It contains nothing that the visitor typed."""
+    token = tokens.make(tokens.CONFIRM, subscriber, _consent(subscriber, request_event))
+    with override(request_event.language):
         url = absolute(reverse("newsletter_confirm", args=[token]))
         subject = gettext("One step left: confirm your subscription")
-        _send(subscriber.email, "confirm", subject, {"url": url}, asked.language)
+        _send(subscriber.email, "confirm", subject, {"url": url}, request_event.language)
 
 
-def _consent(subscriber, asked):
-    """What a link to confirm is about, as text: the address and all that was asked for."""
+def _consent(subscriber, request_event):
+    """Return what a confirmation link covers as text: the address and all requested values."""
     return json.dumps(
-        [subscriber.email, asked.language, asked.wording, asked.wording_version, asked.form_data], sort_keys=True
+        [
+            subscriber.email,
+            request_event.language,
+            request_event.wording,
+            request_event.wording_version,
+            request_event.form_data,
+        ],
+        sort_keys=True,
     )
 
 
-def _mail_known(subscriber):
-    """To someone who joins a second time: you are in already, and here you change what you get."""
+def _mail_already_subscribed(subscriber):
+    """Tell an active subscriber who joins again that they are subscribed, with a link to the preferences."""
     with override(subscriber.language):
         context = {"url": manage_url(subscriber, "preferences"), "leave_url": manage_url(subscriber)}
         subject = gettext("You already receive the newsletter")
@@ -208,8 +220,9 @@ def _send(email, name, subject, context, language):
 # Links
 
 
-def subscriber_of(purpose, token, for_update=False):
-    """The (Subscriber, Token) that a link belongs to; with `for_update`, locked until the transaction ends. Raises Refusal."""
+def subscriber_for_link(purpose, token, for_update=False):
+    """Return the (Subscriber, Token) of a link; with `for_update`, locked until the transaction ends. Raises
+    LinkProblem."""
     rows = Subscriber.objects.select_for_update() if for_update else Subscriber.objects
     try:
         found = tokens.read(purpose, token)
@@ -221,8 +234,8 @@ def subscriber_of(purpose, token, for_update=False):
 
 
 def own_subscriber(token, for_update=False):
-    """The Subscriber whose data a link to manage may show: one whose mail goes where the link was mailed. Raises Refusal."""
-    subscriber, found = subscriber_of(tokens.MANAGE, token, for_update)
+    """Return the Subscriber of a management link if it was mailed to their present address. Raises LinkProblem."""
+    subscriber, found = subscriber_for_link(tokens.MANAGE, token, for_update)
     if not found.is_about(subscriber.email):
         raise LinkProblem(*MOVED)
     return subscriber
@@ -237,37 +250,38 @@ def _refuse_if_expired(found):
 
 
 def check_confirmation(token, for_update=False):
-    """The (Subscriber, ConsentEvent) that `token` may confirm now: who, and what was asked for. Raises Refusal."""
-    subscriber, found = subscriber_of(tokens.CONFIRM, token, for_update)
+    """Return the (Subscriber, ConsentEvent) that `token` may confirm now. Raises LinkProblem."""
+    subscriber, found = subscriber_for_link(tokens.CONFIRM, token, for_update)
     if subscriber.state == State.ACTIVE:
         raise LinkProblem(*USED)
     events = subscriber.consent_events.filter(kind=Kind.ASKED).order_by("-at")
-    asked = next((event for event in events if found.is_about(_consent(subscriber, event))), None)
-    if asked is None or found.round != subscriber.confirmation_round:
+    request_event = next((event for event in events if found.is_about(_consent(subscriber, event))), None)
+    if request_event is None or found.round != subscriber.confirmation_round:
         raise LinkProblem(*OUTDATED)
     _refuse_if_expired(found)
     if Suppression.covers([subscriber.email]):
         raise LinkProblem(*SUPPRESSED)
-    return subscriber, asked
+    return subscriber, request_event
 
 
 @transaction.atomic
 def confirm(token, origin=""):
-    """Make the subscription active, with what was asked for. Raises Refusal, also for the second of two simultaneous clicks."""
-    subscriber, asked = check_confirmation(token, for_update=True)
+    """Activate the subscription with the requested values. Raises LinkProblem, also for the second of two
+    simultaneous clicks."""
+    subscriber, request_event = check_confirmation(token, for_update=True)
     subscriber.state, subscriber.confirmed_at, subscriber.ended_at = State.ACTIVE, timezone.now(), None
-    subscriber.name, subscriber.language = asked.form_data["name"], asked.language
+    subscriber.name, subscriber.language = request_event.form_data["name"], request_event.language
     subscriber.confirmation_round += 1
     subscriber.save(update_fields=["state", "confirmed_at", "ended_at", "name", "language", "confirmation_round"])
-    subscriber.topics.set(Topic.objects.filter(pk__in=asked.form_data["topics"], **default_language()))
+    subscriber.topics.set(Topic.objects.filter(pk__in=request_event.form_data["topics"], **default_language()))
     _record(
         subscriber,
         Kind.CONFIRMED,
         Way.MAIL,
         origin,
-        wording=asked.wording,
-        wording_version=asked.wording_version,
-        form_data=asked.form_data,
+        wording=request_event.wording,
+        wording_version=request_event.wording_version,
+        form_data=request_event.form_data,
     )
     return subscriber
 
@@ -276,7 +290,8 @@ def confirm(token, origin=""):
 
 
 def _own_active_row(subscriber):
-    """The locked row of a Subscriber who was active when read. Raises Refusal if that, or the address, changed meanwhile."""
+    """Return the locked row of an active Subscriber. Raises LinkProblem if the state or address changed since it was
+    read."""
     rows = Subscriber.objects.select_for_update()
     row = rows.filter(pk=subscriber.pk, state=State.ACTIVE, email=subscriber.email).first()
     if row is None:
@@ -286,9 +301,9 @@ def _own_active_row(subscriber):
 
 @transaction.atomic
 def change(form, origin=""):
-    """Save a valid PreferencesForm; the consent event says what changed, not the values.
+    """Save a valid PreferencesForm; the consent event names the changed fields, not the values.
 
-    Raises Refusal if the subscription ended, or moved to another address, while the form was open.
+    Raises LinkProblem if the subscription ended, or moved to another address, while the form was open.
     """
     _own_active_row(form.instance)
     subscriber = form.save()
@@ -297,21 +312,22 @@ def change(form, origin=""):
 
 
 @transaction.atomic
-def ask_for_new_address(subscriber, email, origin=""):
-    """Keep the wish for a new address. It counts once it is confirmed from there; a worker sends the mail. Raises Refusal."""
+def request_address_change(subscriber, email, origin=""):
+    """Store a request for a new address, which has to be confirmed from there; a worker sends the mail. Raises
+    LinkProblem."""
     row = _own_active_row(subscriber)
     SignUpRequest.objects.create(email=email, language=row.language, changes=row, origin=origin)
 
 
 def _process_change(request):
-    """Mail the link that confirms a new address to it; if it has an active subscription of its own, it is told so instead.
+    """Mail the confirmation link to a new address; if it has an active subscription of its own, mail that instead.
 
-    Raises mailing.Suppressed.
+    Raises outgoing.Suppressed.
     """
-    with transaction.atomic():  # which Suppressed undoes
+    with transaction.atomic():  # rolled back by Suppressed
         subscriber = Subscriber.objects.select_for_update().filter(pk=request.changes_id, state=State.ACTIVE).first()
         if subscriber is None:
-            return  # left meanwhile: there is nothing to move
+            return  # unsubscribed meanwhile
         other = Subscriber.objects.filter(email=request.email, state=State.ACTIVE).first()
         if other is None:
             subscriber.new_email = request.email
@@ -321,7 +337,7 @@ def _process_change(request):
     if other is None:
         _mail_new_address(subscriber)
     elif other.pk != subscriber.pk:
-        _mail_known(other)
+        _mail_already_subscribed(other)
 
 
 def _mail_new_address(subscriber):
@@ -333,11 +349,11 @@ def _mail_new_address(subscriber):
 
 
 def check_new_address(token, for_update=False):
-    """The Subscriber whose new address `token` may confirm now. Raises Refusal.
+    """Return the Subscriber whose new address `token` may confirm now. Raises LinkProblem.
 
-    Only the address that was asked for last is confirmed, and only by the link that was mailed there.
+    Only the last requested address can be confirmed, and only with the link mailed there.
     """
-    subscriber, found = subscriber_of(tokens.ADDRESS, token, for_update)
+    subscriber, found = subscriber_for_link(tokens.ADDRESS, token, for_update)
     is_outdated = subscriber.state != State.ACTIVE or found.round != subscriber.confirmation_round
     if is_outdated or not subscriber.new_email or not found.is_about(subscriber.new_email):
         raise LinkProblem(*OUTDATED)
@@ -348,22 +364,23 @@ def check_new_address(token, for_update=False):
 
 
 def has_ended_at(email):
-    """Whether an address had a subscription that ended."""
+    """Return whether an address had a subscription that ended."""
     return Subscriber.objects.filter(email=email).exclude(state__in=[State.PENDING, State.ACTIVE]).exists()
 
 
 def confirm_new_address(token, origin=""):
-    """Take the new address in the old one's place; links to confirm that went to the old one end. Raises Refusal.
+    """Replace a subscriber's address with the confirmed new one; pending confirmation links become invalid. Raises
+    LinkProblem.
 
-    What the new address had of its own (a subscription that ended or was never confirmed) gives way to this one. No import
-    takes the old address for a new subscriber.
+    An ended or unconfirmed subscription of the new address is deleted. The old address is suppressed as ENDED, so
+    that no import adds it again.
     """
-    from newsletter.subscribers.privacy import forget_former  # which imports this module
+    from newsletter.subscribers.privacy import forget_former  # circular import
 
     try:
         with transaction.atomic():
             subscriber = check_new_address(token, for_update=True)
-            old, detail = subscriber.email, _give_way(subscriber.new_email)
+            old, detail = subscriber.email, _delete_former_subscription(subscriber.new_email)
             subscriber.email, subscriber.new_email = subscriber.new_email, ""
             subscriber.is_disposable = email_addresses.is_disposable(subscriber.email)
             subscriber.confirmation_round += 1
@@ -378,9 +395,10 @@ def confirm_new_address(token, origin=""):
     return subscriber
 
 
-def _give_way(email):
-    """Delete the subscription of an address that another one moves to; the words for the consent event. Raises Refusal."""
-    from newsletter.subscribers.privacy import remove  # which imports this module
+def _delete_former_subscription(email):
+    """Delete the ended subscription of an address that another one moves to. Return the detail for the consent event.
+    Raises LinkProblem."""
+    from newsletter.subscribers.privacy import remove  # circular import
 
     former = Subscriber.objects.select_for_update().filter(email=email).first()
     if former is None:
@@ -392,7 +410,7 @@ def _give_way(email):
     return f"email (there: {former.state})"
 
 
-# Ending
+# Unsubscribing
 
 ENDS = {
     Kind.LEFT: (State.UNSUBSCRIBED, {State.PENDING, State.ACTIVE, State.BOUNCED}),
@@ -403,8 +421,8 @@ ENDS = {
 
 @transaction.atomic
 def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
-    """End a subscription as left, bounced or complained (`kind`). A stronger end is never undone by a weaker one,
-    and doing it again changes nothing. Returns whether it did."""
+    """End a subscription as left, bounced or complained (`kind`). A weaker end never replaces a stronger one, and
+    repeating a call changes nothing. Return whether it changed the state."""
     target, sources = ENDS[kind]
     row = Subscriber.objects.select_for_update().filter(pk=subscriber.pk).first()
     if row is None or row.state not in sources:
@@ -420,13 +438,14 @@ def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
 
 
 def leave(subscriber, way, origin="", campaign=None):
-    """End a subscription at once; doing it again changes nothing. `campaign` is the number of the one that led to it."""
+    """End a subscription at once; repeating it changes nothing. `campaign` is the id of the campaign whose link was
+    used."""
     return end(subscriber, Kind.LEFT, way, origin, campaign=campaign)
 
 
 @transaction.atomic
 def erase(token):
-    """Erase all that is held of the address behind a link to manage. Raises Refusal."""
+    """Erase all data about the address of a management link. Raises LinkProblem."""
     registry.erase(own_subscriber(token, for_update=True).email)
 
 

@@ -1,8 +1,8 @@
-"""Links in mails: signed tokens that need no session and bear being written in upper case.
+"""Signed tokens for links in mails; they need no session and are case-insensitive.
 
-A token is base32 of: purpose (1 byte), subscriber (16 bytes), confirmation round (2), time in seconds (4), digest of the value
-that the link is about (8), signature (16). The signature is HMAC-SHA256 under SECRET_KEY; keys in SECRET_KEY_FALLBACKS are
-accepted too, so that links work for years.
+A token is base32 of: purpose (1 byte), subscriber (16 bytes), confirmation round (2), time in seconds (4), digest of
+the confirmed value (8), signature (16). The signature is HMAC-SHA256 under SECRET_KEY; keys in SECRET_KEY_FALLBACKS
+are accepted too, so that links work for years.
 """
 
 import base64
@@ -23,12 +23,12 @@ DIGEST_BYTES, SIGNATURE_BYTES = 8, 16
 
 
 class BadToken(Exception):
-    """The token was altered, cut short, or made for something else."""
+    """The token was altered, truncated, or made for another purpose."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """What a token says: whose it is, of which confirmation round, when it was made (seconds since 1970), and about what."""
+    """A parsed token: subscriber, confirmation round, creation time (seconds since 1970), and digest of the value."""
 
     subscriber: uuid.UUID
     round: int
@@ -36,12 +36,12 @@ class Token:
     digest: bytes
 
     def is_about(self, value):
-        """Whether the token was made for this value."""
+        """Return whether the token was made for this value."""
         return self.digest in _digests(value)
 
 
 def _digests(value):
-    """The digests of a value: under the current key first, then under each older one."""
+    """Return the digests of a value: under the current key first, then under each older one."""
     return [bytes.fromhex(digest)[:DIGEST_BYTES] for digest in digests.hashes("link", value)]
 
 
@@ -50,10 +50,10 @@ def _signature(payload, key):
 
 
 def make(purpose, subscriber, value=None):
-    """A token of `purpose` (CONFIRM, ADDRESS or MANAGE) for a Subscriber.
+    """Return a token of `purpose` (CONFIRM, ADDRESS or MANAGE) for a Subscriber.
 
-    `value` is what the link confirms; without one, the address that the mail goes to. Tokens to manage carry no time: as long as
-    the address stays, the token stays the same.
+    `value` is what the link confirms, by default the subscriber's address. MANAGE tokens carry no time: they stay the
+    same as long as the address does.
     """
     is_lasting = purpose == MANAGE
     made_at, turn = (0, 0) if is_lasting else (int(time.time()), subscriber.confirmation_round)
@@ -63,7 +63,7 @@ def make(purpose, subscriber, value=None):
 
 
 def read(purpose, token):
-    """The Token that `make` wrote. Raises BadToken."""
+    """Return the Token parsed from the result of `make`. Raises BadToken."""
     try:
         raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
     except (binascii.Error, ValueError) as error:
@@ -79,13 +79,13 @@ def read(purpose, token):
 
 
 def make_tracking(delivery_number):
-    """A short token of a delivery, for counting clicks: base32 of its number (6 bytes) and 9 bytes of signature."""
+    """Return a short token of a delivery, for counting clicks: base32 of its id (6 bytes) and 9 bytes of signature."""
     payload = delivery_number.to_bytes(6, "big")
     return base64.b32encode(payload + _signature(b"t" + payload, settings.SECRET_KEY)[:9]).decode().lower()
 
 
 def read_tracking(token):
-    """The number of the delivery that `make_tracking` wrote. Raises BadToken."""
+    """Return the id of the delivery from the result of `make_tracking`. Raises BadToken."""
     try:
         raw = base64.b32decode(token.upper())
     except (binascii.Error, ValueError) as error:

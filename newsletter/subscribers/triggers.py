@@ -1,11 +1,12 @@
-"""What the database itself holds besides tables: the guard of consent events, the index that finds subscribers, and the
-tally that counts them.
+"""Database triggers and indexes: the append-only guard of consent events, the search index of subscribers, and their
+tally.
 
-Consent events are never changed, replaced or truncated, and none is deleted unless its subscriber is being erased
+Consent events are never changed, replaced or truncated, and deleted only while their subscriber is being erased
 (docs/security.md says what the owner of the tables can still do). Subscribers are found by any three letters of their
-address or name: by trigrams on PostgreSQL (pg_trgm), by SQLite's full-text index of trigrams. Triggers keep the number of
-subscribers for each combination of state, language, country and source: on PostgreSQL one row of differences a statement, so
-that nobody waits for a common counter (a job adds them up), on SQLite, which has one writer, the sum itself.
+address or name: with trigrams on PostgreSQL (pg_trgm) and SQLite's full-text index. Triggers count the subscribers
+for each combination of state, language, country and source: on PostgreSQL one row of differences per statement, so
+that transactions do not wait for a common counter (a job consolidates them); on SQLite, which has one writer, the
+total itself.
 """
 
 from django.db import connection
@@ -19,13 +20,13 @@ GUARD = {
             BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",
         f"""CREATE TRIGGER consent_never_deleted BEFORE DELETE ON newsletter_consentevent
             WHEN NOT EXISTS ({ERASING}) BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",
-        # INSERT OR REPLACE deletes the old row, and fires triggers for that only under PRAGMA recursive_triggers.
+        # INSERT OR REPLACE deletes the old row, but fires triggers for that only under PRAGMA recursive_triggers.
         f"""CREATE TRIGGER consent_never_replaced BEFORE INSERT ON newsletter_consentevent
             WHEN EXISTS (SELECT 1 FROM newsletter_consentevent WHERE id = NEW.id)
             BEGIN SELECT RAISE(ABORT, '{MESSAGE}'); END""",  # noqa: S608
     ],
     "postgresql": [
-        # The table is named with its schema: a temporary one of the same name would be found first.
+        # The table is schema-qualified: a temporary table of the same name would be found first.
         f"""CREATE FUNCTION consent_guard() RETURNS trigger LANGUAGE plpgsql AS $$
             DECLARE erasing boolean;
             BEGIN
@@ -41,7 +42,7 @@ GUARD = {
             FOR EACH ROW EXECUTE FUNCTION consent_guard()""",
         """CREATE TRIGGER consent_guard_truncate BEFORE TRUNCATE ON newsletter_consentevent
             FOR EACH STATEMENT EXECUTE FUNCTION consent_guard()""",
-        # ALWAYS: under session_replication_role = replica, too.
+        # ALWAYS: also under session_replication_role = replica.
         """ALTER TABLE newsletter_consentevent ENABLE ALWAYS TRIGGER consent_guard,
             ENABLE ALWAYS TRIGGER consent_guard_truncate""",
     ],
@@ -132,27 +133,28 @@ UNDO = {
 
 
 def create(apps, schema_editor):
-    """Create the guard, the index and the tally."""
+    """Create the guard, the search index and the tally."""
     vendor = schema_editor.connection.vendor
     for statement in [*GUARD[vendor], *FIND[vendor], *TALLY[vendor]]:
         schema_editor.execute(statement)
 
 
 def drop(apps, schema_editor):
-    """Take them away again."""
+    """Drop the guard, the search index and the tally."""
     for statement in UNDO[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
 def sum_up_tally():
-    """Add up the differences that PostgreSQL's triggers wrote, into one row for each combination of values."""
+    """Consolidate the differences written by PostgreSQL's triggers into one row per combination of values."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(SUM_UP)
 
 
-def forget_deleted_words():
-    """Merge SQLite's index of trigrams, which until then holds those of deleted subscribers (half a second for 200,000)."""
+def optimise_search_index():
+    """Merge SQLite's trigram index, which until then contains trigrams of deleted subscribers (half a second for
+    200,000)."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO subscriber_find (subscriber_find) VALUES ('optimize')")

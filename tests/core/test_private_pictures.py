@@ -132,5 +132,5 @@ def test_an_edition_with_a_private_picture_is_not_sent(issue, picture):
     value = {"image": picture.pk, "decorative": False, "alt_text": "La junta directiva en sesión"}
     issue.body.append(("picture", {"image": block.to_python(value), "caption": ""}))
     issue.save_revision().publish()
-    found = [finding for finding in checks.look_at(issue, is_quick=True) if "Acta" in str(finding.text)]
+    found = [finding for finding in checks.run_checks(issue, is_quick=True) if "Acta" in str(finding.text)]
     assert [finding.level for finding in found] == [checks.BLOCKS]

@@ -241,8 +241,8 @@ def test_templates_and_formats_in_an_edition_stay_text(issue, subscribe, run_tas
     issue.subject = issue.preheader = words
     issue.save_revision().publish()
     subscribe("a@example.org", name=words)
-    campaign = lifecycle.begin(issue, None, lifecycle.start_key(issue))
-    worker.work_on(campaign, 20)
+    campaign = lifecycle.start_or_schedule(issue, None, lifecycle.start_key(issue))
+    worker.run(campaign, 20)
     (sent,) = mail.outbox
     assert sent.subject == words
     assert words in sent.body

@@ -13,7 +13,7 @@ from django.utils import timezone
 from jobs.leases import claim
 
 from home.models import ContactMessage
-from home.tasks import MAX_ATTEMPTS, forward_forgotten, forward_messages
+from home.tasks import MAX_ATTEMPTS, enqueue_waiting_messages, forward_messages
 
 pytestmark = pytest.mark.django_db
 MESSAGE = {"name": "Rosa", "email": "rosa@example.org", "message": "¡Hola!"}
@@ -101,7 +101,7 @@ def test_a_message_that_mail_refuses_stands_in_no_others_way(refused, settings, 
     first.refresh_from_db()
     assert (first.forwarded_at, first.problem) == (None, "SMTPDataError")
     assert "not forwarded: please answer it from here" in staff_client.get("/admin/messages/").text
-    forward_forgotten()
+    enqueue_waiting_messages()
     forward_messages.call()
     assert len(refused) == MAX_ATTEMPTS
 

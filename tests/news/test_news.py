@@ -134,9 +134,9 @@ def test_related_articles_share_topics(page_of):
 def test_previous_and_next_follow_the_list(page_of):
     articles = list(ArticlePage.latest(page_of("news").locale))
     for newer, article, older in zip(articles, articles[1:], articles[2:], strict=False):
-        assert article.neighbours() == (older, newer)
-    assert articles[0].neighbours()[1] is None
-    assert articles[-1].neighbours()[0] is None
+        assert article.previous_and_next() == (older, newer)
+    assert articles[0].previous_and_next()[1] is None
+    assert articles[-1].previous_and_next()[0] is None
 
 
 def test_an_article_can_be_shared_without_third_parties(client, page_of):

@@ -60,7 +60,7 @@ def test_someone_who_leaves_while_a_campaign_starts_gets_it_only_before_having_l
 
     race(lambda: lifecycle.start(campaign), leave_all)
     campaign.refresh_from_db()
-    worker.work_on(campaign, 20)
+    worker.run(campaign, 20)
     assert not Delivery.objects.filter(state=Delivery.State.SENT).exists()
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.SENT
@@ -112,7 +112,7 @@ def test_two_web_processes_and_an_impatient_editor_make_one_campaign_and_start_i
     issue = IssuePage.objects.get(locale__language_code="es")
 
     key = lifecycle.start_key(issue)
-    pressed = race(*[lambda: lifecycle.begin(issue, None, key).state] * 4)
+    pressed = race(*[lambda: lifecycle.start_or_schedule(issue, None, key).state] * 4)
     assert sorted(pressed) == ["Outdated", "Outdated", "Outdated", "sending"]
     assert Campaign.objects.count() == Delivery.objects.count() == 1
 
@@ -128,7 +128,7 @@ def test_two_workers_share_a_campaign_and_mail_nobody_twice():
         from django.core import mail
 
         mail.outbox = []
-        worker.work_on(campaign, 20)
+        worker.run(campaign, 20)
         return [message.to[0] for message in mail.outbox]
 
     first, second = race(work, work)
@@ -142,7 +142,7 @@ def test_three_processes_keep_the_limit_per_second_together(settings):
     def take():
         moments, until = [], time.time() + 3
         while time.time() < until:
-            number, pause = rate_limit.take(4)
+            number, pause = rate_limit.reserve(4)
             moments += [time.time()] * number
             time.sleep(min(pause, 0.05))
         return moments
@@ -207,7 +207,7 @@ def test_cancelling_in_the_middle_leaves_everybody_sent_or_left_out(campaign):
         from django.core import mail
 
         mail.outbox = []
-        worker.work_on(campaign, 20)
+        worker.run(campaign, 20)
         return len(mail.outbox)
 
     number = race(work, after(0.02, lambda: lifecycle.change_state(campaign, "cancel")))[0]

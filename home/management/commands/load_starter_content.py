@@ -1,4 +1,4 @@
-"""Build the starter content: Spanish pages, and their English and Portuguese translations as an editor would make them."""
+"""Load the starter content: Spanish pages, and their English and Portuguese translations."""
 
 import uuid
 from pathlib import Path
@@ -26,12 +26,12 @@ STARTER = Path(content.__file__).parent
 
 
 def key_of(name):
-    """The translation key that the starter object `name` has on every installation."""
+    """Return the translation key of the starter object `name`, the same on every installation."""
     return uuid.uuid5(NAMESPACE, name)
 
 
 class Command(BaseCommand):
-    """Runs again without doubling or overwriting anything; stops if the database holds somebody's own site."""
+    """Can be repeated without duplicating or overwriting anything; stops if the database holds another site."""
 
     help = __doc__
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         self._create_locales()
         self.strings = {code: self._read_po(name) for code, name in TRANSLATIONS.items()}
         self.pages = {}
-        with disable_reference_index_auto_update():  # all at once at the end, rather than a task for each change
+        with disable_reference_index_auto_update():  # rebuilt once at the end instead of a task per change
             with transaction.atomic():
                 made = self._build()
             for number, thing in enumerate(made, 1):
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Loaded {len(made)} pages and texts in {1 + len(TRANSLATIONS)} languages.")
 
     def _is_loaded(self):
-        """The last step of a load points the site at its home page, so an interrupted load goes on where it stopped."""
+        """Return whether loading was completed: its last step sets the site's root page."""
         return Site.objects.filter(root_page__translation_key=key_of("home")).exists()
 
     def _refuse_foreign_site(self):
@@ -89,10 +89,10 @@ class Command(BaseCommand):
             self.stdout.write(f"  {number} of {total}", ending=end)
             self.stdout.flush()
 
-    # Building the Spanish side
+    # Creating the Spanish content
 
     def _build(self):
-        """Everything in Spanish, in the order in which it can be translated: parents and what is linked to first."""
+        """Create the Spanish content in the order of translation: parents and linked objects first."""
         topics = [self._snippet(Topic, f"topic-{slug}", slug=slug, name=name) for slug, name in content.TOPICS]
         self.topics = {topic.slug: topic for topic in topics}
         texts = self._snippet(SiteSettings, "site", **content.SITE)
@@ -136,9 +136,9 @@ class Command(BaseCommand):
         return page
 
     def _stream(self, block, body):
-        """A StreamValue from (block, value) pairs; page keys become page numbers."""
+        """Return a StreamValue from (block, value) pairs; page keys become page ids."""
         plain = block.to_python([{"type": name, "value": self._value(value)} for name, value in body])
-        # As values, not as the raw data given: items of lists then get their ids, without which wagtail-localize skips them.
+        # Converted to values first: list items need ids, or wagtail-localize skips them.
         return block.to_python([child.get_prep_value() for child in plain])
 
     def _value(self, value):

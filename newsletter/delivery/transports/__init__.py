@@ -1,4 +1,4 @@
-"""Carriers: how mails go out. A carrier takes mails from a queue and reports what became of each (see base.Carrier)."""
+"""Transports send mails: they take them from a queue and report a result for each (see base.Transport)."""
 
 from django.conf import settings
 
@@ -6,8 +6,9 @@ from newsletter.delivery import providers
 from newsletter.delivery.transports import api, merge, smtp
 
 
-def carrier_class():
-    """The carrier for the chosen provider: pipelined SMTP, one call for many where the provider merges, else one by one."""
+def transport_class():
+    """Return the transport class for the configured provider: pipelined SMTP, batches where the provider supports
+    merge fields, else single mails."""
     if settings.EMAIL_BACKEND == "newsletter.delivery.smtp_backend.EmailBackend":
         return smtp.SMTPTransport
     if providers.current().merges:

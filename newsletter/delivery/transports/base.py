@@ -1,15 +1,15 @@
-"""What every carrier has in common.
+"""The interface of all transports.
 
-A carrier works in threads of its own and never touches the database. The loop around it (sending.py) hands it mails, takes
-the results and commits them; a channel goes on to its next mail only when its last result is committed. So when a worker is
+A transport runs its own threads and never accesses the database. The worker (worker.py) submits mails, reads the
+results and commits them; a channel starts its next mail only after its last result is committed. So when a worker is
 killed, at most one mail per channel is uncertain.
 
-What a carrier promises:
+A transport guarantees:
 
-- Each mail that was submitted comes back once, in `results` or from `withdraw()`. An exception is a result too (`failed`),
-  and its channel goes on with the next mail.
-- A mail whose lease is lost is not begun: `Outgoing.is_held()` is asked before its first byte.
-- Nothing waits without a limit. The threads are daemons, and `__exit__` returns within EXIT_SECONDS.
+- Each submitted mail comes back once, in `results` or from `withdraw()`. An exception is a result too (`failure_result`), and
+  its channel continues with the next mail.
+- A mail whose lease is lost is not started: `OutgoingMessage.is_held()` is checked before its first byte.
+- Every wait has a timeout. The threads are daemons, and `__exit__` returns within EXIT_SECONDS.
 """
 
 import queue
@@ -24,25 +24,26 @@ EXIT_SECONDS = 5
 
 @dataclass(eq=False)
 class OutgoingMessage:
-    """A mail in hand: to whom, what, and under which lease this worker holds it."""
+    """A claimed mail: its recipient, its content and the lease it is claimed under."""
 
     recipient: personalisation.Recipient
-    content: object  # content.Content
-    lease: object  # sending.Lease
+    content: object  # snapshots.Content
+    lease: object  # worker.Lease
 
     def is_held(self):
-        """Whether this worker still holds the mail, so that it may be begun."""
+        """Return whether this worker still holds the mail's lease, so that sending may start."""
         return self.lease.holds(self.number)
 
     @property
     def number(self):
-        """The number of the delivery."""
+        """The primary key of the Delivery."""
         return self.recipient.delivery
 
 
 @dataclass
 class Result:
-    """What became of an Outgoing: SENT, or a Verdict; `provider_id` is the provider's own number for the mail."""
+    """The result of an OutgoingMessage: `outcome` is SENT or a DeliveryError, `provider_id` the provider's id of the
+    mail."""
 
     mail: OutgoingMessage
     outcome: object = SENT
@@ -55,56 +56,59 @@ class Result:
 
 @dataclass
 class Transport:
-    """A way out. Used as a context manager, which starts and ends its threads."""
+    """Base class of transports. As a context manager it starts and stops its threads."""
 
     results: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
 
-    batch_size = 100  # mails that the loop claims at a time
-    is_doubtful = False  # whether the last answer was unclear: while it is, little is put at risk
-    patience = 120  # seconds: the longest that a mail which was begun may stay without a result
+    batch_size = 100  # mails that the worker claims at a time
+    is_doubtful = False  # whether the last response was unclear; until a clear one few mails are sent at a time
+    result_timeout = 120  # seconds: the longest time until a started mail has a result
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        """End the threads within EXIT_SECONDS, whether or not their last results are committed."""
+        """Stop the threads within EXIT_SECONDS, even if their last results are not committed."""
 
     def submit(self, mails):
-        """Take mails to be sent. Never blocks."""
+        """Queue mails for sending. Never blocks."""
         raise NotImplementedError
 
     def withdraw(self):
-        """Give back the mails that nobody has begun; those that cannot be had within EXIT_SECONDS are left out."""
+        """Return the queued mails that were not started, as far as they can be fetched within EXIT_SECONDS."""
         raise NotImplementedError
 
     def committed(self, results):
-        """These results are in the ledger: their channels may go on. Never blocks."""
+        """Record that these results are committed, so that their channels may continue. Never blocks."""
 
     def is_alive(self):
-        """Whether every thread that the carrier needs is running."""
+        """Return whether all threads of the transport are running."""
         raise NotImplementedError
 
 
-def expired(mail):
-    """The Result of a mail that this worker no longer holds: it was not begun."""
+def released_result(mail):
+    """Return the Result of a mail that was not started because its lease is lost."""
     return Result(mail, DeliveryError(ErrorAction.RELEASED))
 
 
-def failed(mail, error, is_begun):
-    """The Result of a mail at which our own code raised `error`. Before the mail was begun this is final, as the next try would
-    meet it again: a person sees why, and a run of them pauses the campaign."""
-    meaning = ErrorAction.UNCLEAR if is_begun else ErrorAction.NEVER
-    return Result(mail, DeliveryError(meaning, f"{type(error).__name__}: {error}"))
+def failure_result(mail, error, is_begun):
+    """Return the Result of a mail for which our own code raised `error`.
+
+    Before sending started the failure is final, as a retry would raise the same error: it is shown to editors, and
+    several in a row pause the campaign.
+    """
+    action = ErrorAction.UNCLEAR if is_begun else ErrorAction.NEVER
+    return Result(mail, DeliveryError(action, f"{type(error).__name__}: {error}"))
 
 
 def build_message(mail):
-    """A mail as Django's EmailMessage: the ordinary way, and the reference for the fast one."""
+    """Build a mail as Django's EmailMessage; the reference for message_template.py."""
     recipient, content = mail.recipient, mail.content
     values = personalisation.Values(recipient)
     filled = content.mail.personalised(values)
     message = outgoing.message(filled.subject, filled.text, filled.html, recipient.email, content.headers(mail, values))
     if return_path := content.return_path(mail):
-        # The envelope's sender takes bounces (VERP); what people see stays in the header.
+        # The envelope sender receives bounces (VERP); the From header shows the real sender.
         message.extra_headers["From"] = message.from_email
         message.from_email = return_path
     return message

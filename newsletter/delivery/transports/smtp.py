@@ -1,7 +1,7 @@
-"""SMTP over several connections that pipeline their commands (RFC 2920), fed with mails prepared as bytes.
+"""The SMTP transport: several connections with pipelining (RFC 2920), fed with preserialised mails.
 
-A channel writes a mail's body together with the next mail's envelope, and waits for the result of the one to be committed
-before it writes the body of the other: one round trip for each mail, and never more than one in doubt.
+A channel writes a mail's body together with the next mail's envelope, and waits until the first result is committed
+before it writes the second body: one round trip per mail, and never more than one uncertain mail per channel.
 """
 
 import asyncio
@@ -17,29 +17,42 @@ from django.conf import settings
 
 from newsletter.delivery import errors
 from newsletter.delivery.errors import DeliveryError, ErrorAction
-from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, OutgoingMessage, Result, Transport, expired, failed
+from newsletter.delivery.transports.base import (
+    EXIT_SECONDS,
+    SENT,
+    OutgoingMessage,
+    Result,
+    Transport,
+    failure_result,
+    released_result,
+)
 from newsletter.delivery.transports.pool import pool_for
 from newsletter.delivery.transports.smtp_client import Broken, Connection, Refused
 
 logger = logging.getLogger(__name__)
-MOST_PER_CONNECTION = 1000  # some servers ask for a new connection now and then; none minds
+MAX_MAILS_PER_CONNECTION = 1000  # some servers require a new connection from time to time
 ADDRESS = re.compile(
     r"[!-;=?-~]+@[!-;=?-~]+"
-)  # what may stand between < and > without quoting: no space, control letter, < or >
-CLOSING = 421  # the reply of a server that closes the connection
-OUT_OF_ORDER = 503  # the reply to a command that the server did not expect
-PLACES = {"sender": 2, "recipient": 2, "data": 3}  # a mail's commands, and the kind of reply that each asks for
-GOODBYE_SECONDS = 0.05  # for connections that are being closed when the carrier ends
-LOOK_SECONDS = 1  # how often a channel that may not connect looks again
+)  # allowed between < and > without quoting: no space, control character, < or >
+CLOSING = 421  # reply: the server closes the connection
+BAD_SEQUENCE = 503  # reply: bad sequence of commands
+EXPECTED_REPLIES = {
+    "sender": 2,
+    "recipient": 2,
+    "data": 3,
+}  # the commands of a mail, and the expected reply class
+QUIT_SECONDS = 0.05  # seconds to let QUIT go out when the transport ends
+POLL_SECONDS = 1  # seconds until a channel that may not connect tries again
 
 
-class Again(Exception):
-    """This connection will not do; another one is to try the mail, of which nothing was sent."""
+class RetryOnNewConnection(Exception):
+    """The mail was not started on this connection and needs another one."""
 
 
 @dataclass
-class Letter:
-    """A mail ready to be written: its envelope's commands and its body; the replies to the commands once they are written."""
+class PreparedMail:
+    """A mail ready to be sent: its envelope commands, its body, and the replies to the commands once they are
+    written."""
 
     mail: OutgoingMessage
     envelope: list
@@ -48,17 +61,17 @@ class Letter:
 
 
 def prepare(mail):
-    """The Letter of a mail. Raises ValueError, and whatever the making of its body raises."""
+    """Return the PreparedMail of a mail. Raises ValueError, and whatever rendering its body raises."""
     sender = mail.content.envelope_sender(mail)
     for address in (sender, mail.recipient.email):
         if not ADDRESS.fullmatch(address):
             raise ValueError(f"SMTP cannot carry the address {address!a}")
     envelope = [f"MAIL FROM:<{sender}>", f"RCPT TO:<{mail.recipient.email}>", "DATA"]
-    return Letter(mail, envelope, mail.content.as_bytes(mail) + b".\r\n")
+    return PreparedMail(mail, envelope, mail.content.as_bytes(mail) + b".\r\n")
 
 
 class SMTPTransport(Transport):
-    """Several channels in one thread, each with its own connection."""
+    """Runs several channels in one thread, each with its own connection."""
 
     batch_size = 400
 
@@ -67,13 +80,13 @@ class SMTPTransport(Transport):
         self.pool = pool_for(settings.EMAIL_HOST, settings.EMAIL_PORT, settings.SMTP_CONNECTIONS)
         self.may_pipeline = True
         self._waiting, self._channels, self._is_ending = deque(), [], False
-        self._news = asyncio.Event()
+        self._mail_available = asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="carrier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
 
     @property
-    def patience(self):
-        """The waits that may follow one after the other before a mail's answer is there: for a connection, then for each reply."""
+    def result_timeout(self):
+        """Seconds: the sum of the timeouts until a mail's reply, for connecting and for each command."""
         return sum(settings.SMTP_REPLY_SECONDS.values()) + 10 * settings.EMAIL_TIMEOUT
 
     def __enter__(self):
@@ -85,10 +98,10 @@ class SMTPTransport(Transport):
             self._loop.call_soon_threadsafe(self._end)
         self._thread.join(EXIT_SECONDS)
         if self.is_alive():
-            logger.error("The connections to the SMTP server do not end")
+            logger.error("The connections to the SMTP server do not close")
 
     def submit(self, mails):
-        self._loop.call_soon_threadsafe(self._take, mails)
+        self._loop.call_soon_threadsafe(self._enqueue, mails)
 
     def withdraw(self):
         given_back = Future()
@@ -108,12 +121,12 @@ class SMTPTransport(Transport):
 
     def committed(self, results):
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._go_on, results)
+            self._loop.call_soon_threadsafe(self._mark_committed, results)
 
     def is_alive(self):
         return self._thread.is_alive()
 
-    # In the carrier's own thread
+    # In the transport's thread
 
     def _run(self):
         try:
@@ -126,224 +139,229 @@ class SMTPTransport(Transport):
         if self._is_ending:
             self._end()
         await asyncio.wait(self._channels)
-        await asyncio.sleep(GOODBYE_SECONDS)
+        await asyncio.sleep(QUIT_SECONDS)
 
     def _end(self):
         self._is_ending = True
         for channel in self._channels:
             channel.cancel()
 
-    def _take(self, mails):
+    def _enqueue(self, mails):
         for mail in mails:
             mail.committed = self._loop.create_future()
         self._waiting.extend(mails)
-        self._news.set()
+        self._mail_available.set()
 
     @staticmethod
-    def _go_on(results):
+    def _mark_committed(results):
         for result in results:
             if not result.mail.committed.done():
                 result.mail.committed.set_result(None)
 
-    # For the channels
+    # Called by the channels
 
     async def wait_for_mail(self):
-        """Wait until a mail waits to be begun."""
+        """Wait until a mail is queued."""
         while not self._waiting:
-            self._news.clear()
-            await self._news.wait()
+            self._mail_available.clear()
+            await self._mail_available.wait()
 
-    def take(self):
-        """The next mail that may be begun, or None. Those whose lease is lost are told on the way."""
+    def next_mail(self):
+        """Return the next mail that may be started, or None. Mails whose lease is lost are reported and skipped."""
         while self._waiting:
             mail = self._waiting.popleft()
             if mail.is_held():
                 return mail
-            self.results.put(expired(mail))
+            self.results.put(released_result(mail))
         return None
 
     def put_back(self, mail):
-        """A mail that was not begun goes to the head of the queue."""
+        """Return a mail that was not started to the head of the queue."""
         self._waiting.appendleft(mail)
-        self._news.set()
+        self._mail_available.set()
 
     async def report(self, result):
-        """Tell the loop around what became of a mail, and wait until that is in the ledger."""
+        """Report a result to the worker and wait until it is committed."""
         self.results.put(result)
         await result.mail.committed
 
 
 class Channel:
-    """One connection after another, and the mails that go over it."""
+    """Sends mails one at a time over a connection, which it replaces when needed."""
 
-    def __init__(self, carrier):
-        self._carrier, self._connection = carrier, None
-        self._mail = self._following = None  # in hand; and the Letter whose envelope is on its way already
-        self._is_begun = False  # whether a byte of the body in hand was written
+    def __init__(self, transport):
+        self._transport, self._connection = transport, None
+        self._mail = self._following = None  # the current mail, and the PreparedMail whose envelope is already written
+        self._is_begun = False  # whether any byte of the current body was written
 
     async def run(self):
-        """Send mails until cancelled. What raises is the result of the mail in hand; the next mail gets a new connection."""
+        """Send mails until cancelled. An exception becomes the result of the current mail, and the next one gets a
+        new connection."""
         try:
             while True:
                 try:
                     await self._step()
                 except Exception as error:
                     logger.exception("An error while a mail was sent")
-                    await self._set_aside(error)
+                    await self._report_failure(error)
         finally:
-            self._hang_up()
+            self._disconnect()
 
     async def _step(self):
         """Connect, or send one mail."""
         if not self._is_connected():
-            self._hang_up()
-            await self._carrier.wait_for_mail()
+            self._disconnect()
+            await self._transport.wait_for_mail()
             if not await self._connect():
                 return
         self._is_begun = False
-        letter, self._following = self._following, None
-        self._mail = letter.mail if letter else self._carrier.take()
+        prepared, self._following = self._following, None
+        self._mail = prepared.mail if prepared else self._transport.next_mail()
         if self._mail is None:
-            await self._carrier.wait_for_mail()
+            await self._transport.wait_for_mail()
             return
         try:
-            outcome = await self._send(letter)
-        except Again:
-            self._carrier.put_back(self._mail)
+            outcome = await self._send(prepared)
+        except RetryOnNewConnection:
+            self._transport.put_back(self._mail)
             self._mail = None
-            self._hang_up()
+            self._disconnect()
             return
         if not self._connection.is_usable:
-            self._hang_up()
-        await self._carrier.report(Result(self._mail, outcome))
+            self._disconnect()
+        await self._transport.report(Result(self._mail, outcome))
         self._mail = None
 
-    async def _set_aside(self, error):
+    async def _report_failure(self, error):
         mail, self._mail = self._mail, None
-        self._hang_up()
+        self._disconnect()
         if mail:
-            await self._carrier.report(failed(mail, error, self._is_begun))
+            await self._transport.report(failure_result(mail, error, self._is_begun))
         else:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
     # Connecting
 
     def _is_connected(self):
-        """Whether there is a connection that takes the next mail."""
+        """Return whether there is a connection for the next mail."""
         connection = self._connection
-        is_used_up = connection and connection.mails >= MOST_PER_CONNECTION and not self._following
+        is_used_up = connection and connection.mails >= MAX_MAILS_PER_CONNECTION and not self._following
         return bool(connection) and connection.is_usable and not is_used_up
 
     async def _connect(self):
-        """Open a connection if the pool allows one; returns whether there is one."""
-        pool = self._carrier.pool
+        """Open a connection if the pool allows it. Return whether there is one."""
+        pool = self._transport.pool
         if not pool.may_open():
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             return False
-        pool.begin()
+        pool.start_opening()
         try:
             self._connection = await Connection.open()
         except Exception as error:
-            # While others are connected, the server only takes no more than those. Else one mail brings the news.
-            if pool.refused() and (mail := self._carrier.take()):
-                await self._carrier.report(Result(mail, _why_not(error)))
+            # While other channels are connected, the server is only at its limit. Otherwise one mail reports the
+            # outage.
+            if pool.refused() and (mail := self._transport.next_mail()):
+                await self._transport.report(Result(mail, _error_of_failed_connection(error)))
             return False
-        except asyncio.CancelledError:  # says nothing about the server
+        except asyncio.CancelledError:  # cancelled: not a refusal by the server
             pool.opened()
             pool.closed()
             raise
         pool.opened()
         return True
 
-    def _hang_up(self):
-        """End the connection; a mail whose envelope is on its way goes back."""
+    def _disconnect(self):
+        """Close the connection; a mail whose envelope is already written is requeued."""
         if self._following:
-            self._carrier.put_back(self._following.mail)
+            self._transport.put_back(self._following.mail)
             self._following = None
         if self._connection:
             self._connection.close()
             self._connection = None
-            self._carrier.pool.closed()
+            self._transport.pool.closed()
 
     # Sending
 
-    async def _send(self, letter):
-        """Send the mail in hand, whose envelope is on its way if there is a `letter`. Returns SENT or a Verdict; raises Again."""
+    async def _send(self, prepared):
+        """Send the current mail; `prepared` is given if its envelope is already written.
+
+        Returns SENT or a DeliveryError. Raises RetryOnNewConnection.
+        """
         connection = self._connection
-        letter = letter or prepare(self._mail)
-        if connection.is_too_big(letter.body):
-            words = f"the server takes mails of {connection.most_bytes} bytes at most; this one has {len(letter.body)}"
+        prepared = prepared or prepare(self._mail)
+        if connection.is_too_big(prepared.body):
+            words = f"the server takes mails of {connection.max_bytes} bytes at most; this one has {len(prepared.body)}"
             return DeliveryError(ErrorAction.NEVER, words)
         is_new = connection.mails == 0
         connection.mails += 1
-        verdict = await self._open(letter)
-        if verdict and verdict.meaning == ErrorAction.AWAY and not connection.is_usable and not is_new:
-            raise Again  # the server closed a connection that was idle or old; the end of a new one is news
-        if verdict:
-            return verdict
-        if not letter.mail.is_held():
-            connection.abort(Broken("the lease on a mail is lost"))  # the server waits for a body, and gets none
+        delivery_error = await self._open(prepared)
+        if delivery_error and delivery_error.action == ErrorAction.AWAY and not connection.is_usable and not is_new:
+            raise RetryOnNewConnection  # the server closed an idle or old connection; only a new one that closes is an error
+        if delivery_error:
+            return delivery_error
+        if not prepared.mail.is_held():
+            connection.abort(Broken("the lease on a mail is lost"))  # the server waits for a body, which is not sent
             return DeliveryError(ErrorAction.RELEASED)
-        if not connection.is_usable:  # it ended while the mail before was recorded
-            raise Again
-        return await self._write(letter)
+        if not connection.is_usable:  # it closed while the previous mail was committed
+            raise RetryOnNewConnection
+        return await self._write(prepared)
 
-    async def _open(self, letter):
-        """The Verdict of a mail's opening, or None if its body may follow. Raises Again."""
-        if letter.replies or (self._connection.pipelines and self._carrier.may_pipeline):
-            if not letter.replies:
-                self._write_envelope(letter)
-            return await self._opened_at_once(letter)
+    async def _open(self, prepared):
+        """Send the envelope. Return a DeliveryError, or None if the body may follow. Raises RetryOnNewConnection."""
+        if prepared.replies or (self._connection.pipelines and self._transport.may_pipeline):
+            if not prepared.replies:
+                self._write_envelope(prepared)
+            return await self._opened_at_once(prepared)
         replies = {}
-        for line, (place, kind) in zip(letter.envelope, PLACES.items(), strict=True):
+        for line, (place, kind) in zip(prepared.envelope, EXPECTED_REPLIES.items(), strict=True):
             try:
                 replies[place] = await self._connection.command(line, settings.SMTP_REPLY_SECONDS[place])
             except Broken as error:
-                return _verdict_of_end(error, replies)
+                return _error_of_lost_connection(error, replies)
             if replies[place].kind != kind:
-                verdict = self._refusal(replies[place], place)
+                delivery_error = self._classify_reply(replies[place], place)
                 with suppress(Broken):
                     await self._connection.command("RSET")
-                return verdict
+                return delivery_error
         return None
 
-    def _write_envelope(self, letter, before=b""):
-        """Write `before` and the commands that open a mail."""
-        letter.replies = [self._connection.expect() for _command in letter.envelope]
-        self._connection.write(before + "".join(f"{line}\r\n" for line in letter.envelope).encode("ascii"))
+    def _write_envelope(self, prepared, before=b""):
+        """Write `before` and the envelope commands."""
+        prepared.replies = [self._connection.expect() for _command in prepared.envelope]
+        self._connection.write(before + "".join(f"{line}\r\n" for line in prepared.envelope).encode("ascii"))
 
-    async def _opened_at_once(self, letter):
-        """The same for commands that were written at once."""
+    async def _opened_at_once(self, prepared):
+        """Evaluate the replies to pipelined envelope commands; results as for `_open`."""
         connection, replies, broken = self._connection, {}, None
         try:
-            for place, reply in zip(PLACES, letter.replies, strict=True):
+            for place, reply in zip(EXPECTED_REPLIES, prepared.replies, strict=True):
                 replies[place] = await connection.wait(reply, settings.SMTP_REPLY_SECONDS[place])
         except Broken as error:
             broken = error
-        place = next((place for place, reply in replies.items() if reply.kind != PLACES[place]), None)
+        place = next((place for place, reply in replies.items() if reply.kind != EXPECTED_REPLIES[place]), None)
         if place is None:
-            return _verdict_of_end(broken, replies) if broken else None
-        if replies[place].code == OUT_OF_ORDER:
-            logger.warning("The server offers PIPELINING and refuses it; one command at a time from here")
-            self._carrier.may_pipeline = False
+            return _error_of_lost_connection(broken, replies) if broken else None
+        if replies[place].code == BAD_SEQUENCE:
+            logger.warning("The server offers PIPELINING but refuses it; continuing without pipelining")
+            self._transport.may_pipeline = False
             connection.abort(Broken("pipelining refused"))
-            raise Again
-        verdict = self._refusal(replies[place], place)
+            raise RetryOnNewConnection
+        delivery_error = self._classify_reply(replies[place], place)
         if broken:
-            return verdict
-        if replies["data"].kind != PLACES["data"]:
+            return delivery_error
+        if replies["data"].kind != EXPECTED_REPLIES["data"]:
             connection.expect()
             connection.write(b"RSET\r\n")
         elif place == "recipient":
-            # The server waits for a body all the same, and gets an empty one: for nobody (RFC 2920, 3.1).
+            # The server still waits for a body: send an empty one, for no recipient (RFC 2920, 3.1).
             connection.expect()
             connection.write(b".\r\n")
         else:
             connection.abort(Broken("the server asks for a mail that it refused"))
-        return verdict
+        return delivery_error
 
-    def _refusal(self, reply, place):
-        """The Verdict of a reply that is not the wanted one. After 421, or what makes no sense, the connection is of no more use."""
+    def _classify_reply(self, reply, place):
+        """Return the DeliveryError of an unexpected reply. After 421 or an invalid reply the connection is aborted."""
         words = f"{reply.code} {reply.words}"
         if reply.kind < 4:
             words = f"the server's answer makes no sense here: {words}"
@@ -353,53 +371,54 @@ class Channel:
             return DeliveryError(ErrorAction.UNCLEAR if place == "end" else ErrorAction.AWAY, words)
         return errors.of_reply(reply.code, reply.words, place)
 
-    async def _write(self, letter):
-        """Write a mail's body, and the next one's envelope if it may go along. Returns SENT or a Verdict."""
+    async def _write(self, prepared):
+        """Write a mail's body, and the next envelope if it can be pipelined. Return SENT or a DeliveryError."""
         connection = self._connection
         end = connection.expect()
         self._following = self._next_to_pipeline()
         self._is_begun = True
         if self._following:
-            self._write_envelope(self._following, before=letter.body)
+            self._write_envelope(self._following, before=prepared.body)
         else:
-            connection.write(letter.body)
+            connection.write(prepared.body)
         try:
             reply = await connection.wait(end, settings.SMTP_REPLY_SECONDS["end"])
         except Broken as error:
             return DeliveryError(ErrorAction.UNCLEAR, str(error))
         if reply.kind == 2:
             return SENT
-        return self._refusal(reply, "end")
+        return self._classify_reply(reply, "end")
 
     def _next_to_pipeline(self):
-        """The Letter that may be opened together with a body, or None. A mail that cannot be made or sent is told at its turn."""
+        """Return the PreparedMail whose envelope can be written with the current body, or None. Mails that cannot be
+        prepared are handled at their turn."""
         connection = self._connection
-        if not (connection.pipelines and self._carrier.may_pipeline) or connection.mails >= MOST_PER_CONNECTION:
+        if not (connection.pipelines and self._transport.may_pipeline) or connection.mails >= MAX_MAILS_PER_CONNECTION:
             return None
-        mail = self._carrier.take()
+        mail = self._transport.next_mail()
         if mail is None:
             return None
         with suppress(Exception):
-            letter = prepare(mail)
-            if not connection.is_too_big(letter.body):
-                return letter
-        self._carrier.put_back(mail)
+            prepared = prepare(mail)
+            if not connection.is_too_big(prepared.body):
+                return prepared
+        self._transport.put_back(mail)
         return None
 
 
-def _verdict_of_end(error, replies):
-    """The Verdict of a mail in whose opening the connection ended, after these replies. If the server had begun to take it, perhaps
-    this mail is the reason: it is tried again later, and the others go on."""
+def _error_of_lost_connection(error, replies):
+    """Return the DeliveryError of a connection lost during the envelope, after `replies`. If the server had accepted
+    the sender, the mail itself may be the cause: only this mail is retried later."""
     return DeliveryError(ErrorAction.LATER if "sender" in replies else ErrorAction.AWAY, str(error))
 
 
-def _why_not(error):
-    """The Verdict of a connection that could not be opened."""
+def _error_of_failed_connection(error):
+    """Return the DeliveryError of a connection that could not be opened."""
     if isinstance(error, Refused):
-        return error.verdict
+        return error.delivery_error
     if isinstance(error, OSError):
         return DeliveryError(ErrorAction.AWAY, str(error) or type(error).__name__)
     logger.error("An error while a connection was opened", exc_info=error)
-    # Settings that Python cannot do anything with, such as a host name that is none, do not mend themselves.
+    # Invalid settings, such as a malformed host name, need a person.
     is_settings = isinstance(error, ValueError | LookupError | TypeError)
     return DeliveryError(ErrorAction.HALT if is_settings else ErrorAction.AWAY, f"{type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
-"""A client of SMTP (RFC 5321) that pipelines (RFC 2920). What a server says is read strictly: an answer that is not understood
-never counts as a yes, and ends the connection.
+"""An SMTP client (RFC 5321) with pipelining (RFC 2920). Replies are parsed strictly: an invalid reply is never
+treated as success, and closes the connection.
 
-aiosmtplib takes one command at a time; docs/performance.md has the measurement that decided for a client of our own.
+aiosmtplib sends one command at a time; docs/performance.md has the measurement behind this client.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from newsletter.delivery import errors
 from newsletter.delivery.errors import DeliveryError, ErrorAction
 
 LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-MOST_BYTES = 65536  # of one reply; RFC 5321 asks for 512 a line, and EHLO's lines are the longest in practice
-OTHER_METHOD = {504, 534}  # replies to AUTH (RFC 4954): this way of signing in will not do, another may
+MAX_REPLY_BYTES = 65536  # of one reply; RFC 5321 allows 512 per line, and EHLO replies are the longest in practice
+OTHER_METHOD = {504, 534}  # replies to AUTH (RFC 4954): mechanism refused, another one may work
 
 
 class Broken(ConnectionError):
-    """The connection ended, or the server said what SMTP does not know."""
+    """The connection ended, or the server's reply is not valid SMTP."""
 
 
 class Refused(Exception):
-    """The server let nobody in: greeting, EHLO, STARTTLS or AUTH failed."""
+    """The session could not be started: greeting, EHLO, STARTTLS or AUTH failed."""
 
-    def __init__(self, verdict):
-        super().__init__(verdict.words)
-        self.verdict = verdict
+    def __init__(self, delivery_error):
+        super().__init__(delivery_error.words)
+        self.delivery_error = delivery_error
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,22 @@ class Reply:
 
     @property
     def words(self):
-        """What it says, on one line."""
+        """The text on one line."""
         return " ".join(self.lines)
 
     @property
     def kind(self):
-        """The first digit of the code: 2 done, 3 go on, 4 not now, 5 no."""
+        """The first digit of the code: 2 success, 3 intermediate, 4 temporary failure, 5 permanent failure."""
         return self.code // 100
 
 
 class Connection(asyncio.Protocol):
-    """A connection to an SMTP server. Each reply belongs to one `expect()`, in order; one that nobody expects ends it."""
+    """A connection to an SMTP server. Each reply belongs to one `expect()`, in order; an unexpected reply closes it."""
 
     def __init__(self):
         self.transport = None
         self.features = {}  # EHLO's keywords: {keyword: parameters}
-        self.mails = 0  # begun on this connection
+        self.mails = 0  # mails started on this connection
         self._buffer = b""
         self._lines, self._bytes = [], 0
         self._expected = deque()
@@ -74,8 +74,8 @@ class Connection(asyncio.Protocol):
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         try:
             for line in lines:
-                self._take(line.removesuffix(b"\r"))
-            if self._bytes + len(self._buffer) > MOST_BYTES:
+                self._parse_line(line.removesuffix(b"\r"))
+            if self._bytes + len(self._buffer) > MAX_REPLY_BYTES:
                 raise Broken("the server's answer does not end")
         except Broken as error:
             self.abort(error)
@@ -83,8 +83,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error):
         self._fail(Broken(str(error or "the server closed the connection")))
 
-    def _take(self, line):
-        """Take one line of a reply. Raises Broken if it is none."""
+    def _parse_line(self, line):
+        """Parse one line of a reply. Raises Broken if it is invalid."""
         found = LINE.fullmatch(line)
         if not found or (self._lines and found[1] != self._lines[0][0]):
             raise Broken(f"the server's answer is not SMTP: {_text(line)}")
@@ -107,17 +107,17 @@ class Connection(asyncio.Protocol):
             if not future.done():
                 future.set_exception(self._error)
 
-    # Talking
+    # Commands and replies
 
     @property
     def is_usable(self):
-        """Whether nothing has ended the connection yet."""
+        """Whether the connection is still open."""
         return self._error is None
 
     def expect(self):
-        """A future for the next reply. It raises Broken if the connection ends first."""
+        """Return a future for the next reply. It raises Broken if the connection ends first."""
         future = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_look_at)
+        future.add_done_callback(_retrieve_exception)
         if self._error:
             future.set_exception(self._error)
         else:
@@ -125,7 +125,8 @@ class Connection(asyncio.Protocol):
         return future
 
     async def wait(self, future, seconds):
-        """The reply of a future. Raises Broken, also when `seconds` are over: a later answer would be taken for the next one."""
+        """Return the reply of a future. Raises Broken, also after `seconds`, as a late reply would be taken for the
+        next one."""
         try:
             async with asyncio.timeout(seconds):
                 return await future
@@ -134,24 +135,24 @@ class Connection(asyncio.Protocol):
             raise self._error from None
 
     async def command(self, line, seconds=None):
-        """Send one command and wait for its reply, EMAIL_TIMEOUT unless told otherwise."""
+        """Send one command and wait for its reply, for EMAIL_TIMEOUT by default."""
         reply = self.expect()
         self.write(line.encode("ascii") + b"\r\n")
         return await self.wait(reply, seconds or settings.EMAIL_TIMEOUT)
 
     def write(self, data):
-        """Send bytes; once the connection has ended they go nowhere."""
+        """Write bytes; ignored once the connection has ended."""
         if self.is_usable:
             self.transport.write(data)
 
     def abort(self, error):
-        """End the connection at once; who waits for a reply gets `error`."""
+        """Close the connection at once; pending replies raise `error`."""
         self._fail(error)
         if self.transport:
             self.transport.abort()
 
     def close(self):
-        """Say goodbye without waiting for an answer."""
+        """Send QUIT and close without waiting for the reply."""
         if self.is_usable and self.transport:
             self.transport.write(b"QUIT\r\n")
             self._fail(Broken("the connection was closed"))
@@ -161,7 +162,8 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls):
-        """A connection ready for mail, by Django's e-mail settings. Raises Refused, or OSError (Broken, TimeoutError)."""
+        """Open a connection ready for mail, from Django's e-mail settings. Raises Refused, or OSError (Broken,
+        TimeoutError)."""
         use_ssl = settings.EMAIL_USE_SSL
         context = ssl.create_default_context() if use_ssl or settings.EMAIL_USE_TLS else None
         connection = None
@@ -170,7 +172,7 @@ class Connection(asyncio.Protocol):
                 _transport, connection = await asyncio.get_running_loop().create_connection(
                     cls, settings.EMAIL_HOST, settings.EMAIL_PORT, ssl=context if use_ssl else None
                 )
-            await connection._greet(None if use_ssl else context)
+            await connection._start_session(None if use_ssl else context)
         except BaseException as error:
             if connection:
                 connection.close()
@@ -181,23 +183,23 @@ class Connection(asyncio.Protocol):
             raise
         return connection
 
-    async def _greet(self, context):
+    async def _start_session(self, context):
         _check(await self.wait(self._greeting, settings.SMTP_REPLY_SECONDS["greeting"]), 220)
-        await self._hello()
+        await self._ehlo()
         if context:
             await self._start_tls(context)
-            await self._hello()
+            await self._ehlo()
         if settings.EMAIL_HOST_USER:
             await self._log_in()
 
-    async def _hello(self):
+    async def _ehlo(self):
         reply = _check(await self.command(f"EHLO {DNS_NAME.get_fqdn()}"), 250)
-        # The first line greets; the others are a keyword and its parameters (RFC 5321, 4.1.1.1).
+        # The first line is a greeting; each other line is a keyword with parameters (RFC 5321, 4.1.1.1).
         words = [line.upper().replace("AUTH=", "AUTH ").split() for line in reply.lines[1:]]
         self.features = {keyword: parameters for keyword, *parameters in filter(None, words)}
 
     async def _start_tls(self, context):
-        """Go on under TLS (RFC 3207). What came before it, in the open, is no answer to anything that follows."""
+        """Upgrade to TLS (RFC 3207). Data received in plain text before the handshake is rejected."""
         if "STARTTLS" not in self.features:
             raise Refused(DeliveryError(ErrorAction.HALT, "the server offers no TLS (STARTTLS)"))
         _check(await self.command("STARTTLS"), 220)
@@ -213,14 +215,15 @@ class Connection(asyncio.Protocol):
         )
 
     async def _log_in(self):
-        """Sign in by AUTH PLAIN or AUTH LOGIN (RFC 4954), the first of them that the server offers and takes."""
-        ways = {"PLAIN": self._log_in_plain, "LOGIN": self._log_in_login}
-        offered = [way for way in ways if way in self.features.get("AUTH", [])]
+        """Authenticate with AUTH PLAIN or AUTH LOGIN (RFC 4954), the first of them that the server offers and
+        accepts."""
+        mechanisms = {"PLAIN": self._log_in_plain, "LOGIN": self._log_in_login}
+        offered = [mechanism for mechanism in mechanisms if mechanism in self.features.get("AUTH", [])]
         if not offered:
             words = f"the server offers no AUTH PLAIN or LOGIN: {' '.join(self.features.get('AUTH', ['no AUTH']))}"
             raise Refused(DeliveryError(ErrorAction.HALT, words))
-        for way in offered:
-            reply = await ways[way]()
+        for mechanism in offered:
+            reply = await mechanisms[mechanism]()
             if reply.code not in OTHER_METHOD:
                 break
         _check(reply, 235)
@@ -237,26 +240,26 @@ class Connection(asyncio.Protocol):
             reply = await self.command(_base64(part))
         return reply
 
-    # What the server offers
+    # Features of the server
 
     @property
     def pipelines(self):
-        """Whether the server takes several commands at once."""
+        """Whether the server supports PIPELINING."""
         return "PIPELINING" in self.features
 
     @property
-    def most_bytes(self):
-        """The size of a mail that the server takes at most (RFC 1870); None where it names none."""
+    def max_bytes(self):
+        """The server's maximum mail size in bytes (RFC 1870); None if it names none."""
         size = "".join(self.features.get("SIZE", [])[:1])
         return int(size) or None if size.isdecimal() else None
 
     def is_too_big(self, body):
-        """Whether the server says that it takes no mail of this size."""
-        return bool(self.most_bytes) and len(body) > self.most_bytes
+        """Return whether the body exceeds the server's maximum size."""
+        return bool(self.max_bytes) and len(body) > self.max_bytes
 
 
 def _check(reply, code):
-    """The reply, if it has this code. Raises Refused."""
+    """Return the reply if it has this code. Raises Refused otherwise."""
     if reply.code == code:
         return reply
     if reply.kind < 4:
@@ -274,7 +277,7 @@ def _text(raw):
     return raw[:1000].decode(errors="replace")
 
 
-def _look_at(future):
-    """Take note of a future's exception, so that asyncio does not complain about those nobody waits for any more."""
+def _retrieve_exception(future):
+    """Retrieve a future's exception, so that asyncio does not log it as never retrieved."""
     if not future.cancelled():
         future.exception()

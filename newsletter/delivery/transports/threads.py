@@ -1,4 +1,4 @@
-"""Carriers whose calls block: a few threads, each with its own connection of Django's mail API."""
+"""Base for transports with blocking calls: a few threads, each with its own connection of Django's mail API."""
 
 import logging
 import queue
@@ -10,16 +10,16 @@ from django.core.mail import get_connection
 
 from newsletter.delivery.errors import DeliveryError, ErrorAction
 from newsletter.delivery.providers import CALL_MARGIN
-from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Result, Transport, expired, failed
+from newsletter.delivery.transports.base import EXIT_SECONDS, SENT, Result, Transport, failure_result, released_result
 
 logger = logging.getLogger(__name__)
-REPEAT_AFTER = 5  # seconds after which a call whose answer was lost is made once more, under its key
-KEYS = uuid.UUID("5c1ac3a1-8f0e-4b7e-9d52-6f6c6c61636b")  # the namespace of our idempotency keys
-REFUSED = {"rejected", "invalid", "failed"}  # of anymail_status
+REPEAT_AFTER = 5  # seconds before a call whose response was lost is repeated with the same key
+KEYS = uuid.UUID("5c1ac3a1-8f0e-4b7e-9d52-6f6c6c61636b")  # namespace of the idempotency keys
+REFUSED = {"rejected", "invalid", "failed"}  # values of anymail_status
 
 
 class Batch:
-    """Mails of one call. It is committed when their results are in the ledger."""
+    """The mails of one call; `committed` is set once their results are committed."""
 
     def __init__(self, mails):
         self.mails, self.committed = mails, threading.Event()
@@ -28,7 +28,7 @@ class Batch:
 
 
 class ThreadTransport(Transport):
-    """Threads that take batches from a queue. A class of this kind says how it makes batches and sends one."""
+    """Threads that take batches from a queue. Subclasses build the batches and send them."""
 
     channels = 4
 
@@ -39,7 +39,7 @@ class ThreadTransport(Transport):
         self._waiting = queue.SimpleQueue()
         self._is_ending = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, name=f"carrier-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"transport-{number}", daemon=True)
             for number in range(self.channels)
         ]
 
@@ -56,7 +56,7 @@ class ThreadTransport(Transport):
         for thread in self._threads:
             thread.join(max(0, until - time.monotonic()))
         if self.is_alive():
-            logger.error("A call to the provider hangs; its mails are taken up when their leases run out")
+            logger.error("A call to the provider hangs; its mails are retried when their leases expire")
 
     def submit(self, mails):
         for batch in self.batches(mails):
@@ -78,67 +78,68 @@ class ThreadTransport(Transport):
         return all(thread.is_alive() for thread in self._threads)
 
     def batches(self, mails):
-        """Make Batches of `mails`, one for each call."""
+        """Split `mails` into Batches, one per call."""
         raise NotImplementedError
 
     def send(self, connection, mails):
-        """Send `mails` in one call; returns their Results."""
+        """Send `mails` in one call. Return their Results."""
         raise NotImplementedError
 
-    # In the threads
+    # In the transport's threads
 
     def _work(self):
         connection = None
         while (batch := self._waiting.get()) is not None and not self._is_ending.is_set():
             try:
                 connection = connection or get_connection()
-            except Exception as error:  # no mail could go out with these settings
-                verdict = DeliveryError(ErrorAction.HALT, f"{type(error).__name__}: {error}")
-                self.results.put([Result(mail, verdict) for mail in batch.mails])
+            except Exception as error:  # no mail can be sent with these settings
+                delivery_error = DeliveryError(ErrorAction.HALT, f"{type(error).__name__}: {error}")
+                self.results.put([Result(mail, delivery_error) for mail in batch.mails])
             else:
-                self.results.put(self.sent(connection, batch.mails))
+                self.results.put(self.send_held(connection, batch.mails))
             while not batch.committed.wait(1):
                 if self._is_ending.is_set():
                     break
         close(connection)
 
-    def sent(self, connection, mails):
-        """The Results of mails, those that this worker no longer holds among them, whatever sending them raises."""
+    def send_held(self, connection, mails):
+        """Send the mails that are still held and return the Results of all, whatever sending raises."""
         held = [mail for mail in mails if mail.is_held()]
-        results = [expired(mail) for mail in mails if mail not in held]
+        results = [released_result(mail) for mail in mails if mail not in held]
         try:
             return results + (self.send(connection, held) if held else [])
         except Exception as error:
             logger.exception("A call to the provider failed in an unexpected way")
-            verdict = failed(held[0], error, is_begun=True).outcome
-            return results + [Result(mail, verdict) for mail in held]
+            delivery_error = failure_result(held[0], error, is_begun=True).outcome
+            return results + [Result(mail, delivery_error) for mail in held]
 
     def call(self, connection, message, mails):
-        """Hand over `message`, which carries `mails`. Returns the Verdict if it was not taken, else None.
+        """Send `message`, which carries `mails`. Return the DeliveryError if it was not accepted, else None.
 
-        Where the provider takes an idempotency key, a call whose answer was lost is made once more: the same message under the same
-        key, while the provider knows the key and this worker holds the mails.
+        With an idempotency key, a call whose response was lost is repeated once: same message, same key, as long as
+        the provider remembers the key and this worker holds the mails.
         """
-        key = key_of(mails) if self.provider.key_seconds else ""
+        key = idempotency_key(mails) if self.provider.key_seconds else ""
         until = time.time() + self.provider.key_seconds - CALL_MARGIN
-        verdict = self._handed_over(connection, message, key)
-        if key and is_unclear(verdict) and self._may_repeat(mails, until):
-            again = self._handed_over(connection, message, key)
-            # Only a clear answer settles what the first call left open.
-            verdict = again if again is None or again.meaning == ErrorAction.NEVER else verdict
-        if is_unclear(verdict):
+        delivery_error = self._send_once(connection, message, key)
+        if key and is_unclear(delivery_error) and self._may_repeat(mails, until):
+            again = self._send_once(connection, message, key)
+            # Only a clear response settles what the first call left open.
+            delivery_error = again if again is None or again.action == ErrorAction.NEVER else delivery_error
+        if is_unclear(delivery_error):
             self.is_doubtful = True
-        elif verdict is None or verdict.meaning == ErrorAction.NEVER:
+        elif delivery_error is None or delivery_error.action == ErrorAction.NEVER:
             self.is_doubtful = False
-        return verdict
+        return delivery_error
 
     def _may_repeat(self, mails, until):
-        """Wait a moment; returns whether a call may be made once more then, `until` when (time.time) its key is known."""
+        """Wait REPEAT_AFTER seconds. Return whether a call may be repeated then; its key expires at `until`
+        (time.time)."""
         is_ending = self._is_ending.wait(REPEAT_AFTER)
         return not is_ending and time.time() < until and all(mail.is_held() for mail in mails)
 
-    def _handed_over(self, connection, message, key):
-        """Make one call; returns the Verdict if the message was not taken, else None."""
+    def _send_once(self, connection, message, key):
+        """Make one call. Return the DeliveryError if the message was not accepted, else None."""
         try:
             connection.open()
             if key:
@@ -146,22 +147,23 @@ class ThreadTransport(Transport):
             connection.send_messages([message])
         except Exception as error:
             close(connection)
-            return None if key and self.provider.was_taken(error) else self.provider.verdict(error)
+            return None if key and self.provider.is_duplicate(error) else self.provider.classify_error(error)
 
 
-def is_unclear(verdict):
-    """Whether the mails of a call may or may not have gone."""
-    return verdict is not None and verdict.meaning == ErrorAction.UNCLEAR
+def is_unclear(delivery_error):
+    """Return whether the mails of a call may or may not have been sent."""
+    return delivery_error is not None and delivery_error.action == ErrorAction.UNCLEAR
 
 
-def key_of(mails):
-    """The idempotency key of a call: the same for the same mails, and for no others."""
+def idempotency_key(mails):
+    """Return the idempotency key of a call, derived from its mails."""
     content = mails[0].content
     return str(uuid.uuid5(KEYS, " ".join(content.message_id(mail) for mail in mails)))
 
 
 def result_of(mail, message):
-    """The Result of a mail whose message the back end took, by Anymail's status for its recipient where there is one."""
+    """Return the Result of a mail whose message the back end accepted, by Anymail's recipient status where there is
+    one."""
     status = getattr(message, "anymail_status", None)
     if status is None or not status.recipients:  # another back end, or a repetition that was not needed
         return Result(mail)
@@ -174,7 +176,7 @@ def result_of(mail, message):
 
 
 def close(connection):
-    """Close a connection of the mail API; one that was broken already is as good as closed."""
+    """Close a connection of the mail API, ignoring errors."""
     try:
         if connection:
             connection.close()

@@ -211,7 +211,7 @@ def test_it_can_go_to_a_segment(staff_client, issue, subscribe, run_tasks):
 def test_in_the_morning_of_each_country(campaign, subscribe):
     for code in ("BR", "MX", ""):
         subscribe(f"{code.lower() or 'x'}@example.org", country=code)
-    lifecycle.decide(campaign, None, local_morning=True)
+    lifecycle.set_audience(campaign, None, local_morning=True)
     with time_machine.travel(datetime(2027, 5, 3, 11, 0, tzinfo=UTC), tick=False):  # 8:00 in São Paulo
         assert lifecycle.start(Campaign.objects.get())
         work(campaign)
@@ -364,7 +364,7 @@ def test_afterwards_the_report_adds_up(sent, staff_client):
     Campaign.objects.update(started_at=timezone.now() - timedelta(minutes=9))
     ProviderEvent.objects.filter(kind="bounced").update(at=timezone.now() - timedelta(minutes=5))
     sent.refresh_from_db()
-    (summary,) = reports.earlier(sent)
+    (summary,) = reports.compare_with_earlier(sent)
     assert (summary.total, summary.sent, summary.delivered, summary.bounced, summary.complained, summary.left) == (
         5,
         5,
@@ -382,8 +382,8 @@ def test_editions_are_compared(sent, page_of, issue):
     other = Campaign.objects.create(issue=issue)
     lifecycle.start(other)
     work(other)
-    assert [summary.campaign for summary in reports.earlier(other)] == [other, sent]
-    assert [summary.campaign for summary in reports.earlier(sent)] == [sent]
+    assert [summary.campaign for summary in reports.compare_with_earlier(other)] == [other, sent]
+    assert [summary.campaign for summary in reports.compare_with_earlier(sent)] == [sent]
 
 
 def test_two_subjects_are_told_apart(campaign, subscribe, issue, staff_client):
@@ -398,12 +398,12 @@ def test_two_subjects_are_told_apart(campaign, subscribe, issue, staff_client):
     assert "¿Nos conoce?" in staff_client.get(reverse("newsletter_campaign", args=[campaign.pk])).text
 
 
-def test_a_course_of_days_is_drawn_by_days(sent):
+def test_a_timeline_of_days_is_drawn_by_days(sent):
     Campaign.objects.update(started_at=timezone.now() - timedelta(days=9))
     ProviderEvent.objects.update(at=timezone.now() - timedelta(days=2))
-    course = reports.course(Campaign.objects.get(pk=sent.pk))
-    assert len(course.names) == 3
-    assert [sum(numbers) for _label, numbers in course.rows] == [3, 0, 5]
+    timeline = reports.timeline(Campaign.objects.get(pk=sent.pk))
+    assert len(timeline.names) == 3
+    assert [sum(numbers) for _label, numbers in timeline.rows] == [3, 0, 5]
 
 
 def test_a_campaign_that_was_never_sent_has_no_newcomers(staff_client, issue):

@@ -9,8 +9,8 @@ from jobs.recovery import recover_work
 
 from newsletter.campaigns import lifecycle, tracking
 from newsletter.delivery import worker
+from newsletter.delivery.claim_files import ClaimFile, expire_leases_of_dead_workers
 from newsletter.delivery.errors import DeliveryError, ErrorAction
-from newsletter.delivery.in_hand import InHand, take_back
 from newsletter.delivery.personalisation import Recipient
 from newsletter.delivery.transports.base import OutgoingMessage, Result, Transport
 from newsletter.delivery.worker import Lease
@@ -30,8 +30,8 @@ def campaign(issue, subscribe):
     return campaign
 
 
-def in_hand(campaign):
-    """The first delivery, claimed: (its row, the Outgoing of whoever claimed it)."""
+def claimed(campaign):
+    """The first delivery, claimed: (its row, its OutgoingMessage)."""
     row, lease = campaign.deliveries.first(), Lease()
     Delivery.objects.filter(pk=row.pk).update(
         state=State.SENDING, lease_token=lease.token, lease_until=timezone.now() + timedelta(minutes=1), attempts=1
@@ -57,18 +57,18 @@ def test_whoever_waits_when_it_is_cancelled_is_left_out(campaign):
     assert campaign.counts()[State.QUEUED] == 0
 
 
-@pytest.mark.parametrize("meaning", [ErrorAction.LATER, ErrorAction.AWAY, ErrorAction.RELEASED])
-def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, meaning):
-    row, mail = in_hand(campaign)
+@pytest.mark.parametrize("action", [ErrorAction.LATER, ErrorAction.AWAY, ErrorAction.RELEASED])
+def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, action):
+    row, mail = claimed(campaign)
     lifecycle.change_state(campaign, "cancel")
-    worker.record([Result(mail, DeliveryError(meaning, "not now"))])
+    worker.record([Result(mail, DeliveryError(action, "not now"))])
     recover_work()
     row.refresh_from_db()
     assert row.state == State.SKIPPED
 
 
 def test_what_was_on_its_way_when_it_was_cancelled_counts_as_what_became_of_it(campaign):
-    row, mail = in_hand(campaign)
+    row, mail = claimed(campaign)
     lifecycle.change_state(campaign, "cancel")
     recover_work()
     row.refresh_from_db()
@@ -80,7 +80,7 @@ def test_what_was_on_its_way_when_it_was_cancelled_counts_as_what_became_of_it(c
 
 
 def test_what_a_dead_worker_held_when_it_was_cancelled_is_shown_as_in_doubt(campaign):
-    row, _mail = in_hand(campaign)
+    row, _mail = claimed(campaign)
     Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())
     lifecycle.change_state(campaign, "cancel")
     recover_work()
@@ -100,7 +100,7 @@ def test_nothing_of_a_cancelled_campaign_is_tried_again(campaign):
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.SENDING, State.UNKNOWN, State.FAILED, State.SKIPPED])
 def test_a_late_sent_is_a_fact_whatever_was_thought_of_it(campaign, state):
-    row, mail = in_hand(campaign)
+    row, mail = claimed(campaign)
     claim_again(row)
     Delivery.objects.filter(pk=row.pk).update(state=state, error="may have gone")
     worker.record([Result(mail, provider_id="m-1")])
@@ -110,7 +110,7 @@ def test_a_late_sent_is_a_fact_whatever_was_thought_of_it(campaign, state):
 
 
 def test_a_late_sent_leaves_what_the_provider_said_since(campaign):
-    row, mail = in_hand(campaign)
+    row, mail = claimed(campaign)
     Delivery.objects.filter(pk=row.pk).update(state=State.BOUNCED, error="gone")
     worker.record([Result(mail)])
     row.refresh_from_db()
@@ -118,28 +118,28 @@ def test_a_late_sent_leaves_what_the_provider_said_since(campaign):
     assert row.sent_at
 
 
-@pytest.mark.parametrize("meaning", list(ErrorAction))
-def test_a_failure_under_a_lost_lease_changes_nothing(campaign, meaning):
-    row, mail = in_hand(campaign)
+@pytest.mark.parametrize("action", list(ErrorAction))
+def test_a_failure_under_a_lost_lease_changes_nothing(campaign, action):
+    row, mail = claimed(campaign)
     lease = claim_again(row)
-    worker.record([Result(mail, DeliveryError(meaning, "no"))])
+    worker.record([Result(mail, DeliveryError(action, "no"))])
     row.refresh_from_db()
     assert (row.state, row.lease_token, row.attempts) == (State.SENDING, lease.token, 1)
 
 
 def test_a_renewal_drops_what_another_worker_holds_and_nothing_else(campaign):
-    shift = worker.CampaignWorker(campaign, 60)
-    rows = [in_hand(campaign)]
+    campaign_worker = worker.CampaignWorker(campaign, 60)
+    rows = [claimed(campaign)]
     for row in campaign.deliveries.exclude(pk=rows[0][0].pk):
         Delivery.objects.filter(pk=row.pk).update(state=State.SENDING, lease_token=rows[0][1].lease.token)
         person = row.subscriber
         recipient = Recipient(row.pk, person.uuid, person.email, "", row.language, campaign.pk)
         rows.append((row, OutgoingMessage(recipient, None, rows[0][1].lease)))
-    shift.in_hand = {mail.number: mail for _row, mail in rows}
+    campaign_worker.claimed = {mail.number: mail for _row, mail in rows}
     other = claim_again(rows[0][0])
     before = Delivery.objects.get(pk=rows[0][0].pk).lease_until
     assert not any(mail.is_held() for _row, mail in rows)
-    shift._renew()
+    campaign_worker._renew()
     assert [mail.is_held() for _row, mail in rows] == [False, True, True]
     theirs = Delivery.objects.get(pk=rows[0][0].pk)
     assert (theirs.lease_token, theirs.lease_until) == (other.token, before)
@@ -147,18 +147,18 @@ def test_a_renewal_drops_what_another_worker_holds_and_nothing_else(campaign):
 
 def test_what_is_in_its_own_hands_is_not_taken_for_a_dead_worker_s(campaign, settings):
     settings.EMAIL_PROVIDER = "postmark"  # where a second try would be a second mail
-    row, mail = in_hand(campaign)
+    row, mail = claimed(campaign)
     campaign.deliveries.exclude(pk=row.pk).update(state=State.SENT)
     Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())  # the database was away for so long
-    shift = worker.CampaignWorker(campaign, 60)
-    shift.in_hand = {row.pk: mail}
-    shift._fill(Transport())
+    campaign_worker = worker.CampaignWorker(campaign, 60)
+    campaign_worker.claimed = {row.pk: mail}
+    campaign_worker._claim_batch(Transport())
     row.refresh_from_db()
     assert (row.state, row.lease_token, row.attempts) == (State.SENDING, mail.lease.token, 1)
 
 
 def test_a_result_that_the_database_refuses_is_set_aside_alone(campaign, monkeypatch):
-    rows = [in_hand(campaign)]
+    rows = [claimed(campaign)]
     original = worker.record
 
     def record(results):
@@ -178,7 +178,7 @@ def test_a_result_that_the_database_refuses_is_set_aside_alone(campaign, monkeyp
 
 
 def test_words_of_a_provider_with_a_nul_are_kept(campaign):
-    row, mail = in_hand(campaign)
+    row, mail = claimed(campaign)
     worker.record([Result(mail, DeliveryError(ErrorAction.NEVER, "550 no\0 such user"), "n\0")])
     row.refresh_from_db()
     assert (row.state, row.error, row.provider_id) == (State.FAILED, "550 no such user", "n")
@@ -193,14 +193,14 @@ def test_an_error_that_nobody_expected_is_tried_again_after_a_pause(campaign, mo
 
     with monkeypatch.context() as patched:
         patched.setattr(worker, "Content", fail)
-        assert not worker.work_on(campaign, 5)
+        assert not worker.run(campaign, 5)
     assert "An error stopped the sending" in caplog.text
     assert campaign.counts()[State.QUEUED] == 3
     campaign.refresh_from_db()
     assert campaign.is_waiting
     Campaign.objects.update(resume_at=None)
     campaign.refresh_from_db()
-    worker.work_on(campaign, 5)
+    worker.run(campaign, 5)
     assert campaign.counts()[State.SENT] == 3
 
 
@@ -212,20 +212,20 @@ def test_a_campaign_that_was_put_off_meanwhile_is_not_started(issue, subscribe, 
     tomorrow = timezone.now() + timedelta(days=1)
     lifecycle.schedule(campaign, tomorrow)  # after the poll has read it, before it starts it
     assert not lifecycle.start(seen[0], is_due=True)
-    assert not lifecycle._put_back(seen[0], Campaign.Problem.LATE)
+    assert not lifecycle._return_to_draft(seen[0], Campaign.Problem.LATE)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.scheduled_at) == (Campaign.State.SCHEDULED, tomorrow)
 
 
 def test_a_correction_reaches_a_worker_that_is_at_work(campaign):
-    shift = worker.CampaignWorker(campaign, 60)
-    (before,) = shift._outgoing([campaign.deliveries.first().pk], Lease())
+    campaign_worker = worker.CampaignWorker(campaign, 60)
+    (before,) = campaign_worker._outgoing([campaign.deliveries.first().pk], Lease())
     lifecycle.change_state(campaign, "pause")
     issue = campaign.issue
     issue.subject = "Sin errores"
     issue.save_revision().publish()
-    assert lifecycle.correct(campaign)
-    (after,) = shift._outgoing([campaign.deliveries.first().pk], Lease())
+    assert lifecycle.refresh_content(campaign)
+    (after,) = campaign_worker._outgoing([campaign.deliveries.first().pk], Lease())
     assert (before.content.mail.subject, after.content.mail.subject) == (
         "Conozca a CLAC en cinco minutos",
         "Sin errores",
@@ -239,7 +239,7 @@ def seconds_to_judge(clicks):
     """How many of `clicks` count, and how many seconds of this process's own it takes to say so."""
     Click.objects.bulk_create(clicks)
     started = time.process_time()
-    return tracking.judge(), time.process_time() - started
+    return tracking.count_clicks(), time.process_time() - started
 
 
 def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
@@ -267,14 +267,14 @@ def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
 
 
 def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_assert_max_num_queries, monkeypatch):
-    monkeypatch.setattr(tracking, "JUDGE_SECONDS", 60)
+    monkeypatch.setattr(tracking, "COUNT_SECONDS", 60)
     link = CampaignLink.objects.create(campaign=campaign, number=901, url="https://example.org/901")
     people = [subscribe(f"p{number}@example.org") for number in range(1200)]
     rows = Delivery.objects.bulk_create(Delivery(campaign=campaign, subscriber=person) for person in people)
     start = timezone.now() - timedelta(days=1)
     Click.objects.bulk_create(Click(delivery=row, link=link, at=start) for row in rows)
     with django_assert_max_num_queries(60):
-        assert tracking.judge() == 1200
+        assert tracking.count_clicks() == 1200
     link.refresh_from_db()
     assert link.clicks == 1200
     assert Delivery.objects.filter(clicked_at=start).count() == 1200
@@ -284,10 +284,10 @@ def test_clicks_that_belong_together_are_judged_together(campaign):
     links = [
         CampaignLink.objects.create(campaign=campaign, number=n, url=f"https://example.org/{n}") for n in (901, 902)
     ]
-    delivery, edge = campaign.deliveries.first(), timezone.now() - tracking.PATIENCE
+    delivery, edge = campaign.deliveries.first(), timezone.now() - tracking.CLICK_WINDOW
     Click.objects.create(delivery=delivery, link=links[0], at=edge - timedelta(seconds=0.5))
     Click.objects.create(delivery=delivery, link=links[1], at=edge + timedelta(seconds=0.5))  # its moment is not over
-    assert tracking.judge() == 0
+    assert tracking.count_clicks() == 0
     assert Click.objects.count() == 2
 
 
@@ -296,11 +296,11 @@ def test_clicks_that_belong_together_are_judged_together(campaign):
 
 def test_a_torn_line_does_not_hide_the_others(campaign, settings, tmp_path):
     settings.IN_HAND_DIR = tmp_path
-    row, mail = in_hand(campaign)
-    with InHand() as noted:
-        noted.note({mail.lease.token})
+    row, mail = claimed(campaign)
+    with ClaimFile() as claim_file:
+        claim_file.write({mail.lease.token})
         (tmp_path / "dead.tokens").write_text(f"{str(mail.lease.token)[:9]}\n{mail.lease.token}\n")
-    assert take_back() == [campaign.pk]
+    assert expire_leases_of_dead_workers() == [campaign.pk]
     row.refresh_from_db()
     assert row.lease_until <= timezone.now()
     assert not list(tmp_path.iterdir())
@@ -309,6 +309,6 @@ def test_a_torn_line_does_not_hide_the_others(campaign, settings, tmp_path):
 def test_a_shift_goes_on_where_nothing_can_be_noted(campaign, settings, tmp_path):
     settings.IN_HAND_DIR = tmp_path / "no folder"
     settings.IN_HAND_DIR.write_text("")
-    assert take_back() == []
-    assert not worker.work_on(campaign, 20)
+    assert expire_leases_of_dead_workers() == []
+    assert not worker.run(campaign, 20)
     assert campaign.counts()[State.SENT] == 3

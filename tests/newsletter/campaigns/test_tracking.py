@@ -44,7 +44,7 @@ def follow(client, path, **headers):
 
 def judged(after=60):
     with time_machine.travel(timezone.now() + timedelta(seconds=after)):
-        return tracking.judge()
+        return tracking.count_clicks()
 
 
 def test_by_default_nothing_is_counted(issue, subscribe):
@@ -97,7 +97,7 @@ def test_two_links_at_leisure_are_two_clicks(client, counted):
 
 def test_a_moment_that_is_not_over_is_left_alone(client, counted):
     follow(client, next(path for path in links() if path.startswith("/t/")))
-    assert tracking.judge() == 0
+    assert tracking.count_clicks() == 0
     assert Click.objects.count() == 1
 
 
@@ -143,7 +143,7 @@ def test_the_report_shows_them_in_sums(client, counted, staff_client):
 
 
 def test_one_place_cannot_have_counted_without_end_but_is_always_led_on(client, counted, monkeypatch):
-    monkeypatch.setattr(tracking, "COUNTED", (5, timedelta(hours=1)))
+    monkeypatch.setattr(tracking, "COUNTING_LIMIT", (5, timedelta(hours=1)))
     path = next(path for path in links() if path.startswith("/t/"))
     assert {follow(client, path).status_code for _click in range(9)} == {302}
     assert Click.objects.count() == 5

@@ -10,7 +10,7 @@ from django.db import connection
 from django_tasks_db.models import DBTaskResult
 
 from newsletter.campaigns import lifecycle
-from newsletter.delivery import in_hand
+from newsletter.delivery import claim_files
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
 from tests.fakes import SMTPServer
@@ -77,7 +77,7 @@ def test_the_next_worker_takes_back_at_once_what_a_killed_one_held(server, campa
         held = Delivery.objects.filter(state=Delivery.State.SENDING)
         number = held.count()
         assert number > CONNECTIONS
-        assert in_hand.take_back() == []  # it lives, though it does nothing
+        assert claim_files.expire_leases_of_dead_workers() == []  # it lives, though it does nothing
         assert held.count() == number
         workers.kill(first)
         workers.start()

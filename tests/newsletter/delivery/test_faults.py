@@ -66,7 +66,7 @@ class Faults:
         if self.place == "database":
             return threading.current_thread() is threading.main_thread()
         if self.place == "socket":  # the server's own sockets are in other threads, the event loop's in another family
-            return threading.current_thread().name.startswith("carrier") and caller.family == socket.AF_INET
+            return threading.current_thread().name.startswith("transport") and caller.family == socket.AF_INET
         return True
 
     def _wrapped(self, function):
@@ -192,7 +192,7 @@ def test_a_campaign_ends_whichever_call_fails(campaign, server, place, monkeypat
     check(campaign, server)
     assert Counter(server.received()) == Counter(f"{each}@example.org" for each in range(PEOPLE))
     if not number:
-        pytest.skip("this carrier has no such calls")
+        pytest.skip("this transport has no such calls")
     for error, is_after in ERRORS[place]:
         for at in range(0, number, STEP):
             begin_anew(campaign, server)

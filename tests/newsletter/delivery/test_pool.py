@@ -30,7 +30,7 @@ def open_all(pool, taken):
     """Try every connection that the pool allows at once, at a server that takes so many in all; returns how many were tried."""
     tried = 0
     while pool.may_open():
-        pool.begin()
+        pool.start_opening()
         tried += 1
     verdicts = []
     for _try in range(tried):
@@ -70,7 +70,7 @@ def test_it_grows_again_one_by_one_and_tries_less_often_where_it_is_refused(cloc
 def test_a_server_that_is_away_is_said_to_be_so_once_and_costs_no_connection_later(clock):
     pool = Pool(4)
     for _connection in range(4):
-        pool.begin()
+        pool.start_opening()
     assert [pool.refused() for _connection in range(4)] == [False, False, False, True]
     assert open_all(pool, 4) == 4
 

@@ -352,16 +352,16 @@ def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_
 
 def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_client, run_tasks, caplog):
     campaign = start(2)
-    assert not list(lifecycle.unmoved())
+    assert not list(lifecycle.stalled())
     with time_machine.travel(timezone.now() + timedelta(minutes=16)):
-        assert list(lifecycle.unmoved()) == [campaign]
+        assert list(lifecycle.stalled()) == [campaign]
         assert "no mail has gone out for 15 minutes" in staff_client.get("/admin/newsletter/campaigns/").text
         look_for_unmoved_campaigns()
         assert "campaign stands still" in caplog.text
         Campaign.objects.update(resume_at=timezone.now() + timedelta(hours=9))  # tomorrow's allowance
-        assert not list(lifecycle.unmoved())
+        assert not list(lifecycle.stalled())
         Campaign.objects.update(outages=9)  # the provider is away
-        assert list(lifecycle.unmoved()) == [campaign]
+        assert list(lifecycle.stalled()) == [campaign]
 
 
 # Limits
@@ -388,7 +388,7 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
     with time_machine.travel(timezone.now(), tick=False) as clock:
         taken = []
         for _twentieth in range(100):
-            taken.append(rate_limit.take(7)[0] + rate_limit.take(100)[0])
+            taken.append(rate_limit.reserve(7)[0] + rate_limit.reserve(100)[0])
             clock.shift(0.05)
     assert max(sum(taken[start : start + 20]) for start in range(80)) == 10
     assert sum(taken) >= 40
@@ -397,14 +397,14 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
 def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
     settings.SEND_PER_DAY = 10
     rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
-    assert rate_limit.take(8)[0] == 8
-    rate_limit.give_back(3)
-    assert rate_limit.take(9)[0] == 5
+    assert rate_limit.reserve(8)[0] == 8
+    rate_limit.release(3)
+    assert rate_limit.reserve(9)[0] == 5
     with time_machine.travel(timezone.now() + timedelta(days=1)):
-        rate_limit.give_back(5)
-        assert rate_limit.take(20)[0] == 10
-        rate_limit.give_back(99)
-        assert rate_limit.take(20)[0] == 10
+        rate_limit.release(5)
+        assert rate_limit.reserve(20)[0] == 10
+        rate_limit.release(99)
+        assert rate_limit.reserve(20)[0] == 10
 
 
 def test_a_new_sender_warms_up(settings):
@@ -483,7 +483,7 @@ def test_where_nothing_tells_a_second_try_from_the_first_a_dead_worker_s_mails_a
     settings.EMAIL_PROVIDER = "postmark"
     campaign = start(2)
     campaign.deliveries.update(state=State.SENDING, lease_until=timezone.now() - timedelta(seconds=1))
-    worker.work_on(campaign, 1)
+    worker.run(campaign, 1)
     assert campaign.counts()[State.UNKNOWN] == 2
 
 
@@ -514,6 +514,6 @@ def test_an_error_that_comes_back_pauses_it_and_alarms_once(server, start, caplo
 
 def test_errors_that_go_away_again_are_forgotten_with_the_next_mail(server, start, monkeypatch):
     campaign = start(3)
-    Campaign.objects.filter(pk=campaign.pk).update(faults=worker.FAULTS_IN_A_ROW - 1)
+    Campaign.objects.filter(pk=campaign.pk).update(faults=worker.MAX_FAULTS_IN_A_ROW - 1)
     work(campaign)
     assert (campaign.state, campaign.faults) == (Campaign.State.SENT, 0)

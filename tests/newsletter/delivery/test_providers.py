@@ -239,7 +239,7 @@ def test_constant_errors_pause_it_and_leave_few_in_doubt(api, start, name, caplo
 @of_all
 def test_a_call_carries_a_hundred_at_most(name):
     provider = PROVIDERS[name]
-    assert provider.per_call <= min(provider.most_per_call, 100)
+    assert provider.per_call <= min(provider.max_mails_per_call, 100)
     assert provider.per_call == 1 or provider.merges
 
 
@@ -356,9 +356,9 @@ def test_what_operators_should_know_stands_on_the_operations_page(admin_client, 
     settings.EMAIL_PROVIDER = name
     html = admin_client.get(reverse("operations"), headers={"accept-language": "en"}).content.decode()
     with translation.override("en"):
-        caution = conditional_escape(PROVIDERS[name].caution)
-    assert caution in html
-    assert bool(caution) == (name in {"sendgrid", "mailersend"})
+        warning = conditional_escape(PROVIDERS[name].warning)
+    assert warning in html
+    assert bool(warning) == (name in {"sendgrid", "mailersend"})
 
 
 @of_all

@@ -26,7 +26,7 @@ NOT_SENT = {ErrorAction.AWAY, ErrorAction.LATER, ErrorAction.HALT, ErrorAction.N
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(smtp, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(smtp, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture(params=["pipelined", "one by one"])
@@ -83,25 +83,25 @@ def send(outgoing, seconds=15, recording=0):
     exactly once."""
     outcomes, until = Counter(), time.monotonic() + seconds
     found = {}
-    with SMTPTransport("smtp") as carrier:
-        carrier.submit(outgoing)
+    with SMTPTransport("smtp") as transport:
+        transport.submit(outgoing)
         while len(found) < len(outgoing):
             assert time.monotonic() < until, f"it hangs; so far {found}"
-            assert carrier.is_alive()
-            result = carrier.results.get(timeout=seconds)
+            assert transport.is_alive()
+            result = transport.results.get(timeout=seconds)
             outcomes[result.mail.recipient.email] += 1
             found[result.mail.recipient.email] = "sent" if result.is_sent else result.outcome
             time.sleep(recording)
-            carrier.committed([result])
+            transport.committed([result])
         started = time.monotonic()
     assert time.monotonic() - started < EXIT_SECONDS
-    assert not carrier.is_alive()
+    assert not transport.is_alive()
     assert set(outcomes.values()) == {1}
     return found
 
 
-def meanings(found):
-    return [outcome if outcome == "sent" else outcome.meaning for _address, outcome in sorted(found.items())]
+def actions(found):
+    return [outcome if outcome == "sent" else outcome.action for _address, outcome in sorted(found.items())]
 
 
 def said(server):
@@ -116,7 +116,7 @@ def check_truth(found, server):
     for address, outcome in found.items():
         if outcome == "sent":
             assert copies[address] == 1
-        elif outcome.meaning in NOT_SENT:
+        elif outcome.action in NOT_SENT:
             assert copies[address] == 0, f"{address} arrived, and counts as {outcome}"
 
 
@@ -132,8 +132,8 @@ def test_a_connection_that_ends_at_any_step(server, settings, step, wish, time_)
     found = send(mails(4))
     if step != "end":
         check_truth(found, server)
-    assert meanings(found).count("sent") >= 3
-    doubtful = [outcome for outcome in found.values() if outcome != "sent" and outcome.meaning == ErrorAction.UNCLEAR]
+    assert actions(found).count("sent") >= 3
+    doubtful = [outcome for outcome in found.values() if outcome != "sent" and outcome.action == ErrorAction.UNCLEAR]
     # Only what was written whole and not answered may or may not have gone; 421 says that it did not.
     assert len(doubtful) == (step == "end" and wish in (drop, stall))
 
@@ -165,10 +165,10 @@ def test_an_answer_that_makes_no_sense_is_no_yes(server, settings, step, raw):
     assert len(bad) <= 1
     assert "sent" in found.values()
     if step == "end":
-        assert meanings(found)[0] == ErrorAction.UNCLEAR
+        assert actions(found)[0] == ErrorAction.UNCLEAR
     else:
         check_truth(found, server)
-        assert not any(outcome.meaning == ErrorAction.UNCLEAR for outcome in bad)
+        assert not any(outcome.action == ErrorAction.UNCLEAR for outcome in bad)
 
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA", "end"])
@@ -179,8 +179,8 @@ def test_a_yes_to_something_else_is_no_yes(server, step, reply):
         return
     server.wishes[step, 1] = reply
     found = send(mails(3))
-    assert meanings(found)[1:] == ["sent", "sent"]
-    assert meanings(found)[0] == (ErrorAction.UNCLEAR if step == "end" else ErrorAction.AWAY)
+    assert actions(found)[1:] == ["sent", "sent"]
+    assert actions(found)[0] == (ErrorAction.UNCLEAR if step == "end" else ErrorAction.AWAY)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -190,7 +190,7 @@ def test_an_answer_that_nobody_asked_for_answers_nothing(server, step):
     server.wishes[step, 1] = say(f"{polite}\r\n250 fine\r\n".encode())
     found = send(mails(4))
     check_truth(found, server)
-    assert meanings(found).count("sent") >= 3
+    assert actions(found).count("sent") >= 3
     if "PIPELINING" not in server.features:  # else it cannot be told from the next answer
         assert server.count("greeting") > 2, "it went on with a connection that is out of step"
 
@@ -223,7 +223,7 @@ def byte_by_byte(reply):
 def test_odd_answers_that_are_right(server, step, make):
     server.wishes[step] = make(POLITE.get(step, "250 fine"))
     found = send(mails(3))
-    assert meanings(found) == ["sent"] * 3
+    assert actions(found) == ["sent"] * 3
     check_truth(found, server)
 
 
@@ -232,7 +232,7 @@ def test_an_answer_that_trickles_has_a_limit(server, settings):
     server.wishes["greeting", 1] = trickle
     started = time.monotonic()
     found = send(mails(2))
-    assert meanings(found) == [ErrorAction.AWAY, "sent"]
+    assert actions(found) == [ErrorAction.AWAY, "sent"]
     assert time.monotonic() - started < 5
 
 
@@ -240,7 +240,7 @@ def test_an_answer_that_trickles_has_a_limit(server, settings):
 
 
 @pytest.mark.parametrize(
-    ("step", "reply", "meaning"),
+    ("step", "reply", "action"),
     [
         ("greeting", "554 5.7.1 go away", ErrorAction.HALT),
         ("greeting", "450 4.7.0 busy", ErrorAction.AWAY),
@@ -259,10 +259,10 @@ def test_an_answer_that_trickles_has_a_limit(server, settings):
         ("end", "554 5.6.0 spam", ErrorAction.NEVER),
     ],
 )
-def test_refusals_in_the_server_s_words(server, step, reply, meaning):
+def test_refusals_in_the_server_s_words(server, step, reply, action):
     server.wishes[step, 1] = reply
     found = send(mails(3))
-    assert meanings(found) == [meaning, "sent", "sent"]
+    assert actions(found) == [action, "sent", "sent"]
     assert found["0@example.org"].words == reply.replace("\n550", "").replace("550-", "550 ")
     if step != "end":
         assert "0@example.org" not in server.kept
@@ -272,14 +272,14 @@ def test_a_recipient_refused_while_data_is_welcome_gets_an_empty_end(plain_serve
     """RFC 2920, 3.1: the server waits for a body all the same; nobody gets it."""
     plain_server.wishes["RCPT", 1] = "550 5.1.1 nobody"
     found = send(mails(2))
-    assert meanings(found) == [ErrorAction.NEVER, "sent"]
+    assert actions(found) == [ErrorAction.NEVER, "sent"]
     assert plain_server.bodies[0] == (None, b"")
 
 
 def test_a_sender_refused_while_data_is_welcome_gets_no_body_at_all(plain_server):
     plain_server.wishes["MAIL", 1] = "552 5.2.2 no"
     found = send(mails(2))
-    assert meanings(found) == [ErrorAction.NEVER, "sent"]
+    assert actions(found) == [ErrorAction.NEVER, "sent"]
     assert plain_server.kept == ["1@example.org"]
 
 
@@ -291,7 +291,7 @@ def test_one_mail_that_ends_each_connection_does_not_stop_the_others(server):
 
     server.wishes["RCPT"] = refuse
     found = send(mails(8))
-    assert found.pop("3@example.org").meaning == ErrorAction.LATER
+    assert found.pop("3@example.org").action == ErrorAction.LATER
     assert set(found.values()) == {"sent"}
 
 
@@ -307,7 +307,7 @@ def test_pipelining_that_is_offered_and_refused_half_way(plain_server):
 
     plain_server.wishes["RCPT"] = wait_its_turn
     found = send(mails(3))
-    assert meanings(found) == ["sent"] * 3
+    assert actions(found) == ["sent"] * 3
     check_truth(found, plain_server)
 
 
@@ -317,9 +317,9 @@ def test_pipelining_that_is_offered_and_refused_half_way(plain_server):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (Channel, "_send"), (Channel, "_open"), (Channel, "_write"), (Channel, "_next_to_pipeline"), (Channel, "_hang_up"), (Channel, "_connect"),
-        (Connection, "expect"), (Connection, "wait"), (Connection, "command"), (Connection, "write"), (Connection, "_take"), (Connection, "_hello"),
-        (Connection, "is_too_big"), (smtp, "prepare"), (SMTPTransport, "take"), (SMTPTransport, "wait_for_mail"), (Content, "as_bytes"),
+        (Channel, "_send"), (Channel, "_open"), (Channel, "_write"), (Channel, "_next_to_pipeline"), (Channel, "_disconnect"), (Channel, "_connect"),
+        (Connection, "expect"), (Connection, "wait"), (Connection, "command"), (Connection, "write"), (Connection, "_parse_line"), (Connection, "_ehlo"),
+        (Connection, "is_too_big"), (smtp, "prepare"), (SMTPTransport, "next_mail"), (SMTPTransport, "wait_for_mail"), (Content, "as_bytes"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("at", "error"), [(0, KeyError("a fault")), (3, KeyError("a fault")), (1, OSError("a fault"))])
@@ -335,18 +335,18 @@ def test_an_error_anywhere_is_the_result_of_one_mail(server, monkeypatch, owner,
     monkeypatch.setattr(owner, name, once)
     found = send(mails(5))
     check_truth(found, server)
-    assert meanings(found).count("sent") >= 4
+    assert actions(found).count("sent") >= 4
 
 
 # What the server offers
 
 
-@pytest.mark.parametrize(("size", "meaning"), [("SIZE 300", ErrorAction.NEVER), ("SIZE 0", "sent"), ("SIZE", "sent"), ("SIZE many", "sent")])  # fmt: skip
-def test_a_mail_that_is_too_big_for_the_server_is_not_begun(server, size, meaning):
+@pytest.mark.parametrize(("size", "action"), [("SIZE 300", ErrorAction.NEVER), ("SIZE 0", "sent"), ("SIZE", "sent"), ("SIZE many", "sent")])  # fmt: skip
+def test_a_mail_that_is_too_big_for_the_server_is_not_begun(server, size, action):
     server.features = [*[each for each in server.features if not each.startswith("SIZE")], size]
     found = send(mails(3))
-    assert meanings(found) == [meaning] * 3
-    if meaning == ErrorAction.NEVER:
+    assert actions(found) == [action] * 3
+    if action == ErrorAction.NEVER:
         assert not [line for line in server.heard if line.startswith("MAIL")]
         assert "300 bytes" in found["0@example.org"].words
 
@@ -364,7 +364,7 @@ def test_an_address_that_smtp_cannot_carry_is_not_begun(server, address):
     first, *others = mails(3)
     first.recipient = Recipient(0, uuid.UUID(int=0), address, "", "es", CAMPAIGN.pk)
     found = send([first, *others])
-    assert found[address].meaning == ErrorAction.NEVER
+    assert found[address].action == ErrorAction.NEVER
     assert sorted(server.kept) == ["1@example.org", "2@example.org"]
 
 
@@ -380,36 +380,36 @@ def test_no_body_is_written_once_the_lease_is_lost(server):
 
     server.wishes["DATA", 2] = lose
     found = send(mails(3, lease))
-    assert meanings(found) == ["sent", ErrorAction.RELEASED, "sent"]
+    assert actions(found) == ["sent", ErrorAction.RELEASED, "sent"]
     assert "1@example.org" not in server.kept
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_whatever_hangs_the_carrier_ends_and_gives_back_what_was_not_begun(server, step):
     server.wishes[step] = stall
-    with SMTPTransport("smtp") as carrier:
-        carrier.submit(mails(5))
+    with SMTPTransport("smtp") as transport:
+        transport.submit(mails(5))
         deadline = time.monotonic() + 3
         while len(server.heard) < min(STEPS.index(step), 4) and time.monotonic() < deadline:
             time.sleep(0.01)
-        given_back = carrier.withdraw()
+        given_back = transport.withdraw()
         assert len(given_back) >= 3
         started = time.monotonic()
     assert time.monotonic() - started < EXIT_SECONDS
-    assert not carrier.is_alive()
+    assert not transport.is_alive()
 
 
 def test_a_carrier_that_ends_at_once_ends(server):
-    carrier = SMTPTransport("smtp")
-    carrier._loop.call_soon(carrier._end)  # its thread has not come to anything yet
-    carrier._thread.start()
-    carrier._thread.join(EXIT_SECONDS)
-    assert not carrier.is_alive()
+    transport = SMTPTransport("smtp")
+    transport._loop.call_soon(transport._end)  # its thread has not come to anything yet
+    transport._thread.start()
+    transport._thread.join(EXIT_SECONDS)
+    assert not transport.is_alive()
 
 
 def test_a_connection_that_was_closed_while_idle_costs_nothing(server):
     """With or without a goodbye: the next mail goes over a new connection."""
-    with SMTPTransport("smtp") as carrier:
+    with SMTPTransport("smtp") as transport:
         for number, goodbye in enumerate([b"421 4.4.2 idle\r\n", b""]):
 
             def close(session, goodbye=goodbye):
@@ -418,10 +418,10 @@ def test_a_connection_that_was_closed_while_idle_costs_nothing(server):
 
             server.wishes["end", 2 * number + 1] = close
             for mail in mails(2):
-                carrier.submit([mail])
-                result = carrier.results.get(timeout=10)
+                transport.submit([mail])
+                result = transport.results.get(timeout=10)
                 assert result.is_sent
-                carrier.committed([result])
+                transport.committed([result])
                 time.sleep(0.1)
     assert len(server.kept) == 4
 
@@ -429,7 +429,7 @@ def test_a_connection_that_was_closed_while_idle_costs_nothing(server):
 @pytest.mark.parametrize("wish", [drop, "421 4.7.0 enough of this connection"], ids=["drop", "421"])
 def test_a_connection_that_has_had_its_day_costs_nothing(server, wish):
     server.wishes["MAIL", 2] = wish
-    assert meanings(send(mails(4))) == ["sent"] * 4
+    assert actions(send(mails(4))) == ["sent"] * 4
     assert len(server.kept) == 4
 
 
@@ -441,7 +441,7 @@ def test_a_connection_that_ends_while_a_result_is_recorded_costs_nothing(plain_s
         raise ConnectionError
 
     plain_server.wishes["DATA", 2] = give_up
-    assert meanings(send(mails(2), recording=0.3)) == ["sent", "sent"]
+    assert actions(send(mails(2), recording=0.3)) == ["sent", "sent"]
     assert sorted(plain_server.kept) == ["0@example.org", "1@example.org"]
 
 
@@ -478,7 +478,7 @@ def test_mail_goes_out_under_tls_and_what_was_offered_before_is_forgotten(tls_se
     settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "ana", "secreta"
     tls_server.wishes["EHLO", 1] = "250-server\n250-SIZE 1\n250-AUTH CRAM-MD5\n250 STARTTLS"
     tls_server.features = ["PIPELINING", "AUTH PLAIN"]
-    assert meanings(send(mails(3))) == ["sent"] * 3
+    assert actions(send(mails(3))) == ["sent"] * 3
     assert said(tls_server)[:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
 
 
@@ -500,22 +500,22 @@ def test_what_comes_before_tls_begins_is_no_answer(tls_server, settings, injecte
 
     tls_server.wishes["STARTTLS"] = inject
     found = send(mails(1))
-    assert meanings(found)[0] in ({ErrorAction.HALT, ErrorAction.AWAY} if pause else {ErrorAction.HALT})
+    assert actions(found)[0] in ({ErrorAction.HALT, ErrorAction.AWAY} if pause else {ErrorAction.HALT})
     assert said(tls_server) == ["EHLO", "STARTTLS"], "nothing is said after it"
     assert not tls_server.kept
 
 
-@pytest.mark.parametrize(("reply", "meaning"), [("454 4.7.0 no TLS now", ErrorAction.AWAY), ("502 what", ErrorAction.HALT), ("250 fine", ErrorAction.AWAY)])  # fmt: skip
-def test_without_tls_nothing_is_sent(tls_server, reply, meaning):
+@pytest.mark.parametrize(("reply", "action"), [("454 4.7.0 no TLS now", ErrorAction.AWAY), ("502 what", ErrorAction.HALT), ("250 fine", ErrorAction.AWAY)])  # fmt: skip
+def test_without_tls_nothing_is_sent(tls_server, reply, action):
     tls_server.wishes["STARTTLS"] = reply
-    assert meanings(send(mails(1))) == [meaning]
+    assert actions(send(mails(1))) == [action]
     assert not tls_server.kept
 
 
 def test_a_server_that_no_longer_offers_tls_gets_nothing(tls_server):
     tls_server.features.remove("STARTTLS")
     found = send(mails(1))
-    assert meanings(found) == [ErrorAction.HALT]
+    assert actions(found) == [ErrorAction.HALT]
     assert "STARTTLS" in found["0@example.org"].words
     assert said(tls_server) == ["EHLO", "QUIT"]
 
@@ -526,14 +526,14 @@ def test_another_one_s_certificate_halts_the_campaign(tls_server, tmp_path, monk
     tls_server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls_server.context.load_cert_chain(*files)
     found = send(mails(1))
-    assert meanings(found) == [ErrorAction.HALT]
+    assert actions(found) == [ErrorAction.HALT]
     assert "127.0.0.1" in found["0@example.org"].words
 
 
 def test_a_certificate_that_nobody_vouches_for_halts_the_campaign(tls_server, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     found = send(mails(1))
-    assert meanings(found) == [ErrorAction.HALT]
+    assert actions(found) == [ErrorAction.HALT]
     assert "self-signed" in found["0@example.org"].words
 
 
@@ -541,7 +541,7 @@ def test_a_certificate_that_nobody_vouches_for_halts_the_campaign(tls_server, mo
 def test_a_handshake_that_fails(tls_server, settings, wish):
     be_short(settings)
     tls_server.wishes["STARTTLS", 1] = lambda session: (session.send(b"220 go on\r\n"), wish(session))
-    assert meanings(send(mails(2))) == [ErrorAction.AWAY, "sent"]
+    assert actions(send(mails(2))) == [ErrorAction.AWAY, "sent"]
 
 
 # Signing in
@@ -565,7 +565,7 @@ def login(session, *replies):
 
 
 def test_signing_in_by_plain(guarded_server):
-    assert meanings(send(mails(1))) == ["sent"]
+    assert actions(send(mails(1))) == ["sent"]
     assert "AUTH PLAIN AGFuYQBzZWNyZXRh" in guarded_server.heard
 
 
@@ -573,14 +573,14 @@ def test_signing_in_by_plain(guarded_server):
 def test_signing_in_by_login(guarded_server, offer):
     guarded_server.features[-1] = offer
     guarded_server.wishes["AUTH"] = lambda session: login(session, "334 UGFzc3dvcmQ6", "235 welcome")
-    assert meanings(send(mails(1))) == ["sent"]
+    assert actions(send(mails(1))) == ["sent"]
     assert guarded_server.heard[1:4] == ["AUTH LOGIN", "YW5h", "c2VjcmV0YQ=="]
 
 
 def test_another_way_of_signing_in_is_tried_where_the_first_will_not_do(guarded_server):
     guarded_server.wishes["AUTH", 1] = "504 5.5.4 not that one"
     guarded_server.wishes["AUTH", 2] = lambda session: login(session, "334 UGFzc3dvcmQ6", "235 welcome")
-    assert meanings(send(mails(1))) == ["sent"]
+    assert actions(send(mails(1))) == ["sent"]
 
 
 @pytest.mark.parametrize("reply", ["535 5.7.8 no", "250 fine", "500 what"])
@@ -588,18 +588,18 @@ def test_the_password_is_not_told_to_whom_refuses_the_name(guarded_server, reply
     guarded_server.features[-1] = "AUTH LOGIN"
     guarded_server.wishes["AUTH"] = lambda session: login(session, reply)
     found = send(mails(1))
-    assert meanings(found)[0] in {ErrorAction.HALT, ErrorAction.AWAY}
+    assert actions(found)[0] in {ErrorAction.HALT, ErrorAction.AWAY}
     assert "c2VjcmV0YQ==" not in guarded_server.heard
 
 
 @pytest.mark.parametrize(
-    ("reply", "meaning"),
+    ("reply", "action"),
     [("535 5.7.8 wrong password", ErrorAction.HALT), ("454 4.7.0 later", ErrorAction.AWAY), ("250 fine", ErrorAction.AWAY), ("334 more?", ErrorAction.AWAY)],
 )  # fmt: skip
-def test_signing_in_that_fails(guarded_server, reply, meaning):
+def test_signing_in_that_fails(guarded_server, reply, action):
     guarded_server.wishes["AUTH"] = reply
     found = send(mails(1))
-    assert meanings(found) == [meaning]
+    assert actions(found) == [action]
     assert reply in found["0@example.org"].words
     assert "secreta" not in found["0@example.org"].words
     assert not guarded_server.kept
@@ -610,6 +610,6 @@ def test_no_way_of_signing_in_that_we_know(guarded_server, offer):
     guarded_server.features[-1] = offer
     guarded_server.wishes["EHLO"] = f"250-AUTH PLAIN LOGIN is our motto\n250 {offer}"
     found = send(mails(1))
-    assert meanings(found) == [ErrorAction.HALT]
+    assert actions(found) == [ErrorAction.HALT]
     assert "AUTH PLAIN or LOGIN" in found["0@example.org"].words
     assert said(guarded_server) == ["EHLO", "QUIT"]

@@ -41,7 +41,7 @@ def reader(subscribe):
 
 
 def texts(issue, level, **options):
-    return [finding.text for finding in checks.look_at(issue, **options) if finding.level == level]
+    return [finding.text for finding in checks.run_checks(issue, **options) if finding.level == level]
 
 
 def change(page, **fields):
@@ -148,7 +148,7 @@ def test_pictures_without_words_block_and_heavy_ones_are_warned_of(issue, reader
     raw = {"type": "picture", "value": {"image": {"image": image.pk, "alt_text": "", "decorative": False}}}
     issue.body = issue.body.stream_block.to_python([raw])
     issue.save_revision().publish()
-    monkeypatch.setattr(checks, "HEAVY_PICTURE", 100)
+    monkeypatch.setattr(checks, "MAX_PICTURE_BYTES", 100)
     assert "the picture “Cafetal” has no alternative text" in texts(issue, checks.BLOCKS)[0]
     assert "too much for a slow connection" in " ".join(texts(issue, checks.WARNS))
 

@@ -81,7 +81,7 @@ def report(delivery, status="5.1.1", words="550 no such user"):
 def test_each_mail_has_a_return_path_of_its_own(issue, subscribe, delivery):
     campaign = Campaign.objects.create(issue=issue)
     lifecycle.start(campaign)
-    worker.work_on(campaign, 20)
+    worker.run(campaign, 20)
     message = mail.outbox[0]
     number = campaign.deliveries.get().pk
     assert message.from_email == bounce_mailbox.return_path(number)
@@ -93,8 +93,8 @@ def test_a_return_path_counts_after_the_secret_key_was_rotated(delivery, setting
     path = bounce_mailbox.return_path(delivery.pk)
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a new one", [settings.SECRET_KEY]
     assert (
-        bounce_mailbox.delivery_of(path)
-        == bounce_mailbox.delivery_of(bounce_mailbox.return_path(delivery.pk))
+        bounce_mailbox.delivery_from_return_path(path)
+        == bounce_mailbox.delivery_from_return_path(bounce_mailbox.return_path(delivery.pk))
         == delivery.pk
     )
     assert bounce_mailbox.return_path(delivery.pk) != path
@@ -102,11 +102,11 @@ def test_a_return_path_counts_after_the_secret_key_was_rotated(delivery, setting
 
 def test_only_our_own_return_paths_count(delivery):
     path = bounce_mailbox.return_path(delivery.pk)
-    assert bounce_mailbox.delivery_of(path.upper()) == delivery.pk
+    assert bounce_mailbox.delivery_from_return_path(path.upper()) == delivery.pk
     forged = path.replace(f"+{delivery.pk}-", f"+{delivery.pk + 1}-")
-    assert bounce_mailbox.delivery_of(forged) is None
+    assert bounce_mailbox.delivery_from_return_path(forged) is None
     for address in ("bounces@example.org", "bounces+x@example.org", "", "bounces+1-@example.org"):
-        assert bounce_mailbox.delivery_of(address) is None
+        assert bounce_mailbox.delivery_from_return_path(address) is None
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_only_our_own_return_paths_count(delivery):
     ],
 )
 def test_the_report_tells_for_good_from_for_now(delivery, status, state, person):
-    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(report(delivery, status)))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.parse_bounce(report(delivery, status)))
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == state
@@ -132,7 +132,7 @@ def test_an_automatic_answer_is_no_bounce(delivery):
     message = EmailMessage()
     message["To"], message["Subject"], message["Auto-Submitted"] = bounce_mailbox.return_path(delivery.pk), "On leave", "auto-replied"  # fmt: skip
     message.set_content("I am away.")
-    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(message.as_bytes()))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.parse_bounce(message.as_bytes()))
     events.process()
     delivery.refresh_from_db()
     assert delivery.state == State.SENT
@@ -248,12 +248,12 @@ SAMPLES = {
 
 @pytest.mark.parametrize(("body", "kind"), SAMPLES.values(), ids=SAMPLES)
 def test_bounces_are_judged_as_they_are(delivery, body, kind):
-    assert bounce_mailbox.event_of(returned(delivery, body)).event_type == kind
+    assert bounce_mailbox.parse_bounce(returned(delivery, body)).event_type == kind
 
 
 def test_a_reader_who_writes_of_unknown_users_is_no_bounce(delivery):
     raw = returned(delivery, "\nThe user is unknown to me. 550 5.1.1\n", "From: Rosa <rosa@example.org>")
-    assert bounce_mailbox.event_of(raw).event_type == "unknown"
+    assert bounce_mailbox.parse_bounce(raw).event_type == "unknown"
 
 
 AWAY = "Estoy de vacaciones hasta el 4 de enero; no abro archivos adjuntos de remitentes desconocidos."
@@ -273,7 +273,7 @@ REPLIES = {
 
 @pytest.mark.parametrize(("headers", "words"), REPLIES.values(), ids=REPLIES)
 def test_an_automatic_reply_ends_and_counts_nothing(delivery, headers, words):
-    event = bounce_mailbox.event_of(returned(delivery, f"\n{words}\n", headers))
+    event = bounce_mailbox.parse_bounce(returned(delivery, f"\n{words}\n", headers))
     assert event.event_type in {EventType.AUTORESPONDED, "unknown"}
 
 
@@ -282,24 +282,29 @@ def test_a_report_of_a_server_may_call_itself_a_reply(delivery, sender):
     raw = returned(
         delivery, "\nThe user is unknown.\n", f"Return-Path: <>\nFrom: {sender}\nAuto-Submitted: auto-replied"
     )
-    assert bounce_mailbox.event_of(raw).event_type == "bounced"
+    assert bounce_mailbox.parse_bounce(raw).event_type == "bounced"
 
 
 def test_a_report_from_anybody_counts_if_it_is_marked_as_one(delivery):
     body = failed("5.0.0", text="no such user here").replace("report;", "report; report-type=delivery-status;")
-    assert bounce_mailbox.event_of(returned(delivery, body, "From: Servidor <x@example.net>")).event_type == "bounced"
+    assert (
+        bounce_mailbox.parse_bounce(returned(delivery, body, "From: Servidor <x@example.net>")).event_type == "bounced"
+    )
     marked = 'Content-Type: multipart/report; report-type="delivery-status"; boundary=b\n\n--b\n\nThe user is unknown.\n--b--\n'
-    assert bounce_mailbox.event_of(returned(delivery, marked, "From: Servidor <x@example.net>")).event_type == "bounced"
+    assert (
+        bounce_mailbox.parse_bounce(returned(delivery, marked, "From: Servidor <x@example.net>")).event_type
+        == "bounced"
+    )
 
 
 def test_a_report_inside_the_returned_mail_is_about_another_mail(delivery):
     inner = failed("5.1.1", "550 unknown user").replace('"b"', '"c"').replace("--b", "--c")
     assert (
-        bounce_mailbox.event_of(returned(delivery, failed("5.2.2", "mailbox full", original=inner))).event_type
+        bounce_mailbox.parse_bounce(returned(delivery, failed("5.2.2", "mailbox full", original=inner))).event_type
         == "soft bounce"
     )
     forwarded = f"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSee below.\n--b\nContent-Type: message/rfc822\n\n{inner}\n--b--\n"
-    assert bounce_mailbox.event_of(returned(delivery, forwarded, PERSON)).event_type == "unknown"
+    assert bounce_mailbox.parse_bounce(returned(delivery, forwarded, PERSON)).event_type == "unknown"
 
 
 def test_a_complaint_names_the_mail_by_its_return_path(delivery):
@@ -307,7 +312,7 @@ def test_a_complaint_names_the_mail_by_its_return_path(delivery):
         ARF, "Feedback-Type: abuse\n", original=f"Return-Path: <{bounce_mailbox.return_path(delivery.pk)}>\n\nHola"
     )
     raw = b"From: fbl@example.net\r\nTo: abuse@example.org\r\n" + body.encode()
-    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.parse_bounce(raw))
     events.process()
     assert Subscriber.objects.get().state == "complained"
 
@@ -319,7 +324,7 @@ def test_a_complaint_names_the_mail_by_its_return_path(delivery):
 def test_a_strange_date_stops_nothing(delivery, date):
     raw = report(delivery).replace(b"Tue, 24 Nov 2026 10:00:00 +0000", date.encode())
     before = timezone.now()
-    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.parse_bounce(raw))
     events.process()
     person = Subscriber.objects.get()
     assert person.state == "bounced"
@@ -338,12 +343,12 @@ def test_a_bounce_of_the_old_address_leaves_the_subscription_at_the_new_one(deli
     Delivery.objects.update(sent_at=timezone.now() - timedelta(seconds=60))
     raw = report(delivery)
     move(delivery.subscriber, "rosa.new@example.org")
-    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.parse_bounce(raw))
     events.process()
     person = Subscriber.objects.get()
     assert (person.email, person.state) == ("rosa.new@example.org", "active")
     Delivery.objects.update(sent_at=timezone.now())
-    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.event_of(raw + b"again"))
+    events.store_event(bounce_mailbox.PROVIDER, bounce_mailbox.parse_bounce(raw + b"again"))
     events.process()
     assert Subscriber.objects.get().state == "bounced"
 
@@ -380,21 +385,21 @@ def mailbox(settings, monkeypatch):
 
     def fill(*messages):
         found = Mailbox(messages)
-        monkeypatch.setattr(bounce_mailbox, "_opened", lambda: found)
+        monkeypatch.setattr(bounce_mailbox, "_open_inbox", lambda: found)
         return found
 
     return fill
 
 
 def test_each_message_stands_alone(delivery, mailbox, monkeypatch, staff_client):
-    judge = bounce_mailbox._status
+    judge = bounce_mailbox._delivery_report
 
     def fail_once(message):
         if message["X-Broken"]:
             raise UnicodeError("rosa@example.org cannot be decoded")
         return judge(message)
 
-    monkeypatch.setattr(bounce_mailbox, "_status", fail_once)
+    monkeypatch.setattr(bounce_mailbox, "_delivery_report", fail_once)
     question = returned(delivery, "\nIs this about coffee?\n", "From: Rosa <rosa@example.org>")
     found = mailbox(
         b"X-Broken: yes\r\n" + report(delivery),
@@ -437,14 +442,14 @@ NOISY = st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.en
 @given(NOISY, NOISY)
 def test_whatever_comes_is_judged_and_ends_nobody_without_a_reason(delivery, head, body):
     raw = f"To: {bounce_mailbox.return_path(delivery.pk)}\r\n".encode() + head + b"\r\n\r\n" + body
-    assert bounce_mailbox.event_of(raw).event_type != "bounced"
+    assert bounce_mailbox.parse_bounce(raw).event_type != "bounced"
 
 
 @pytest.mark.parametrize(
     "raw", [b"", b"\xff\xfe\x00", b"To: someone@example.org\r\n\r\nHi", b"Content-Type: multipart/report\r\n\r\n"]
 )
 def test_other_mail_is_nobodys_bounce(raw):
-    assert bounce_mailbox.event_of(raw) is None
+    assert bounce_mailbox.parse_bounce(raw) is None
 
 
 @pytest.fixture

@@ -712,7 +712,7 @@ def mailjet_batch(number):
 @pytest.mark.parametrize("make", [mailtrap_batch, unisender_batch, mailjet_batch])
 def test_the_batches_of_each_provider_are_taken_apart(make, delivery):
     provider, body = make(str(delivery.pk))
-    incoming.keep(provider, json.dumps(body).encode(), {"content-type": "application/json"})
+    incoming.store_report(provider, json.dumps(body).encode(), {"content-type": "application/json"})
     incoming.process()
     events.process()
     assert fresh(delivery.subscriber).state == Person.BOUNCED
@@ -722,7 +722,7 @@ def test_the_batches_of_each_provider_are_taken_apart(make, delivery):
 def test_the_batches_of_mandrill_are_taken_apart(delivery):
     events_ = json.loads(dict(parse_qsl(mandrill("hard", str(delivery.pk))[0].decode()))["mandrill_events"])
     body = urlencode({"mandrill_events": json.dumps([{"event": "hard_bounce", "ts": "x"}, *events_])}).encode()
-    incoming.keep("mandrill", body, {"content-type": "application/x-www-form-urlencoded"})
+    incoming.store_report("mandrill", body, {"content-type": "application/x-www-form-urlencoded"})
     incoming.process()
     events.process()
     assert fresh(delivery.subscriber).state == Person.BOUNCED
@@ -765,9 +765,9 @@ def test_what_cannot_be_read_at_all_is_kept_as_it_came(call, run_tasks):
 
 
 def test_a_report_that_ends_the_worker_each_time_is_set_aside(monkeypatch):
-    incoming.keep("brevo", b"{}", {"content-type": "application/json"})
-    IncomingReport.objects.update(attempts=incoming.MOST_ATTEMPTS)
-    monkeypatch.setattr(incoming, "_take_apart", lambda row: pytest.fail("read once more"))
+    incoming.store_report("brevo", b"{}", {"content-type": "application/json"})
+    IncomingReport.objects.update(attempts=incoming.MAX_ATTEMPTS)
+    monkeypatch.setattr(incoming, "_read_items", lambda row: pytest.fail("read once more"))
     incoming.process()
     assert IncomingReport.objects.get().state == IncomingReport.State.UNREADABLE
 
@@ -803,7 +803,9 @@ def test_a_signature_of_mailgun_counts_once_whatever_stands_beside_it(delivery, 
 
 
 def test_what_was_read_is_forgotten_after_a_day_and_the_rest_with_the_events(time_machine, settings):
-    incoming.keep("brevo", b'{"event": "delivered", "email": "a@example.org"}', {"content-type": "application/json"})
+    incoming.store_report(
+        "brevo", b'{"event": "delivered", "email": "a@example.org"}', {"content-type": "application/json"}
+    )
     incoming.process()
     incoming.set_aside("brevo", b"unreadable", "why")
     now = timezone.now()
@@ -828,7 +830,7 @@ def test_an_erasure_reaches_the_calls_that_wait_and_those_that_nobody_could_read
             {**json.loads(mailjet("hard", "")[0])[0], "email": other.email},
         ]
     )
-    incoming.keep("mailjet", both.encode(), {"content-type": "application/json"})
+    incoming.store_report("mailjet", both.encode(), {"content-type": "application/json"})
     incoming.set_aside("mailbox", b"To: x\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(f"about {ADDRESS}".encode()), "not understood")  # fmt: skip
     incoming.set_aside("mailbox", b"about somebody else", "not understood")
     assert len(registry.export_data(ADDRESS)["incoming_reports"]) == 2

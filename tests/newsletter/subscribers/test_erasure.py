@@ -230,7 +230,7 @@ def person(site, settled, staff_client, run_tasks, issue, subscribe, call, setti
         campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent"
     )
     events.store_event(
-        "mailbox", bounce_mailbox.event_of(report(earlier, words=f"550 <{ADDRESS}> {NAME}? no such user"))
+        "mailbox", bounce_mailbox.parse_bounce(report(earlier, words=f"550 <{ADDRESS}> {NAME}? no such user"))
     )
     work()
     assert NAME in Delivery.objects.get(pk=earlier.pk).error
@@ -286,7 +286,7 @@ def _send(issue, person, staff, settled, settings):
         settings.EMAIL_TIMEOUT, settings.SMTP_CONNECTIONS = 5, 1
         with settled():
             lifecycle.start(campaign)
-            worker.work_on(campaign, 20)
+            worker.run(campaign, 20)
         settings.EMAIL_PROVIDER, settings.EMAIL_BACKEND = "local", before
     assert "no" in Delivery.objects.get(subscriber=person).error
     # A provider that refuses a whole batch names one address in the error of all.
@@ -417,7 +417,7 @@ def test_what_a_provider_says_later_of_an_erased_address_is_kept_without_it(subs
     person = subscribe(ADDRESS)
     delivery = Delivery.objects.create(campaign=Campaign.objects.create(issue=issue), subscriber=person, language="es", state="sent")  # fmt: skip
     registry.erase(ADDRESS)
-    events.store_event("mailbox", bounce_mailbox.event_of(report(delivery, words=f"550 <{ADDRESS}> no such user")))
+    events.store_event("mailbox", bounce_mailbox.parse_bounce(report(delivery, words=f"550 <{ADDRESS}> no such user")))
     for spelling in (ADDRESS.upper(), f"Rosa <{ADDRESS}>", f"  {ADDRESS} "):
         event = AnymailTrackingEvent(event_type="delivered", recipient=spelling, event_id=spelling, metadata={"delivery": str(delivery.pk)})  # fmt: skip
         assert events.store_event("test", event)
@@ -560,7 +560,7 @@ def test_the_index_of_trigrams_holds_no_pieces_of_the_erased(subscribe):
             return sorted(block for (block,) in cursor.fetchall())
 
     subscribe("other@example.org", name="Otra")
-    triggers.forget_deleted_words()
+    triggers.optimise_search_index()
     before = blocks()
     subscribe(ADDRESS, name=NAME)
     assert blocks() != before

@@ -82,7 +82,7 @@ def new_campaign():
 
 def addresses_mailed(campaign):
     mail.outbox = []
-    worker.work_on(campaign, 20)
+    worker.run(campaign, 20)
     return sorted({message.to[0] for message in mail.outbox})
 
 

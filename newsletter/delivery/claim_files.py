@@ -1,8 +1,8 @@
-"""What the workers of this machine have in hand, so that whoever comes after a worker that was killed need not wait for its
-lease to run out.
+"""Records the claims of this machine's workers, so that claims of a killed worker are released before their lease
+expires.
 
-Each shift keeps the tokens of its claims in a file of its own, which it locks (flock) for as long as it lives. The system gives
-the lock back when a process ends, however it ends; one that was only stopped keeps it.
+Each worker writes the tokens of its claims to a file of its own and holds a lock (flock) on it. The operating system
+releases the lock when the process ends for any reason; a process that is only suspended keeps it.
 """
 
 import fcntl
@@ -18,8 +18,11 @@ from newsletter.models import Delivery
 logger = logging.getLogger(__name__)
 
 
-class InHand:
-    """The file of one shift. Without it, such as on a full disk, the shift goes on: its lease runs out as on another machine."""
+class ClaimFile:
+    """The claim file of one worker.
+
+    If it cannot be written, for example on a full disk, the worker goes on without it and its leases expire normally.
+    """
 
     _file = None
 
@@ -29,13 +32,15 @@ class InHand:
             new = settings.IN_HAND_DIR / f"{uuid.uuid4()}.new"
             self._file = new.open("w")
             fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._path = new.rename(new.with_suffix(".tokens"))  # locked before anybody looks at it
+            self._path = new.rename(
+                new.with_suffix(".tokens")
+            )  # the lock is held before other processes can see the file
         except OSError as error:
-            logger.warning("What this worker has in hand cannot be noted: %s", error)
+            logger.warning("The claim file of this worker cannot be written: %s", error)
         return self
 
-    def note(self, tokens: set[uuid.UUID]):
-        """Keep the tokens of the claims in hand, before and as long as one of their rows is claimed."""
+    def write(self, tokens: set[uuid.UUID]):
+        """Write the tokens of all current claims. Call it before a row is claimed under a new token."""
         if self._file is None:
             return
         try:
@@ -44,7 +49,7 @@ class InHand:
             self._file.truncate()
             self._file.flush()
         except OSError as error:
-            logger.warning("What this worker has in hand cannot be noted: %s", error)
+            logger.warning("The claim file of this worker cannot be written: %s", error)
 
     def __exit__(self, *error):
         if self._file is not None:
@@ -52,8 +57,8 @@ class InHand:
             self._file.close()
 
 
-def take_back() -> list[int]:
-    """End the leases of shifts of this machine whose process is dead. Returns the numbers of their campaigns."""
+def expire_leases_of_dead_workers() -> list[int]:
+    """Expire the leases of this machine's workers whose process is dead. Return the ids of their campaigns."""
     campaigns = []
     for path in settings.IN_HAND_DIR.glob("*.tokens"):
         try:
@@ -62,18 +67,18 @@ def take_back() -> list[int]:
                 campaigns += _end_leases(file.read().split())
                 path.unlink(missing_ok=True)
         except (FileNotFoundError, BlockingIOError):
-            continue  # its owner lives, or somebody else takes it back
+            continue  # the worker is alive, or another process is handling the file
     return campaigns
 
 
 def _end_leases(lines):
     tokens = []
     for line in lines:
-        with suppress(ValueError):  # torn by a full disk
+        with suppress(ValueError):  # line truncated on a full disk
             tokens.append(uuid.UUID(line))
     now = timezone.now()
     held = Delivery.objects.filter(state=Delivery.State.SENDING, lease_token__in=tokens, lease_until__gt=now)
     campaigns = list(held.order_by().values_list("campaign", flat=True).distinct())
     if number := held.update(lease_until=now):
-        logger.warning("A worker ended with %s mails in hand; they are taken back", number)
+        logger.warning("A worker died with %s claimed mails; their leases are expired", number)
     return campaigns
