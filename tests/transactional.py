@@ -18,7 +18,7 @@ from newsletter.models import (
     SubscriberImport,
     Suppression,
 )
-from newsletter.subscribers.privacy import remove
+from newsletter.subscribers.privacy import delete_subscribers
 
 MODELS = (
     Campaign,
@@ -44,7 +44,7 @@ def _django_db_helper(django_db_setup, django_db_blocker):
         close_old_connections()  # a fault may have left one in the middle of a transaction
         for model in MODELS:
             model.objects.all().delete()
-        remove(Subscriber.objects.all())
+        delete_subscribers(Subscriber.objects.all())
         connection.close()
 
 

@@ -141,7 +141,7 @@ class Subscription(Place):
         return [_subscriber_data(row) for row in Subscriber.objects.filter(email=pattern.email)]
 
     def forget(self, pattern):
-        number = remove(Subscriber.objects.select_for_update().filter(email=pattern.email))
+        number = delete_subscribers(Subscriber.objects.select_for_update().filter(email=pattern.email))
         if number:
             triggers.optimise_search_index()
         return number
@@ -182,7 +182,7 @@ def _subscriber_data(subscriber):
     }
 
 
-class WishedAddresses(Place):
+class RequestedAddresses(Place):
     """New addresses that subscribers asked for and have not confirmed."""
 
     name, where, forgets = "wished_address", "`newsletter_subscriber.new_email` of somebody else", "emptied"
@@ -245,7 +245,7 @@ register(
     IncomingReports(),
     Mails(),
     Subscription(),
-    WishedAddresses(),
+    RequestedAddresses(),
     Imports(),
     Texts(
         "names_by_staff",
@@ -294,7 +294,7 @@ declare(
 )
 
 
-def forget_former(email):
+def erase_former_address(email):
     """Erase the address that a subscriber moved away from, where an erasure of the new one would not find it."""
     pattern = AddressPattern(email)
     with transaction.atomic():
@@ -303,7 +303,7 @@ def forget_former(email):
 
 
 @receiver(erasure_log.replay_entry)
-def leave_again(kind, email, **kwargs):
+def unsubscribe_restored(kind, email, **kwargs):
     """Unsubscribe an address that a restored backup brought back."""
     if kind == erasure_log.UNSUBSCRIBED:
         SignUpRequest.objects.filter(email=email).delete()
@@ -311,7 +311,7 @@ def leave_again(kind, email, **kwargs):
             subscriptions.leave(subscriber, ConsentEvent.Way.RESTORED)
 
 
-def remove(subscribers):
+def delete_subscribers(subscribers):
     """Delete a Subscriber queryset with their consent events, marked as being erased first, as the triggers require."""
     keys = list(subscribers.values_list("pk", flat=True))
     chosen = Subscriber.objects.filter(pk__in=keys)

@@ -33,10 +33,10 @@ def apply():
     before = {kind: cutoff(kind) for kind in KINDS}
     ended = Subscriber.objects.filter(ended_at__lt=before["ended"]).exclude(state=State.ACTIVE)
     deliveries = Delivery.objects.filter(campaign__finished_at__lt=before["deliveries"], subscriber__isnull=False)
-    files, lines = _forget_imports(before["import_files"])
+    files, lines = _delete_imports(before["import_files"])
     return {
-        "sign-ups never confirmed": _in_chunks(_never_confirmed(before["pending"])),
-        "ended subscriptions": _in_chunks(ended),
+        "sign-ups never confirmed": _delete_in_chunks(_never_confirmed(before["pending"])),
+        "ended subscriptions": _delete_in_chunks(ended),
         "recipients of mails": deliveries.update(subscriber=None, error=""),
         "messages of the provider": ProviderEvent.objects.filter(received_at__lt=before["provider_events"]).delete()[0],
         "reports as they came": _old_reports(before["provider_events"]).delete()[0],
@@ -60,7 +60,7 @@ def _never_confirmed(before):
     return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(requests)).filter(old)
 
 
-def _in_chunks(subscribers):
+def _delete_in_chunks(subscribers):
     """Delete a Subscriber queryset in chunks; ended subscriptions leave a suppression (Suppression.Reason.ENDED)."""
     number = 0
     while True:
@@ -69,13 +69,13 @@ def _in_chunks(subscribers):
             for row in rows:
                 if row.state != State.PENDING:
                     Suppression.add(row.email, Suppression.Reason.ENDED)
-            privacy.remove(Subscriber.objects.filter(pk__in=[row.pk for row in rows]))
+            privacy.delete_subscribers(Subscriber.objects.filter(pk__in=[row.pk for row in rows]))
         number += len(rows)
         if len(rows) < CHUNK:
             return number
 
 
-def _forget_imports(before):
+def _delete_imports(before):
     """Delete uploaded files and refused lines; the import and its counts stay.
 
     Return the numbers of (files, lines). A running import is left until it has ended; an abandoned one is cancelled.

@@ -375,7 +375,7 @@ def confirm_new_address(token, origin=""):
     An ended or unconfirmed subscription of the new address is deleted. The old address is suppressed as ENDED, so
     that no import adds it again.
     """
-    from newsletter.subscribers.privacy import forget_former  # circular import
+    from newsletter.subscribers.privacy import erase_former_address  # circular import
 
     try:
         with transaction.atomic():
@@ -389,7 +389,7 @@ def confirm_new_address(token, origin=""):
             if Suppression.covers_until_commit([subscriber.email]):
                 raise LinkProblem(*SUPPRESSED)
             Suppression.add(old, Suppression.Reason.ENDED)
-            transaction.on_commit(partial(forget_former, old))
+            transaction.on_commit(partial(erase_former_address, old))
     except IntegrityError:
         raise LinkProblem(*TAKEN) from None
     return subscriber
@@ -398,7 +398,7 @@ def confirm_new_address(token, origin=""):
 def _delete_former_subscription(email):
     """Delete the ended subscription of an address that another one moves to. Return the detail for the consent event.
     Raises LinkProblem."""
-    from newsletter.subscribers.privacy import remove  # circular import
+    from newsletter.subscribers.privacy import delete_subscribers  # circular import
 
     former = Subscriber.objects.select_for_update().filter(email=email).first()
     if former is None:
@@ -406,7 +406,7 @@ def _delete_former_subscription(email):
     if former.state == State.ACTIVE:
         raise LinkProblem(*TAKEN)
     former.deliveries.update(error="")
-    remove(Subscriber.objects.filter(pk=former.pk))
+    delete_subscribers(Subscriber.objects.filter(pk=former.pk))
     return f"email (there: {former.state})"
 
 

@@ -39,7 +39,7 @@ def test_two_confirmations_at_once_confirm_once():
         subscriptions.confirm(token)
         return "confirmed"
 
-    assert sorted(race(*[confirm] * 4)) == ["Refusal", "Refusal", "Refusal", "confirmed"]
+    assert sorted(race(*[confirm] * 4)) == ["LinkProblem", "LinkProblem", "LinkProblem", "confirmed"]
     assert [event.kind for event in ConsentEvent.objects.all()] == [Kind.ASKED, Kind.CONFIRMED]
 
 

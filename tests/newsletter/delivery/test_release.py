@@ -40,10 +40,10 @@ def other(tmp_path):
         template.write_text(template.read_text().replace("{{ issue.title }}", "OTHER RELEASE {{ issue.title }}"))
     prepared = root / "newsletter/delivery/message_template.py"
     prepared.write_text(
-        prepared.read_text().replace("class Prepared", "class Serialised").replace("LINE = 74", "LINE = 60")
+        prepared.read_text().replace("class MessageTemplate", "class OtherTemplate").replace("LINE = 74", "LINE = 60")
     )
     content = root / "newsletter/campaigns/snapshots.py"
-    content.write_text(content.read_text().replace("Prepared", "Serialised"))
+    content.write_text(content.read_text().replace("MessageTemplate", "OtherTemplate"))
     tasks = root / "newsletter/tasks.py"
     tasks.write_text(tasks.read_text() + "\n\n@task(priority=90)\ndef only_here():\n    pass\n")
     return root

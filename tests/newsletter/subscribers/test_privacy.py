@@ -32,7 +32,7 @@ from newsletter.models import (
     Suppression,
 )
 from newsletter.subscribers import email_addresses, retention, subscriptions
-from newsletter.subscribers.privacy import remove
+from newsletter.subscribers.privacy import delete_subscribers
 from newsletter.subscribers.subscriptions import manage_url
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def test_the_database_itself_refuses_to_change_or_delete_consent(rosa, statement
 def test_a_subscriber_cannot_be_deleted_past_the_guard(rosa):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         rosa.delete()
-    remove(Subscriber.objects.filter(pk=rosa.pk))
+    delete_subscribers(Subscriber.objects.filter(pk=rosa.pk))
     assert not ConsentEvent.objects.exists()
 
 
@@ -359,9 +359,9 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
         "uploaded lists": 1,
         "lines of lists": 1,
         "contact messages": 1,
-        "uses of limits": 1,
+        "rate limit hits": 1,
         "sessions": 1,
-        "page readings": 1,
+        "page views": 1,
         "finished tasks": 0,
     }
     assert not SubscriberImport.objects.get().file

@@ -210,7 +210,7 @@ ORDERS = {
     "together": lambda strong, weak: race(strong, weak),
 }
 
-ANSWERS = {"Refusal", "Gone", State.ACTIVE.value, ROSA, NEW}  # anything else that is text is an error's name
+ANSWERS = {"LinkProblem", "LinkGone", State.ACTIVE.value, ROSA, NEW}  # anything else that is text is an error's name
 
 
 def name_of(function):
@@ -232,10 +232,10 @@ def test_the_stronger_state_wins(strong, weak, order):
     if weak is new_address and other in {NEW, ROSA}:
         assert_moved(strong, answer, now, active, other)
     else:
-        assert answer not in {"Refusal", "Gone"}
+        assert answer not in {"LinkProblem", "LinkGone"}
         assert (now and now.state) == STRONG[strong]
         assert active & {ROSA, NEW} == ({ROSA} if STRONG[strong] == State.ACTIVE else set())
-    if strong in {complaint, erase} and answer != "Refusal":
+    if strong in {complaint, erase} and answer != "LinkProblem":
         assert Suppression.covers([ROSA, NEW])
     campaign = new_campaign()
     lifecycle.start(campaign)
@@ -245,8 +245,10 @@ def test_the_stronger_state_wins(strong, weak, order):
 def assert_moved(strong, answer, now, active, address):
     """The address was taken before anything else happened, or at least before it was seen."""
     if strong is confirm:  # the address had come to somebody else, whose link was opened there
-        assert (answer, now, active) == ("Gone", None, {ROSA})
-    elif strong in {erase, change} and answer == "Refusal":  # said so, instead of erasing or saving what was not meant
+        assert (answer, now, active) == ("LinkGone", None, {ROSA})
+    elif (
+        strong in {erase, change} and answer == "LinkProblem"
+    ):  # said so, instead of erasing or saving what was not meant
         assert (now.state, active) == (State.ACTIVE, {NEW})
     elif strong in {bounce, import_as_left}:  # about an address that may be out of use by now
         assert active <= {NEW}
@@ -275,7 +277,7 @@ def test_an_erasure_reaches_an_address_that_somebody_moves_to(order):
     ana = Subscriber.objects.create(email="ana@example.org", state=State.ACTIVE)
     token = link_in(ask(ROSA, changes=ana), "new-address")
     _erased, moved = ORDERS[order](lambda: registry.erase(ROSA), lambda: subscriptions.confirm_new_address(token).email)
-    assert moved in {"Refusal", ROSA}
+    assert moved in {"LinkProblem", ROSA}
     assert list(Subscriber.objects.values_list("email", flat=True)) == (["ana@example.org"] if moved != ROSA else [])
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from newsletter.models import ConsentEvent, Subscriber, SubscriberTally
-from newsletter.subscribers.privacy import remove
+from newsletter.subscribers.privacy import delete_subscribers
 
 pytestmark = pytest.mark.django_db
 VALUES = """(id, subscriber_id, kind, at, way, language, wording, wording_version, origin, detail, form_data)
@@ -93,5 +93,5 @@ def test_replacing_a_subscriber_fires_the_triggers_of_what_it_deletes(events):
 
 
 def test_erasing_a_subscriber_still_deletes_the_events(events):
-    remove(Subscriber.objects.all())
+    delete_subscribers(Subscriber.objects.all())
     assert not ConsentEvent.objects.exists()
