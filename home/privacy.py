@@ -1,7 +1,7 @@
 """Personal data of the contact form: export, erasure and retention."""
 
 from privacy import retention
-from privacy.places import CODES, PUBLISHED, log_by_number
+from privacy.places import CODES, PUBLISHED, log_by_id
 from privacy.registry import Place, Texts, declare, register
 
 from .models import ContactMessage
@@ -38,7 +38,7 @@ register(
         {"home.ContactMessage": ["name", "message"]},
     ),
 )
-log_by_number(ContactMessage)
+log_by_id(ContactMessage)
 declare(CODES, {"home.ContactMessage": ["problem"]})  # the name of an exception
 declare(
     PUBLISHED,

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from django_tasks import task
-from jobs.leases import claim, free
-from jobs.periodic import every, report
-from jobs.recovery import tick
+from jobs.leases import claim, unleased
+from jobs.periodic import every, removal_report
+from jobs.recovery import worker_poll
 from operations.alerts import raise_alert
 
 from . import privacy
@@ -66,11 +66,11 @@ def _postpone(message, error):
     waiting().filter(pk=message.pk).update(lease_until=timezone.now() + pause)
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def enqueue_waiting_messages(**kwargs):
     """Enqueue messages not forwarded within a minute, and those due for a retry."""
     old = timezone.now() - timedelta(minutes=1)
-    is_waiting = free(waiting().filter(created_at__lt=old)).exists()
+    is_waiting = unleased(waiting().filter(created_at__lt=old)).exists()
     if is_waiting and SiteSettings.current(settings.LANGUAGE_CODE).contact_email:
         forward_messages.enqueue()
 
@@ -78,4 +78,4 @@ def enqueue_waiting_messages(**kwargs):
 @every(timedelta(days=1), _("delete old messages of the contact form"))
 def forget_old_messages():
     """Apply RETENTION_DAYS to the messages of the contact form."""
-    return report({"contact messages": privacy.forget_old_messages()})
+    return removal_report({"contact messages": privacy.forget_old_messages()})

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from core import rate_limits
 from core.client_ip import origin
+from core.error_views import forbidden
 from core.forms import same_origin
-from core.views import forbidden
 from django.conf import settings
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
@@ -27,7 +27,7 @@ def contact(request):
     if not same_origin(request):
         return forbidden(request)
     form = ContactForm(request.POST)
-    if form.is_trap_sprung:
+    if form.is_honeypot_filled:
         return redirect("contact_thanks")
     if not form.is_valid():
         return render(request, "home/contact_form.html", {"form": form}, status=422)

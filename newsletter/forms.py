@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from search.index import fold
+from search.text import fold
 
 from newsletter.editions import previews
 from newsletter.imports import cells, exporters

@@ -76,7 +76,7 @@ def facts(**kwargs):
     ]
 
 
-@receiver(status.measured)
+@receiver(status.collect_metrics)
 def measured(**kwargs):
     """Return the metrics: deliveries of running campaigns by state, and the webhook backlog in seconds."""
     rows = Delivery.objects.filter(campaign__in=_in_hand()).values_list("state").annotate(number=Count("pk"))

@@ -6,9 +6,10 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
-from jobs.leases import free
-from jobs.periodic import every, report
-from jobs.recovery import is_left_after, tick
+from jobs.leases import unleased
+from jobs.periodic import every, removal_report
+from jobs.process import run_batches
+from jobs.recovery import worker_poll
 from operations.alerts import raise_alert
 from structlog.contextvars import bound_contextvars
 
@@ -27,7 +28,7 @@ WORKER_SECONDS = 20  # time limit of a campaign or import before other tasks run
 @task(priority=50)
 def process_sign_ups():
     """Process waiting sign-ups."""
-    if is_left_after(BATCH_SECONDS, subscriptions.process_requests):
+    if run_batches(BATCH_SECONDS, subscriptions.process_requests):
         process_sign_ups.enqueue()
 
 
@@ -46,16 +47,16 @@ def send_campaign(campaign_id):
 @task(priority=40)
 def process_incoming_reports():
     """Read the provider's waiting reports, then act on their events."""
-    if is_left_after(BATCH_SECONDS, incoming.process):
+    if run_batches(BATCH_SECONDS, incoming.process):
         process_incoming_reports.enqueue()
-    if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
+    if unleased(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
 
 
 @task(priority=40)
 def process_provider_events():
     """Act on waiting provider events."""
-    if is_left_after(BATCH_SECONDS, events.process):
+    if run_batches(BATCH_SECONDS, events.process):
         process_provider_events.enqueue()
 
 
@@ -66,10 +67,10 @@ def work_on_imports():
         work_on_imports.enqueue()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def enqueue_imports(**kwargs):
     """Enqueue imports whose worker died."""
-    if free(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
+    if unleased(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
         work_on_imports.enqueue()
 
 
@@ -81,7 +82,7 @@ def sum_up_tally():
 
 @every(timedelta(minutes=2), _("read the mailbox for bounced mail"))
 def poll_bounces():
-    """Store the bounces in the mailbox; the next tick enqueues their processing."""
+    """Store the bounces in the mailbox; the next poll enqueues their processing."""
     return bounce_mailbox.poll()
 
 
@@ -95,33 +96,33 @@ def look_for_unmoved_campaigns():
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))
 def apply_retention():
     """Apply RETENTION_DAYS to the newsletter's data."""
-    return report(retention.apply())
+    return removal_report(retention.apply())
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def enqueue_provider_events(**kwargs):
     """Enqueue reports and events whose task was lost, or whose delivery may exist by now."""
-    if free(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
+    if unleased(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
         process_incoming_reports.enqueue()
-    if free(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
+    if unleased(ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)).exists():
         process_provider_events.enqueue()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def count_clicks(**kwargs):
     """Count clicks that are ready for evaluation."""
     if Click.objects.exists():
         tracking.count_clicks()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def start_due_campaigns(**kwargs):
     """Start due campaigns."""
     for campaign in lifecycle.start_due():
         send_campaign.enqueue(campaign.pk)
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def enqueue_campaigns(**kwargs):
     """Enqueue campaigns whose worker died or whose pause is over."""
     for campaign in lifecycle.without_worker():
@@ -129,22 +130,22 @@ def enqueue_campaigns(**kwargs):
         send_campaign.enqueue(campaign.pk)
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def resume_after_dead_workers(**kwargs):
     """Enqueue campaigns with claims of killed workers of this machine."""
     for campaign_id in claim_files.expire_leases_of_dead_workers():
         send_campaign.enqueue(campaign_id)
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def settle_cancelled_campaigns(**kwargs):
     """Settle deliveries that were claimed when a campaign was cancelled."""
     lifecycle.settle_cancelled()
 
 
-@receiver(tick)
+@receiver(worker_poll)
 def enqueue_sign_ups(**kwargs):
     """Enqueue sign-ups whose task was lost."""
     old = timezone.now() - timedelta(seconds=30)
-    if free(SignUpRequest.objects.filter(created_at__lt=old)).exists():
+    if unleased(SignUpRequest.objects.filter(created_at__lt=old)).exists():
         process_sign_ups.enqueue()

@@ -5,8 +5,8 @@ from functools import wraps
 
 from core import rate_limits
 from core.client_ip import origin, truncated_origin
+from core.error_views import forbidden
 from core.forms import same_origin
-from core.views import forbidden
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -14,7 +14,7 @@ from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-from jobs.leases import wake
+from jobs.leases import enqueue_once
 from operations.alerts import raise_alert
 from privacy import registry
 
@@ -58,7 +58,7 @@ def join(request):
     if not same_origin(request):
         return forbidden(request)
     form = SignUpForm(request.POST)
-    if form.is_trap_sprung:
+    if form.is_honeypot_filled:
         return redirect("newsletter_thanks")
     if not form.is_valid():
         return render(request, "newsletter/join.html", {"signup_form": form}, status=422)
@@ -76,7 +76,7 @@ def join(request):
         wording_version=CONSENT_VERSION,
         origin=truncated_origin(request),
     )
-    wake(process_sign_ups, SignUpRequest.objects.all())
+    enqueue_once(process_sign_ups, SignUpRequest.objects.all())
     return redirect("newsletter_thanks")
 
 
@@ -157,7 +157,7 @@ def _request_address_change(request, subscriber, form):
     if not _is_within_limits(request):
         return "too many"
     subscriptions.request_address_change(subscriber, form.cleaned_data["email"], truncated_origin(request))
-    wake(process_sign_ups, SignUpRequest.objects.all())
+    enqueue_once(process_sign_ups, SignUpRequest.objects.all())
     return "asked"
 
 
@@ -183,6 +183,8 @@ def data(request, token):
     if what != "download":
         context = {"token": token, "is_unclear": request.method == "POST"}
         return render(request, "newsletter/data.html", context, status=400 if context["is_unclear"] else 200)
-    response = JsonResponse(registry.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response = JsonResponse(
+        registry.export_data(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False}
+    )
     response["Content-Disposition"] = 'attachment; filename="clac.json"'
     return response

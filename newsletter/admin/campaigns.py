@@ -12,7 +12,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
-from editorial.content_checks import blocks
+from editorial.content_checks import any_blocking
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 from wagtail.coreutils import get_content_languages
@@ -63,7 +63,7 @@ def issue_send(request, page_id):
         "issue": issue,
         "translations": [(code, page, recipients.get(code)) for code, page in translations.items()],
         "findings": findings,
-        "is_blocked": blocks(findings),
+        "is_blocked": any_blocking(findings),
         "test_form": test_form,
         "form": SendForm(initial=_initial(waiting)),
         "waiting": waiting,
@@ -124,7 +124,7 @@ def _confirmation(request, issue, form, chosen, is_again):
         "key": lifecycle.start_key(issue),
         "is_again": is_again,
         "findings": findings,
-        "is_blocked": blocks(findings),
+        "is_blocked": any_blocking(findings),
         "recipients": [(translations[code].locale, number) for code, number in recipients.items()],
         "total": sum(recipients.values()),
         "at": site_time(chosen["at"]) if chosen["when"] == "later" else "",
@@ -161,7 +161,7 @@ def campaign_start(request, page_id, is_again=False):
             return _confirmation(request, issue, form, form.cleaned_data, is_again)
         return _refuse(request, issue, form)
     chosen = form.cleaned_data
-    if blocks(checks.run_checks(issue, chosen["segment"], is_quick=True)):
+    if any_blocking(checks.run_checks(issue, chosen["segment"], is_quick=True)):
         messages.error(request, _("It cannot be sent like this. See what was found."))
         return redirect("newsletter_issue_send", issue.pk)
     try:

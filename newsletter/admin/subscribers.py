@@ -156,7 +156,9 @@ def download_data(request, pk):
     """Download all data about a person, to hand over to them."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     log(subscriber, "newsletter.data", user=request.user)
-    response = JsonResponse(registry.data_of(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    response = JsonResponse(
+        registry.export_data(subscriber.email), json_dumps_params={"indent": 2, "ensure_ascii": False}
+    )
     response["Content-Disposition"] = f'attachment; filename="subscriber-{pk}.json"'
     return response
 

@@ -16,7 +16,7 @@ from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef
 from django.db.models.functions import Mod
 from django.utils import timezone
 from django.utils.translation import gettext
-from jobs.leases import free
+from jobs.leases import unleased
 from operations.alerts import raise_alert
 from wagtail.models import Locale
 
@@ -402,7 +402,7 @@ def without_worker():
     may_go = Q(resume_at=None) | Q(resume_at__lte=now)
     for campaign in Campaign.objects.filter(silent & may_go, state=State.SENDING):
         open_deliveries = _open_deliveries(campaign)
-        if free(open_deliveries).exists() or not open_deliveries.exists():
+        if unleased(open_deliveries).exists() or not open_deliveries.exists():
             yield campaign
 
 
@@ -416,5 +416,5 @@ def stalled(since=timedelta(minutes=15)):
         waits_on_purpose = campaign.is_waiting and not campaign.outages
         if waits_on_purpose or campaign.deliveries.filter(sent_at__gte=now - since).exists():
             continue
-        if free(_open_deliveries(campaign)).exists():
+        if unleased(_open_deliveries(campaign)).exists():
             yield campaign

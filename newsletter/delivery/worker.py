@@ -22,8 +22,8 @@ from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from jobs.leases import claim_keys, free
-from jobs.recovery import Watchdog, stopping
+from jobs.leases import claim_keys, unleased
+from jobs.process import Watchdog, stopping
 
 from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content
@@ -572,7 +572,7 @@ def needs_second_worker(campaign):
     """Return whether enough deliveries wait for a second worker to join."""
     if campaign.state != Campaign.State.SENDING or campaign.is_waiting:
         return False
-    waiting = free(campaign.deliveries.filter(state__in=Delivery.OPEN))
+    waiting = unleased(campaign.deliveries.filter(state__in=Delivery.OPEN))
     return len(waiting.values_list("pk")[:SECOND_WORKER_THRESHOLD]) == SECOND_WORKER_THRESHOLD
 
 

@@ -166,8 +166,8 @@ def _links(page, mail):
             continue
         if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
             problem = _("it does not begin with https://")
-        elif link_checker.is_own(url):
-            problem = link_checker.problem_of_own(url)
+        elif link_checker.is_internal(url):
+            problem = link_checker.check_internal_link(url)
         else:
             others.add(url)
             continue
@@ -221,7 +221,7 @@ def _external_checks(urls):
 
 
 def _external_link(url):
-    problem = link_checker.problem_of_other(url)
+    problem = link_checker.check_external_link(url)
     text = _("The link to %(url)s seems to be broken: %(problem)s.")
     return [Problem(WARNS, text % {"url": url, "problem": problem})] if problem else []
 
@@ -231,9 +231,9 @@ def _provider():
     connection = get_connection()
     try:
         if hasattr(connection, "api_url"):  # one of Anymail's
-            link_checker.reach(connection.api_url)
+            link_checker.check_connection(connection.api_url)
         else:
-            connection.timeout = link_checker.SECONDS
+            connection.timeout = link_checker.TIMEOUT_SECONDS
             connection.open()
             connection.close()
     except Exception as error:  # whatever its library raises

@@ -9,7 +9,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
-from jobs.leases import wake
+from jobs.leases import enqueue_once
 
 from newsletter.delivery import providers
 from newsletter.feedback import incoming
@@ -54,7 +54,7 @@ def webhook(request, provider):
         logger.warning("Webhook of %s: malformed call (%s)", provider, type(error).__name__)
         return HttpResponseBadRequest("malformed\n", content_type="text/plain; charset=utf-8")
     if incoming.store_report(provider, body, request.headers, identity):
-        wake(process_incoming_reports, IncomingReport.objects.filter(state=IncomingReport.State.WAITING))
+        enqueue_once(process_incoming_reports, IncomingReport.objects.filter(state=IncomingReport.State.WAITING))
     return HttpResponse()
 
 

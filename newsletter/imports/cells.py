@@ -8,7 +8,7 @@ from babel import Locale
 from dateutil import parser, tz
 from django.conf import settings
 from django.utils import timezone
-from search.index import fold
+from search.text import fold
 
 DAY_FIRST, MONTH_FIRST, EITHER = "dmy", "mdy", "either"  # the order of the numbers in a date
 BETWEEN, THEN = r"[./ -]+", r"(?:[T ,]+(.+))?"  # between the numbers, and the time behind them

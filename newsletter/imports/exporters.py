@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
-from search.index import fold
+from search.text import fold
 
 from newsletter.imports.cells import NO_DATE
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from search.index import fold
+from search.text import fold
 
 from newsletter.imports.exporters import (
     BLOCK,

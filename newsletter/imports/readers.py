@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import openpyxl
-from core.html import REFUSED_BY_XML, without_control_characters
+from core.html import INVALID_IN_XML, without_control_characters
 from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
@@ -128,7 +128,7 @@ def _inspect_csv(file):
     encoding = _encoding(file)
     file.seek(0)
     sample = codecs.getincrementaldecoder(encoding)(ERRORS).decode(file.read(SAMPLE_BYTES))
-    if len(REFUSED_BY_XML.findall(sample)) > len(sample) // 10:
+    if len(INVALID_IN_XML.findall(sample)) > len(sample) // 10:
         raise ValidationError(UNREADABLE)
     said = SEPARATOR_LINE.match(sample)
     if said:

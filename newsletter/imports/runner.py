@@ -27,7 +27,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from jobs.leases import claim
 from redaction.text import BLANK, addresses_in
-from search.index import fold
+from search.text import fold
 
 from newsletter.imports import exporters, readers
 from newsletter.imports.cells import EITHER, language, moment, order_in

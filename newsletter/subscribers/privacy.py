@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 from privacy import erasure_log
-from privacy.places import CODES, PUBLISHED, REDACTED, log_by_number
+from privacy.places import CODES, PUBLISHED, REDACTED, log_by_id
 from privacy.registry import Place, Texts, declare, register
 from redaction.text import AddressPattern
 
@@ -254,7 +254,7 @@ register(
     ),
     BounceMailbox(),
 )
-log_by_number(Subscriber, ConsentEvent, SignUpRequest, Delivery)
+log_by_id(Subscriber, ConsentEvent, SignUpRequest, Delivery)
 declare(
     PUBLISHED,
     {
@@ -302,10 +302,10 @@ def erase_former_address(email):
             place.forget(pattern)
 
 
-@receiver(erasure_log.again)
+@receiver(erasure_log.replay_entry)
 def unsubscribe_restored(kind, email, **kwargs):
     """Unsubscribe an address that a restored backup brought back."""
-    if kind == erasure_log.LEFT:
+    if kind == erasure_log.UNSUBSCRIBED:
         SignUpRequest.objects.filter(email=email).delete()
         for subscriber in Subscriber.objects.filter(email=email):
             subscriptions.leave(subscriber, ConsentEvent.Way.RESTORED)

@@ -431,7 +431,7 @@ def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
     row.new_email = ""
     row.save(update_fields=["state", "confirmation_round", "ended_at", "new_email"])
     _record(row, kind, way, origin, detail=detail[:250], campaign=campaign, **({"at": at} if at else {}))
-    erasure_log.record(erasure_log.LEFT, row.email)
+    erasure_log.record(erasure_log.UNSUBSCRIBED, row.email)
     if kind == Kind.COMPLAINED:
         Suppression.add(row.email, Suppression.Reason.COMPLAINED)
     return True

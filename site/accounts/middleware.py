@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from core.routes import shown_path
+from core.routes import loggable_path
 from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser
@@ -60,7 +60,7 @@ class SignInMiddleware:
         is_sent_home = response.status_code == 302 and response["Location"] == reverse("wagtailadmin_home")
         is_signing_in = request.path_info.startswith((reverse("wagtailadmin_login"), reverse("signin_manage")))
         if user.is_authenticated and (response.status_code == 403 or (is_sent_home and not is_signing_in)):
-            logger.warning("Denied to user %s: %s %s", user.pk, request.method, shown_path(request))
+            logger.warning("Denied to user %s: %s %s", user.pk, request.method, loggable_path(request))
 
     @staticmethod
     def _end_if_expired(request):

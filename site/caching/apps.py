@@ -2,6 +2,6 @@ from django.apps import AppConfig
 
 
 class CachingConfig(AppConfig):
-    """Whole pages cached for anonymous readers, here and in a CDN."""
+    """Page cache for anonymous visitors, on this machine and in a CDN."""
 
     name = "caching"

@@ -1,4 +1,4 @@
-"""A caching proxy of our own in front of the site, for Wagtail's frontend-cache module."""
+"""Back end of Wagtail's frontend-cache module for a caching reverse proxy (FRONTEND_CACHE)."""
 
 import logging
 from urllib.parse import urlsplit, urlunsplit
@@ -8,12 +8,12 @@ from wagtail.contrib.frontend_cache.backends import HTTPBackend
 from wagtail.contrib.frontend_cache.backends.http import PurgeRequest
 
 logger = logging.getLogger(__name__)
-PURGE_SECONDS = 5
-NOT_KEPT = {404, 412}  # how proxies say that they hold no such page
+PURGE_TIMEOUT_SECONDS = 5
+NOT_CACHED_STATUSES = {404, 412}  # the proxy has no copy of the page
 
 
 class ProxyBackend(HTTPBackend):
-    """A caching proxy of our own: PURGE for the copy in each encoding; that it holds none is no error."""
+    """Sends a PURGE request for the copy in each content encoding. A missing copy is not an error."""
 
     ENCODINGS = ("br", "gzip", "identity")
 
@@ -23,7 +23,7 @@ class ProxyBackend(HTTPBackend):
         for encoding in self.ENCODINGS:
             request = PurgeRequest(address, headers={"Host": parts.netloc, "Accept-Encoding": encoding})
             try:
-                urlopen(request, timeout=PURGE_SECONDS).close()  # noqa: S310
+                urlopen(request, timeout=PURGE_TIMEOUT_SECONDS).close()  # noqa: S310
             except OSError as error:
-                if getattr(error, "code", None) not in NOT_KEPT:
+                if getattr(error, "code", None) not in NOT_CACHED_STATUSES:
                     logger.error("The proxy did not purge %s: %s", url, error)

@@ -1,4 +1,4 @@
-"""Several machines (REDIS_URL): what drops the cached pages of one drops those of all."""
+"""Invalidates cached pages on every machine, over Redis (REDIS_URL)."""
 
 import logging
 import socket
@@ -11,31 +11,31 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 CHANNEL = "clac:purge"
-AGAIN_SECONDS = 1  # before Redis is asked again after it went away
-CHECK_SECONDS = 30  # how often the listener looks whether its silent connection still stands
+RECONNECT_SECONDS = 1
+HEALTH_CHECK_SECONDS = 30  # between two checks of an idle connection
 
 
-def _name():
-    """This machine, or at least this data folder on it."""
+def _sender_name():
+    """Return a name for the processes that share this page cache: the host and VAR_DIR."""
     return f"{socket.gethostname()}:{settings.VAR_DIR}"
 
 
-def tell_purge():
-    """Tell the other machines to drop their pages. If Redis is away, they drop them when it is back."""
+def publish_purge():
+    """Tell the other machines to purge. If Redis is unavailable, they purge when they reconnect."""
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as client:
-            client.publish(CHANNEL, _name())
+            client.publish(CHANNEL, _sender_name())
     except RedisError as error:
-        logger.warning("Redis is away (%s); other machines show old pages until it is back", error)
+        logger.warning("Redis is unavailable (%s); other machines show old pages until it is available", error)
 
 
 class PurgeListener(threading.Thread):
-    """Begins a new Generation whenever another machine purged, or may have while nobody listened."""
+    """Starts a new Generation when another machine purges, and after each (re)connection, as messages may have been missed."""
 
     def __init__(self, generation):
         super().__init__(name="purge-listener", daemon=True)
         self.generation = generation
-        self.own_name = _name()
+        self.own_name = _sender_name()
         self.is_listening = threading.Event()
 
     def run(self):
@@ -44,15 +44,17 @@ class PurgeListener(threading.Thread):
                 self._listen()
             except RedisError:
                 self.is_listening.clear()
-                time.sleep(AGAIN_SECONDS)
+                time.sleep(RECONNECT_SECONDS)
 
     def _listen(self):
-        client = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, health_check_interval=CHECK_SECONDS)
+        client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=2, health_check_interval=HEALTH_CHECK_SECONDS
+        )
         with client, client.pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(CHANNEL)
             self.generation.renew()
             self.is_listening.set()
             while True:
-                message = channel.get_message(timeout=CHECK_SECONDS)
+                message = channel.get_message(timeout=HEALTH_CHECK_SECONDS)
                 if message and message["data"].decode() != self.own_name:
                     self.generation.renew()

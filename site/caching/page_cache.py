@@ -1,8 +1,8 @@
-"""Whole pages for anonymous readers: kept in each process's memory, shared through files, dropped together on any change.
+"""Page cache for anonymous visitors: whole responses, in the memory of each process and in files that the processes share.
 
-A page is kept under the generation that was current before it was rendered. `purge()` starts a new generation, which
-every process on this machine sees on its next request, because the number stands in memory that they all map. So a page
-rendered from old data can never be served after a purge, and no list of what depends on what is needed.
+Any change purges all pages. A page is stored with the generation that was current before it was rendered. `purge()` starts a
+new generation, which every process on this machine sees at its next request, because its number is in shared memory. A page
+rendered from old data is therefore never served after a purge, and dependencies need not be tracked.
 """
 
 import copy
@@ -28,24 +28,24 @@ from django.utils.text import compress_string
 from caching import invalidation
 from caching.signals import page_read
 
-MAX_ENTRIES = 2000  # pages in a process's memory; the least recently used one makes room
+MAX_ENTRIES = 2000  # pages in the memory of a process; the oldest one is evicted first
 MAX_AGE_SECONDS = 3600
-LOCK_SECONDS = 15  # after this a reader no longer waits for somebody else's rendering
-# Readers' browsers ask again each time (and show the kept page meanwhile); a CDN keeps pages, and is purged.
+LOCK_SECONDS = 15  # the longest wait for another request that renders the same page
+# Browsers revalidate on each visit; a CDN caches pages and is purged on changes (caching/cdn.py).
 CACHE_CONTROL = "public, max-age=0, s-maxage=600, stale-while-revalidate=60, stale-if-error=600"
 CACHED_PATHS = re.compile(r"/(?:(?:es|en|pt-br)/|share/|sitemap\.xml$|robots\.txt$)")
 CACHED_QUERIES = re.compile(r"(?:page=\d{1,4})?$")
 GENERATION_BYTES = 8
-CODE = hashlib.sha256(
+CODE_HASH = hashlib.sha256(
     Path(__file__).read_bytes()
-).digest()  # a release with another Page reads none of this one's files
+).digest()  # part of the file names: a release with another Page class ignores older files
 
 
 class Generation:
-    """The number of the current generation, in a file that every process of this machine maps into its memory."""
+    """The number of the current generation, in a memory-mapped file that all processes of this machine share."""
 
     def __init__(self, path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the pages in it are unpickled
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # pages are unpickled from this folder
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if os.fstat(descriptor).st_size < GENERATION_BYTES:
@@ -55,16 +55,16 @@ class Generation:
             os.close(descriptor)
 
     def current(self):
-        """Eight bytes that change with every purge."""
+        """Return the current generation: GENERATION_BYTES bytes that change with every purge."""
         return self._shared[:]
 
     def renew(self):
-        """Begin a new generation. Random rather than counted, so that two purges at once need no lock."""
+        """Start a new generation. The number is random, so that concurrent purges need no lock."""
         self._shared[:] = os.urandom(GENERATION_BYTES)
 
 
 class PageCache:
-    """The pages of this process, and the files through which processes share them."""
+    """Pages in the memory of this process, backed by files in `folder` that all processes share."""
 
     def __init__(self, folder, generation):
         self.folder, self.generation = Path(folder), generation
@@ -72,37 +72,37 @@ class PageCache:
         self._locks = [threading.Lock() for _number in range(64)]
 
     def get(self, key):
-        """The kept Page of `key`, or None."""
+        """Return the Page stored in memory under `key`, or None."""
         page = self.pages.get(key)
         if page and page.generation == self.generation.current() and page.expires > time.time():
             return page
         return None
 
-    def keep(self, key, page):
-        """Keep a Page in memory."""
+    def store(self, key, page):
+        """Store a Page in memory."""
         self.pages[key] = page
         while len(self.pages) > MAX_ENTRIES:
             self.pages.popitem(last=False)
 
     def _file(self, key, generation):
-        name = hashlib.sha256(CODE + repr(key).encode() + generation).hexdigest()[:32]
+        name = hashlib.sha256(CODE_HASH + repr(key).encode() + generation).hexdigest()[:32]
         return self.folder / generation.hex() / name
 
     def load(self, key):
-        """The Page that another process rendered, or None."""
+        """Return the Page that another process saved under `key`, or None."""
         generation = self.generation.current()
         try:
             page = pickle.loads(self._file(key, generation).read_bytes())  # noqa: S301 - written by ourselves, in our folder
             return page if page.expires > time.time() else None
-        except Exception:  # there is none, or another release wrote it: the page is rendered
+        except Exception:  # missing, or written by another release: render the page
             return None
 
-    def share(self, key, page):
-        """Let the other processes have a Page. A full disk only means that they render it themselves."""
+    def save(self, key, page):
+        """Write a Page to a file for the other processes. Errors such as a full disk are ignored: they render it themselves."""
         file = self._file(key, page.generation)
         try:
             if not file.parent.exists():
-                self._drop_old(keep=file.parent.name)
+                self._delete_old_generations(keep=file.parent.name)
                 file.parent.mkdir(exist_ok=True)
             unfinished = file.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
             unfinished.write_bytes(pickle.dumps(page))
@@ -110,8 +110,8 @@ class PageCache:
         except OSError:
             return
 
-    def _drop_old(self, keep):
-        """Remove the files of earlier generations."""
+    def _delete_old_generations(self, keep):
+        """Delete the files of all generations but `keep`."""
         for folder in self.folder.iterdir():
             if folder.is_dir() and folder.name != keep:
                 for file in folder.iterdir():
@@ -119,8 +119,8 @@ class PageCache:
                 folder.rmdir()
 
     @contextmanager
-    def rendering(self, key):
-        """Held by the one who renders `key`, in whichever thread or process; the others wait, LOCK_SECONDS at most."""
+    def render_lock(self, key):
+        """Lock `key` across threads and processes while it is rendered. Waits for LOCK_SECONDS at most, then continues anyway."""
         number = int(hashlib.sha256(repr(key).encode()).hexdigest()[:4], 16) % len(self._locks)
         lock = self._locks[number]
         is_held = lock.acquire(timeout=LOCK_SECONDS)
@@ -145,7 +145,7 @@ class PageCache:
 
 
 class Page:
-    """A rendered page in each encoding, ready to be sent."""
+    """A rendered page: one response for each content encoding."""
 
     def __init__(self, response, generation):
         self.generation = generation
@@ -156,10 +156,12 @@ class Page:
         bodies = {"": response.content}
         if len(response.content) > 200 and not headers["Content-Type"].startswith("image/"):
             bodies |= {"br": brotli.compress(response.content, quality=7), "gzip": compress_string(response.content)}
-        self.answers = {encoding: self._answer(body, encoding, etag, headers) for encoding, body in bodies.items()}
+        self.responses = {
+            encoding: self._build_response(body, encoding, etag, headers) for encoding, body in bodies.items()
+        }
 
     @staticmethod
-    def _answer(body, encoding, etag, headers):
+    def _build_response(body, encoding, etag, headers):
         response = HttpResponse(body, headers={**headers, "Content-Length": str(len(body))})
         response["ETag"] = f'"{etag}{"-" if encoding else ""}{encoding}"'
         response.setdefault("Cache-Control", CACHE_CONTROL)
@@ -169,30 +171,30 @@ class Page:
         return response
 
     def respond(self, request):
-        """An HttpResponse for `request`: the page in an encoding that it takes, or 304 if the reader has it (RFC 9110)."""
+        """Return the response in an encoding that `request` accepts, or 304 if its If-None-Match matches (RFC 9110)."""
         accepted = request.META.get("HTTP_ACCEPT_ENCODING", "")
         encoding = "br" if "br" in accepted else "gzip" if "gzip" in accepted else ""
-        kept = self.answers.get(encoding) or self.answers[""]
+        cached = self.responses.get(encoding) or self.responses[""]
         known = request.META.get("HTTP_IF_NONE_MATCH")
-        if known and kept["ETag"] in known.replace("W/", ""):
+        if known and cached["ETag"] in known.replace("W/", ""):
             response = HttpResponseNotModified()
             for name in ("ETag", "Cache-Control", "Vary"):
-                response[name] = kept[name]
+                response[name] = cached[name]
             return response
-        # Copying is a third of the cost of building a response; only this list is ever changed on the way out.
-        response = copy.copy(kept)
+        # A shallow copy costs a third of a new response; nothing but this list is modified afterwards.
+        response = copy.copy(cached)
         response._resource_closers = []
         return response
 
 
 class PageCacheMiddleware:
-    """Outermost: answers anonymous readers from the cache before anything else runs."""
+    """Serves anonymous visitors from the cache. It is the outermost middleware but MetricsMiddleware."""
 
     def __init__(self, get_response):
         self.get_response = get_response
         self.cache = PageCache(settings.VAR_DIR / "pagecache", shared_generation())
         self.session_cookie = f"{settings.SESSION_COOKIE_NAME}="
-        _listen()
+        _start_purge_listener()
 
     def __call__(self, request):
         if not self.is_cacheable(request):
@@ -207,7 +209,7 @@ class PageCacheMiddleware:
         return response
 
     def is_cacheable(self, request):
-        """Whether a request is an anonymous reader's for a page; a draft that Wagtail renders by itself is none."""
+        """Return whether an anonymous visitor requests a page. Dummy requests with which Wagtail renders previews are excluded."""
         return (
             not getattr(request, "is_dummy", False)
             and request.method in ("GET", "HEAD")
@@ -217,25 +219,27 @@ class PageCacheMiddleware:
         )
 
     def render(self, request, key):
-        """Render a page once, however many ask for it at the same time, and keep it if it may be kept."""
-        with self.cache.rendering(key):
+        """Render a page once for concurrent requests, and store it if it may be cached."""
+        with self.cache.render_lock(key):
             page = self.cache.get(key) or self.cache.load(key)
             if page is None:
                 generation = self.cache.generation.current()
-                # The whole page, uncompressed: encodings and conditions are this middleware's business.
-                asked = {name: request.META.pop(name, None) for name in ("HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH")}
+                # Request the whole page, uncompressed: this middleware handles encodings and conditional requests.
+                headers = {
+                    name: request.META.pop(name, None) for name in ("HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH")
+                }
                 response = self.get_response(request)
-                request.META.update({name: value for name, value in asked.items() if value is not None})
-                if not self.may_be_kept(request, response):
+                request.META.update({name: value for name, value in headers.items() if value is not None})
+                if not self.may_be_cached(request, response):
                     return response
                 page = Page(response, generation)
-                self.cache.share(key, page)
-            self.cache.keep(key, page)
+                self.cache.save(key, page)
+            self.cache.store(key, page)
         return page.respond(request)
 
     @staticmethod
-    def may_be_kept(request, response):
-        """Whether a response is the same for every anonymous reader."""
+    def may_be_cached(request, response):
+        """Return whether a response is the same for every anonymous visitor."""
         control = response.get("Cache-Control", "")
         return (
             request.method == "GET"
@@ -248,40 +252,40 @@ class PageCacheMiddleware:
 
 @cache
 def shared_generation():
-    """This machine's Generation, opened once in a process."""
+    """Return the Generation of this machine, opened once per process."""
     return Generation(settings.VAR_DIR / "pagecache" / "generation")
 
 
 @cache
-def _listen():
-    """Listen to the other machines, once in a process: Wagtail makes the middleware anew for each preview."""
+def _start_purge_listener():
+    """Start the PurgeListener once per process: Wagtail instantiates the middleware again for each preview."""
     if settings.REDIS_URL:
         invalidation.PurgeListener(shared_generation()).start()
 
 
 def purge():
-    """Drop all pages, in every process of this machine, before the next request; on other machines, a moment later."""
+    """Invalidate all pages: on this machine before the next request, on other machines within moments."""
     shared_generation().renew()
     if settings.REDIS_URL:
-        invalidation.tell_purge()
+        invalidation.publish_purge()
 
 
 def cached_until_purge(function):
-    """Remember what `function` returns for its arguments until the next purge: for what stands on every page.
+    """Decorator: cache the results of `function` by its arguments until the next purge, in each process.
 
-    The results are shared by all threads, so nobody may change them.
+    All threads share the results, so callers must not modify them.
     """
-    memory = (None, {})
+    cached = (None, {})
 
     @wraps(function)
-    def remembered(*arguments):
-        nonlocal memory
+    def wrapper(*arguments):
+        nonlocal cached
         generation = shared_generation().current()
-        if memory[0] != generation:
-            memory = (generation, {})
-        known = memory[1]
-        if arguments not in known:
-            known[arguments] = function(*arguments)
-        return known[arguments]
+        if cached[0] != generation:
+            cached = (generation, {})
+        results = cached[1]
+        if arguments not in results:
+            results[arguments] = function(*arguments)
+        return results[arguments]
 
-    return remembered
+    return wrapper

@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-# A reader gets a page, from the cache or rendered: `request`.
+# Sent with `request` when a page is served, from the cache or rendered.
 page_read = Signal()

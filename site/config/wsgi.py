@@ -10,8 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 share_metrics(settings.VAR_DIR / "metrics")
 application = get_wsgi_application()
 
-from editorial import page_views  # noqa: E402 – need the apps
-from jobs import database  # noqa: E402 – need the apps
+from editorial import page_views  # noqa: E402 – requires loaded apps
+from jobs import database  # noqa: E402 – requires loaded apps
 
 database.wait_for_database()
 page_views.start()

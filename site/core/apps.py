@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class CoreConfig(AppConfig):
-    """What every app may use."""
+    """Base page, blocks, images, languages, navigation, and other features that all apps share."""
 
     name = "core"
 
@@ -10,4 +10,4 @@ class CoreConfig(AppConfig):
         from core import csp, forms, periodic, signal_handlers  # noqa: F401
 
         forms.drop_control_characters()
-        csp.mark_choosers()
+        csp.add_nonce_to_choosers()

@@ -20,16 +20,16 @@ LINE_END = re.compile(r"</(?:p|h\d|li|blockquote)>|<(?:br|hr)\s*/?>", re.IGNOREC
 
 
 class RichTextBlock(blocks.RichTextBlock):
-    """Rich text whose headings, paragraphs and list items go into the search as lines of their own."""
+    """Rich text that is indexed for search with one line per heading, paragraph and list item."""
 
     def get_searchable_content(self, value):
-        """What readers see of it, a string for each line."""
+        """Return the visible text, one string per line."""
         lines = LINE_END.split(value.source)
         return [text for line in lines if (text := get_text_for_indexing(line))]
 
 
 class HeadingBlock(blocks.CharBlock):
-    """A heading of the second level, which can be linked to."""
+    """A second-level heading with an anchor."""
 
     class Meta:
         icon = "title"
@@ -65,7 +65,7 @@ class StatementBlock(TextBlock):
 
 
 class LinkStructValue(blocks.StructValue):
-    """A link to a page or to an address, whichever the editor gave."""
+    """A link to a page or to a URL."""
 
     @property
     def url(self):
@@ -81,7 +81,7 @@ class ButtonBlock(blocks.StructBlock):
     address = blocks.URLBlock(label=_("or address"), required=False)
 
     def clean(self, value):
-        """Ask for exactly one of page and address."""
+        """Require exactly one of page and address."""
         cleaned = super().clean(value)
         if bool(cleaned["page"]) == bool(cleaned["address"]):
             error = blocks.StructBlockValidationError(
@@ -114,7 +114,7 @@ class PictureBlock(blocks.StructBlock):
 
 
 class QuoteBlock(blocks.StructBlock):
-    """Somebody's words."""
+    """A quotation and its source."""
 
     text = blocks.TextBlock(label=_("Words"))
     source = blocks.CharBlock(label=_("Who says so"), required=False, max_length=150)
@@ -168,7 +168,7 @@ class MomentBlock(blocks.StructBlock):
 
 
 class TimelineBlock(blocks.StructBlock):
-    """A history, set like a path."""
+    """Moments of a history along a line."""
 
     rows = blocks.ListBlock(MomentBlock(), label=_("Moments"), min_num=2)
 
@@ -181,7 +181,7 @@ class TimelineBlock(blocks.StructBlock):
 
 
 class FigureBlock(blocks.StructBlock):
-    """A number that says something, and what it counts."""
+    """A number and what it counts."""
 
     number = blocks.CharBlock(label=_("Number"), max_length=20)
     label = blocks.CharBlock(label=_("What it counts"), max_length=120)
@@ -221,7 +221,7 @@ class PartnersBlock(blocks.StructBlock):
 
 
 class GalleryBlock(blocks.StructBlock):
-    """Several pictures; each opens larger on a click."""
+    """Several pictures; each opens enlarged on a click."""
 
     rows = blocks.ListBlock(PictureBlock(), label=_("Pictures"), min_num=2, max_num=24)
 
@@ -234,20 +234,22 @@ class GalleryBlock(blocks.StructBlock):
 
 
 class EmbedValue(blocks.StructValue):
-    """A video from elsewhere."""
+    """A video of another site."""
 
     @property
     def embed(self):
-        """Its place and the address of its frame."""
+        """Return the Embed, or None."""
         return embeds.find(self["address"])
 
 
 class VideoBlock(blocks.StructBlock):
-    """A video from elsewhere. It loads only when a reader clicks on its picture, from an address that sets no cookies."""
+    """A video of another site. It is loaded when the reader clicks on its picture, from a URL that sets no cookies."""
 
     address = blocks.URLBlock(
         label=_("Address"),
-        help_text=format_lazy(_("As you copy it from the browser. Known places: {places}."), places=embeds.PLACE_NAMES),
+        help_text=format_lazy(
+            _("As you copy it from the browser. Known places: {places}."), places=embeds.PROVIDER_NAMES
+        ),
     )
     title = blocks.CharBlock(label=_("Title"), max_length=150, help_text=_("What the video shows."))
     picture = ImageBlock(
@@ -258,10 +260,10 @@ class VideoBlock(blocks.StructBlock):
     )
 
     def clean(self, value):
-        """Refuse an address of a place that is not known."""
+        """Require a URL of a supported provider."""
         cleaned = super().clean(value)
         if not embeds.find(cleaned["address"]):
-            message = format_lazy(_("This address is not known. Known places: {places}."), places=embeds.PLACE_NAMES)
+            message = format_lazy(_("This address is not known. Known places: {places}."), places=embeds.PROVIDER_NAMES)
             raise blocks.StructBlockValidationError(block_errors={"address": ValidationError(message)})
         return cleaned
 
@@ -279,23 +281,23 @@ class MapValue(blocks.StructValue):
 
     @property
     def shapes(self):
-        """(outline, whether it is marked) of each country."""
+        """Return [(SVG path, whether the country is marked)] of all countries."""
         marked = set(self["countries"])
         return [(path, code in marked) for code, path in countries.outlines()["countries"].items()]
 
     @property
     def size(self):
-        """(width, height) of the map's own units."""
+        """Return (width, height) of the map in units of its view box."""
         return countries.outlines()["width"], countries.outlines()["height"]
 
     @property
     def names(self):
-        """The names of the marked countries."""
-        return countries.by_name(self["countries"])
+        """Return the sorted names of the marked countries."""
+        return countries.sorted_names(self["countries"])
 
 
 class MapBlock(blocks.StructBlock):
-    """A map of Latin America and the Caribbean on which countries are marked; the list beside it says which."""
+    """A map of Latin America and the Caribbean with marked countries, which are listed beside it."""
 
     figures = blocks.ListBlock(FigureBlock(), label=_("Figures"), max_num=3, default=[])
     countries = blocks.MultipleChoiceBlock(
@@ -315,7 +317,7 @@ class MapBlock(blocks.StructBlock):
 
 
 class BodyBlock(blocks.StreamBlock):
-    """What pages and news are made of."""
+    """The body of pages and news articles."""
 
     heading = HeadingBlock()
     text = TextBlock()

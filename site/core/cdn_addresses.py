@@ -1,11 +1,10 @@
-"""Purging a CDN or a caching proxy in front of the site, through Wagtail's frontend-cache back ends (docs/operators/settings.md).
+"""Purges pages from a CDN or caching proxy in front of the site, with Wagtail's frontend-cache back ends (docs/operators/settings.md).
 
-What is not named here stays in front for at most ten minutes (`s-maxage` in caching/page_cache.py).
+URLs that are not purged expire after ten minutes (`s-maxage` in caching/page_cache.py).
 """
 
 import logging
 
-from django.apps import apps
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import override
@@ -13,63 +12,60 @@ from wagtail.contrib.frontend_cache.utils import PurgeBatch
 from wagtail.models import Page
 
 from core.html import absolute
+from core.models import Topic
 
 logger = logging.getLogger(__name__)
 
 
-def _addresses(page):
-    """The public addresses of a page, of the lists that it makes, and of its picture for sharing."""
+def _page_urls(page):
+    """Return the public URLs of a page: its own, those of its paginated lists, and its share image."""
     url = page.full_url
     if not url:
         return []
     with override(page.locale.language_code):
-        addresses = [url + path.lstrip("/") for path in page.specific.get_cached_paths()]
-    return [*addresses, absolute(reverse("share_picture", args=[page.pk]))]
+        urls = [url + path.lstrip("/") for path in page.specific.get_cached_paths()]
+    return [*urls, absolute(reverse("share_picture", args=[page.pk]))]
 
 
-def _common_addresses():
-    """What lists pages without being one: feeds, the sitemap."""
-    addresses = [f"{settings.SITE_URL}/sitemap.xml"]
+def _list_urls():
+    """Return the URLs of feeds and the sitemap."""
+    urls = [f"{settings.SITE_URL}/sitemap.xml"]
     for code, _name in settings.LANGUAGES:
         with override(code):
-            addresses += [absolute(reverse(name)) for name in ("news_feed", "newsletter_feed")]
-            slugs = (
-                apps.get_model("core", "Topic")
-                .objects.filter(locale__language_code=code)
-                .values_list("slug", flat=True)
-            )
-            addresses += [absolute(reverse("topic_feed", args=[slug])) for slug in slugs]
-    return addresses
+            urls += [absolute(reverse(name)) for name in ("news_feed", "newsletter_feed")]
+            slugs = Topic.objects.filter(locale__language_code=code).values_list("slug", flat=True)
+            urls += [absolute(reverse("topic_feed", args=[slug])) for slug in slugs]
+    return urls
 
 
-def _family(page):
-    """A page, what stands above it and beside it, and the translations of all of them."""
-    near = page.get_ancestors(inclusive=True).filter(depth__gt=1) | page.get_siblings()
-    return Page.objects.filter(translation_key__in=near.values("translation_key"))
+def _related_pages(page):
+    """Return a page, its ancestors and siblings, and the translations of all of them."""
+    related = page.get_ancestors(inclusive=True).filter(depth__gt=1) | page.get_siblings()
+    return Page.objects.filter(translation_key__in=related.values("translation_key"))
 
 
 def purge_page(page):
-    """Purge a page that changed, and the pages and feeds that list it, in each language."""
-    purge_pages(_family(page))
+    """Purge a changed page, and the pages and feeds that list it, in all languages."""
+    purge_pages(_related_pages(page))
 
 
 def purge_everything():
-    """Purge every page: a menu or a setting changed, which stand on all of them."""
+    """Purge all pages, after a change of a menu or setting that all of them show."""
     purge_pages(Page.objects.filter(depth__gt=1))
 
 
 def purge_pages(pages):
-    """Have the addresses of a Page queryset purged by a task, if there is anything in front of the site."""
+    """Purge the URLs of a Page queryset, if WAGTAILFRONTENDCACHE is set."""
     if not settings.WAGTAILFRONTENDCACHE:
         return
-    batch = PurgeBatch(_common_addresses())
+    batch = PurgeBatch(_list_urls())
     for page in pages.iterator(500):
-        batch.add_urls(_addresses(page))
+        batch.add_urls(_page_urls(page))
     batch.purge()
 
 
-def purge_pictures(renditions):
-    """Have the addresses of a Rendition queryset purged, if there is anything in front of the site."""
+def purge_renditions(renditions):
+    """Purge the URLs of a Rendition queryset, if WAGTAILFRONTENDCACHE is set."""
     if not settings.WAGTAILFRONTENDCACHE:
         return
     batch = PurgeBatch(absolute(rendition.url) for rendition in renditions.iterator(500))

@@ -1,4 +1,4 @@
-"""Who asks: the address of the visitor, also behind a reverse proxy."""
+"""The client's IP address, behind a reverse proxy too."""
 
 import ipaddress
 
@@ -6,7 +6,7 @@ from django.conf import settings
 
 
 class ClientAddressMiddleware:
-    """Behind a proxy of our own, REMOTE_ADDR is the address that the proxy saw: the last entry of X-Forwarded-For."""
+    """With BEHIND_PROXY, sets REMOTE_ADDR to the address that the proxy saw: the last entry of X-Forwarded-For."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -19,19 +19,19 @@ class ClientAddressMiddleware:
 
 
 def truncated_origin(request):
-    """The visitor's network, as it is kept with consent: an IPv4 address without its last byte, an IPv6 address as its /48."""
+    """Return the client's network as stored with consent: the /24 of an IPv4 address, the /48 of an IPv6 address."""
     return _network(request, 24, 48)
 
 
 def origin(request):
-    """The visitor's place, as it is counted for limits: an IPv4 address, or the /64 that an IPv6 household has."""
+    """Return the client's network for rate limits: an IPv4 address, or the /64 of an IPv6 address, which one household uses."""
     return _network(request, 32, 64)
 
 
-def _network(request, bits, bits_of_six):
+def _network(request, ipv4_prefix, ipv6_prefix):
     try:
         address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return ""
     address = getattr(address, "ipv4_mapped", None) or address
-    return str(ipaddress.ip_network((address, bits if address.version == 4 else bits_of_six), strict=False))
+    return str(ipaddress.ip_network((address, ipv4_prefix if address.version == 4 else ipv6_prefix), strict=False))

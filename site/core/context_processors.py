@@ -1,4 +1,4 @@
-"""What every template may use."""
+"""Context processors."""
 
 from caching.page_cache import shared_generation
 from django.conf import settings
@@ -9,7 +9,7 @@ from core.navigation import site_texts
 
 
 def site(request):
-    """The site's texts (read only where a template asks), its public address, and a key for cached parts of pages."""
+    """Add the SiteSettings (loaded lazily), the public URL, and the page cache's generation as a key for template fragments."""
     return {
         "site_texts": SimpleLazyObject(lambda: site_texts(get_language())),
         "SITE_URL": settings.SITE_URL,

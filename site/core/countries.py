@@ -1,12 +1,13 @@
-"""The countries of Latin America and the Caribbean: their names, and their outlines for the map."""
+"""Names of the countries of Latin America and the Caribbean, and their outlines on the map."""
 
 import json
 from functools import cache
 from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
+from search.text import fold
 
-# ISO 3166-1 alpha-2; French Guiana and Puerto Rico are on the map so that it has no holes.
+# ISO 3166-1 alpha-2; French Guiana and Puerto Rico are on the map so that it has no gaps.
 COUNTRIES = {
     "AG": _("Antigua and Barbuda"),
     "AR": _("Argentina"),
@@ -48,12 +49,10 @@ COUNTRIES = {
 
 @cache
 def outlines():
-    """The map that bin/draw_map.py drew: {"width", "height", "countries": {code: SVG path}}, in threads of the weave."""
+    """Return the map drawn by bin/draw_map.py: {"width", "height", "countries": {code: SVG path}}."""
     return json.loads((Path(__file__).parent / "map.json").read_text())
 
 
-def by_name(codes):
-    """The names of `codes` in the active language, in its alphabetical order (accents aside)."""
-    from search.index import fold
-
+def sorted_names(codes):
+    """Return the names of countries in the active language, sorted without regard to accents."""
     return sorted((str(COUNTRIES[code]) for code in codes if code in COUNTRIES), key=fold)

@@ -1,7 +1,7 @@
 """Inline scripts under a Content-Security-Policy with nonces (CSP level 3).
 
-Wagtail's and wagtail-localize's admin have a dozen inline scripts without one. `Loader` writes the nonce into a template as it is read from
-its package, so what a person typed, which comes in when the template is rendered, never gets one.
+The admin templates of Wagtail and wagtail-localize contain inline scripts without a nonce. `Loader` adds it to the source of a
+template, before rendering, so that scripts in user input never get one.
 """
 
 import re
@@ -17,30 +17,30 @@ INLINE_SCRIPT = re.compile(r"<script(?![^>]*\b(?:src|nonce)=)")
 _request = ContextVar("request", default=None)
 
 
-def remember(request):
-    """Remember the request that is being answered: widgets are rendered without it. Called by the middleware."""
+def set_current_request(request):
+    """Store the current request for `csp_nonce`, as widgets are rendered without it. Called by the middleware."""
     _request.set(request)
 
 
 @register.simple_tag
 def csp_nonce():
-    """The nonce of this response."""
+    """Return the nonce of the current response, or an empty string."""
     request = _request.get()
     return str(request.csp_nonce) if request is not None and hasattr(request, "csp_nonce") else ""
 
 
 class Loader(AppDirectoriesLoader):
-    """Reads templates from the apps' folders, and marks their inline scripts."""
+    """Loads templates from the apps' folders and adds the nonce to their inline scripts."""
 
     def get_contents(self, origin):
         return INLINE_SCRIPT.sub('<script nonce="{% csp_nonce %}"', super().get_contents(origin))
 
 
-def mark_choosers():
-    """Wagtail's choosers write their script in Python; give it the nonce as well."""
+def add_nonce_to_choosers():
+    """Add the nonce to the inline script of Wagtail's choosers, which is not in a template."""
     render = BaseChooser.render
 
-    def render_marked(self, *args, **kwargs):
+    def render_with_nonce(self, *args, **kwargs):
         return mark_safe(render(self, *args, **kwargs).replace("<script>", f'<script nonce="{csp_nonce()}">', 1))
 
-    BaseChooser.render = render_marked
+    BaseChooser.render = render_with_nonce

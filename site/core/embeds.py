@@ -1,13 +1,13 @@
-"""Videos and the like from elsewhere: which places are known, and the cookie-free address of each for the frame.
+"""Videos of other sites: the supported providers, and the URL of each one's frame that sets no cookies.
 
-Nothing is asked of these places until a reader clicks; the address is taken apart here, without the network.
+URLs are parsed without network access. A provider is contacted only when the reader clicks on the video.
 """
 
 import re
 from dataclasses import dataclass
 
-# (name, pattern of the addresses that people copy, address of the frame). The frames' hosts are in the site's CSP.
-PLACES = [
+# (name, pattern of the URLs that people copy, URL of the frame). The frames' hosts are in the site's CSP.
+PROVIDERS = [
     (
         "YouTube",
         re.compile(r"https?://(?:(?:www|m)\.)?(?:youtube\.com/(?:watch\?(?:.*&)?v=|shorts/|live/|embed/)|youtu\.be/)([\w-]{11})"),
@@ -25,20 +25,20 @@ PLACES = [
     ),
 ]  # fmt: skip
 FRAME_HOSTS = ["https://www.youtube-nocookie.com", "https://player.vimeo.com", "https://archive.org"]
-PLACE_NAMES = ", ".join(name for name, _pattern, _frame in PLACES)
+PROVIDER_NAMES = ", ".join(name for name, _pattern, _frame in PROVIDERS)
 
 
 @dataclass(frozen=True)
 class Embed:
-    """Something from elsewhere: the place's name and the address of the frame."""
+    """A video: the name of its provider and the URL of its frame."""
 
-    place: str
-    frame: str
+    provider: str
+    frame_url: str
 
 
 def find(address):
-    """The Embed of an address such as https://youtu.be/…, or None if the place is not known."""
-    for place, pattern, frame in PLACES:
+    """Return the Embed of a URL such as https://youtu.be/…, or None if the provider is not supported."""
+    for provider, pattern, frame_url in PROVIDERS:
         if found := pattern.match(address):
-            return Embed(place, frame.format(found[1]))
+            return Embed(provider, frame_url.format(found[1]))
     return None

@@ -1,4 +1,4 @@
-"""Forms on cached pages. They set no cookie, so instead of a CSRF token they check where the request comes from."""
+"""Public forms on cached pages. Without cookies there is no CSRF token; they check the origin of the request instead."""
 
 import logging
 import time
@@ -13,14 +13,14 @@ from core.html import without_control_characters
 
 logger = logging.getLogger(__name__)
 STAMP_SALT = "core.forms.stamp"
-STAMP_MIN_SECONDS = 2  # nobody fills in a form faster
-STAMP_MAX_SECONDS = 7 * 24 * 3600  # longer than any cache keeps a page
+STAMP_MIN_SECONDS = 2  # people do not fill in a form faster
+STAMP_MAX_SECONDS = 7 * 24 * 3600  # longer than pages are cached
 
 
 def drop_control_characters():
-    """Have every text field of every form, Wagtail's editor included, drop the characters that XML refuses.
+    """Patch CharField so that all forms, including Wagtail's editor, drop characters that are invalid in XML.
 
-    They come in unseen, by copy and paste; feeds and mails are XML. No setting of Django's or Wagtail's covers all forms.
+    They are invisible and come from copy and paste, but break feeds. Neither Django nor Wagtail has a setting for this.
     """
     to_python = forms.CharField.to_python
 
@@ -31,7 +31,7 @@ def drop_control_characters():
 
 
 def same_origin(request):
-    """Whether a POST comes from this site: `Sec-Fetch-Site` if the browser sends it, else `Origin`, else `Referer`."""
+    """Return whether a POST comes from this site, by `Sec-Fetch-Site` if the browser sends it, else `Origin`, else `Referer`."""
     is_same = _is_same_origin(request)
     if not is_same:
         logger.warning("A form was refused: it came from another site")
@@ -44,17 +44,17 @@ def _is_same_origin(request):
         return fetch_site in {"same-origin", "none"}
     source = request.headers.get("Origin") or request.headers.get("Referer")
     if not source:
-        return True  # no browser of the last years sends neither; a program could as well send the right one
+        return True  # current browsers send at least one; other clients could forge them anyway
     return urlsplit(source).netloc in {request.get_host(), urlsplit(settings.SITE_URL).netloc}
 
 
 def make_stamp():
-    """A signed time stamp for a form that is rendered now."""
+    """Return a signed timestamp of the time at which a form is rendered."""
     return signing.TimestampSigner(salt=STAMP_SALT).sign("form")
 
 
 class PublicForm(forms.Form):
-    """A form for everyone: with a honeypot (`website`) and a signed time stamp."""
+    """Base class of public forms, with a honeypot field (`website`) and a signed timestamp against bots."""
 
     website = forms.CharField(
         required=False,
@@ -68,15 +68,15 @@ class PublicForm(forms.Form):
         self.fields["stamp"].initial = make_stamp()
 
     @property
-    def is_trap_sprung(self):
-        """Whether a program filled in the field that people do not see."""
-        is_sprung = bool(self.data.get("website"))
-        if is_sprung:
+    def is_honeypot_filled(self):
+        """Return whether a bot filled in the invisible field."""
+        is_filled = bool(self.data.get("website"))
+        if is_filled:
             logger.warning("A form was filled in by a program (honeypot)")
-        return is_sprung
+        return is_filled
 
     def clean_stamp(self):
-        """Refuse a missing, altered, too new or too old stamp, and put a fresh one into the form shown again."""
+        """Reject a missing, altered, too recent or too old timestamp; the form shown again has a new one."""
         value = self.cleaned_data["stamp"]
         try:
             signing.TimestampSigner(salt=STAMP_SALT).unsign(value, max_age=STAMP_MAX_SECONDS)

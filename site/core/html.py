@@ -1,4 +1,4 @@
-"""Text and HTML that leave the site, in feeds and mails: addresses are absolute, and XML takes every character."""
+"""HTML and text for feeds and mails: absolute URLs, and no characters that are invalid in XML."""
 
 import re
 from urllib.parse import urljoin
@@ -6,31 +6,31 @@ from urllib.parse import urljoin
 from bs4 import BeautifulSoup
 from django.conf import settings
 
-# What XML 1.0 refuses (section 2.2): control characters other than tab and line breaks, surrogates, non-characters.
-REFUSED_BY_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Characters outside of XML 1.0's Char production (section 2.2): control characters other than tab and line breaks, surrogates, non-characters.
+INVALID_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def without_control_characters(text: str) -> str:
-    """Text without the characters that XML refuses, and that no reader can see."""
-    return REFUSED_BY_XML.sub("", text)
+    """Return `text` without characters that are invalid in XML. They are all invisible."""
+    return INVALID_IN_XML.sub("", text)
 
 
 def absolute(address: str) -> str:
-    """An address as it reads outside the site (RFC 3986): with the site's scheme and host where it has none of its own.
+    """Return the absolute form of a URL on this site (RFC 3986).
 
-    Fragments stay as they are: they lead to a place in the mail or the entry itself. So do addresses without a slash at the
-    beginning: they are mistakes (`www.example.org`), which checks name to the editor.
+    Only URLs that begin with a slash are changed: fragments lead to a place in the same document, and anything else without a
+    scheme (`www.example.org`) is a mistake that the content checks report.
     """
     if not address.startswith("/"):
         return address
     try:
         return urljoin(f"{settings.SITE_URL}/", address)
-    except ValueError:  # such as an IPv6 address without its bracket; link checks name it to the editor
+    except ValueError:  # such as an IPv6 address without its bracket; content checks report it
         return address
 
 
 def absolute_html(html):
-    """HTML whose links and pictures are absolute; one picture in place of each choice of formats."""
+    """Return HTML with absolute URLs of links and images, and a single <img> in place of each <picture>."""
     soup = BeautifulSoup(html, "html.parser")
     for source in soup.find_all("source"):
         source.decompose()

@@ -1,4 +1,4 @@
-"""Languages of an address: which translation a page has, and where the language switcher leads."""
+"""Translations of pages, the language switcher, and dates in the active language."""
 
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from core.navigation import locales, public
 
 @dataclass(frozen=True)
 class LanguageLink:
-    """An entry of the language switcher. `missing` says that `url` is only the nearest translated ancestor."""
+    """An entry of the language switcher. If `missing`, `url` leads to the nearest translated ancestor instead."""
 
     code: str
     name: str
@@ -25,7 +25,7 @@ class LanguageLink:
 
     @property
     def tag(self):
-        """The language as BCP 47 writes it: `pt-BR`."""
+        """Return the BCP 47 tag: `pt-BR`."""
         return language_tag(self.code)
 
     @property
@@ -40,24 +40,24 @@ def language_tag(code):
 
 
 def in_language(language, lines):
-    """The items of a generator, made while `language` is active: what is streamed is made after the view has returned."""
+    """Yield from a generator with `language` activated. For streaming responses, which run after the view has returned."""
     with override(language):
         yield from lines
 
 
 def local_date(day, form="DATE_FORMAT"):
-    """A date in the active language; `form` is one of Django's formats. Portuguese writes its months small."""
+    """Format a date in the active language; `form` is the name of a Django format. Portuguese months are in lower case."""
     text = date_format(day, form)
     return text.lower() if get_language() == "pt-br" else text
 
 
 def site_time(moment):
-    """A moment in the site's time zone, which it names: for editors, wherever they sit."""
+    """Format a datetime in TIME_ZONE, with the name of the zone, for editors in other time zones."""
     return f"{date_format(moment.astimezone(ZoneInfo(settings.TIME_ZONE)), 'DATETIME_FORMAT')} ({settings.TIME_ZONE})"
 
 
-def _nearest(path, locale):
-    """The public translation of the nearest ancestor of the page at `path` in `locale`, or None."""
+def _nearest_translation(path, locale):
+    """Return the public translation into `locale` of the nearest ancestor of the page at tree path `path`, or None."""
     above = [path[:end] for end in range(len(path) - Page.steplen, Page.steplen, -Page.steplen)]
     keys = list(Page.objects.filter(path__in=above).order_by("-path").values_list("translation_key", flat=True))
     found = {
@@ -68,12 +68,12 @@ def _nearest(path, locale):
 
 @cached_until_purge
 def _page_languages(key, path):
-    """The LanguageLinks of the page with the translation key `key` that stands at `path` in the tree."""
+    """Return the LanguageLinks of the page with translation key `key` at tree path `path`."""
     translations = {other.locale_id: other for other in public(Page.objects.filter(translation_key=key))}
     links = []
     for code, locale in locales().items():
         own = translations.get(locale.pk)
-        target = own or _nearest(path, locale)
+        target = own or _nearest_translation(path, locale)
         if target and target.url:
             name = dict(settings.LANGUAGES).get(code, code)
             links.append(LanguageLink(code, name, target.url, target.title, missing=own is None))
@@ -81,21 +81,21 @@ def _page_languages(key, path):
 
 
 def page_languages(page):
-    """The language switcher of `page`: one LanguageLink for each language that has at least a home page."""
+    """Return the LanguageLinks of `page`: one for each language with a published home page."""
     return _page_languages(page.translation_key, page.path)
 
 
 def path_languages(path):
-    """The language switcher of a view that is not a page: the same address in each language."""
+    """Return the LanguageLinks of a view: the same URL in each language."""
     return [LanguageLink(code, name, translate_url(path, code)) for code, name in settings.LANGUAGES]
 
 
 def home_languages():
-    """The home page in each language, for pages that exist in none (404)."""
+    """Return LanguageLinks to the home pages, for error pages."""
     return [LanguageLink(code, name, f"/{code}/") for code, name in settings.LANGUAGES]
 
 
 def sort_links(links):
-    """In the order of LANGUAGES."""
+    """Sort LanguageLinks in the order of LANGUAGES."""
     order = [code for code, _ in settings.LANGUAGES]
     return sorted(links, key=lambda link: order.index(link.code) if link.code in order else len(order))

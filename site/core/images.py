@@ -1,7 +1,7 @@
-"""Pictures: one custom model, so that fields can be added without moving data later.
+"""Custom image and rendition models.
 
-What is uploaded is written anew before it is kept: nothing of a camera's notes, such as where the picture was taken, and
-nothing that hides behind the picture, gets onto the site.
+Uploads are re-encoded before they are stored, which removes metadata, such as the place where a picture was taken, and any
+other content of the file.
 """
 
 import io
@@ -20,30 +20,31 @@ from wagtail.images.models import AbstractImage, AbstractRendition, Image
 
 register_heif_opener()
 logger = logging.getLogger(__name__)
-SET_ASIDE = timedelta(hours=1)
-JPEG_KINDS = {"MPO", "HEIF"}  # what phones make besides JPEG: two frames in one file, and HEIC; both become JPEG
-# All that is kept of what a file says about its picture (Pillow's `info`); no notes, no place, no comments.
-KEPT = ("icc_profile", "transparency", "loop")
+RESIZE_RETRY_DELAY = timedelta(hours=1)
+CONVERTED_TO_JPEG = {"MPO", "HEIF"}  # formats of phone cameras: JPEG with a second frame, and HEIC
+# The only metadata (Pillow's `info`) that is kept.
+KEPT_INFO = ("icc_profile", "transparency", "loop")
 
 
-def rewritten(file) -> tuple[bytes, str]:
-    """A picture written anew, and its kind as Pillow calls it: upright, in RGB, with its transparency and frames.
+def reencode(file) -> tuple[bytes, str]:
+    """Re-encode an image file: upright, in RGB, with transparency and animation frames, without metadata.
 
-    Nothing else is kept. Raises OSError, ValueError, SyntaxError and others where Pillow cannot read it.
+    Returns its content and Pillow's name of the format. Raises OSError, ValueError, SyntaxError and others if Pillow cannot read
+    the file.
     """
     file.seek(0)
     with Pillow.open(file) as picture:
-        kind = "JPEG" if picture.format in JPEG_KINDS else picture.format
-        kept = {name: picture.info[name] for name in KEPT if picture.info.get(name) is not None}
+        kind = "JPEG" if picture.format in CONVERTED_TO_JPEG else picture.format
+        kept = {name: picture.info[name] for name in KEPT_INFO if picture.info.get(name) is not None}
         if kind != "JPEG" and getattr(picture, "n_frames", 1) > 1:
             frames, durations = _frames(picture)
-            kept.pop("transparency", None)  # the frames have it as a channel
+            kept.pop("transparency", None)  # frames are RGBA
             kept |= {"save_all": True, "append_images": frames[1:], "duration": durations, "disposal": 2}
             picture = frames[0]
         else:
-            picture = _channels(_in_rgb(ImageOps.exif_transpose(picture), kept), kind, kept)
+            picture = _normalise_transparency(_cmyk_to_rgb(ImageOps.exif_transpose(picture), kept), kind, kept)
         if kind in {"JPEG", "WEBP", "AVIF"}:
-            kept["quality"] = 92  # renditions are made from it, so it stays better than they are
+            kept["quality"] = 92  # higher than that of renditions, which are made from it
         picture.info = {}
         written = io.BytesIO()
         picture.save(written, kind, **kept)
@@ -51,7 +52,7 @@ def rewritten(file) -> tuple[bytes, str]:
 
 
 def _frames(picture):
-    """The frames of an animation, each whole, and for how many milliseconds each is shown."""
+    """Return the complete frames of an animation and their durations in milliseconds."""
     frames, durations = [], []
     for frame in ImageSequence.Iterator(picture):
         frames.append(frame.convert("RGBA"))
@@ -60,8 +61,8 @@ def _frames(picture):
     return frames, durations
 
 
-def _in_rgb(picture, kept):
-    """A picture that browsers and mail programs show alike: colours for print (CMYK) become sRGB, by their own profile."""
+def _cmyk_to_rgb(picture, kept):
+    """Convert a CMYK image to sRGB, by its embedded profile if possible; return other images unchanged."""
     if picture.mode != "CMYK":
         return picture
     profile = kept.pop("icc_profile", None)
@@ -75,8 +76,8 @@ def _in_rgb(picture, kept):
     return picture.convert("RGB")
 
 
-def _channels(picture, kind, kept):
-    """A picture whose transparency is a channel of its own, or on white where its kind knows none: renditions lose the rest."""
+def _normalise_transparency(picture, kind, kept):
+    """Convert transparency to an alpha channel, or to a white background if the format has none."""
     if "transparency" in kept and picture.mode != "P":
         kept.pop("transparency")
         picture = picture.convert("RGBA")
@@ -87,12 +88,12 @@ def _channels(picture, kind, kept):
 
 
 class CustomImage(AbstractImage):
-    """A picture that editors upload. Its description is the alt text proposed wherever it is used."""
+    """An image uploaded by editors. Its description is the default alternative text."""
 
     credit = models.CharField(_("credit"), max_length=255, blank=True, help_text=_("Who made the picture."))
 
     resize_failed_at = models.DateTimeField(null=True, editable=False)
-    was_heic = models.BooleanField(default=False, editable=False)  # uploaded as HEIC and kept as JPEG
+    was_heic = models.BooleanField(default=False, editable=False)  # uploaded as HEIC, stored as JPEG
 
     admin_form_fields = (*Image.admin_form_fields, "credit")
 
@@ -103,49 +104,49 @@ class CustomImage(AbstractImage):
 
     @property
     def is_private(self) -> bool:
-        """Whether the picture's collection, or one above it, asks who wants to see what lies in it."""
+        """Return whether the image's collection, or one of its ancestors, has view restrictions."""
         return self.collection.get_view_restrictions().exists()
 
     @property
-    def is_set_aside(self) -> bool:
-        """Whether resizing it failed a short while ago: it is not shown, nor tried again, until then is over."""
-        return bool(self.resize_failed_at) and timezone.now() - self.resize_failed_at < SET_ASIDE
+    def resize_failed_recently(self) -> bool:
+        """Return whether resizing failed within RESIZE_RETRY_DELAY. Until then the image is neither shown nor resized again."""
+        return bool(self.resize_failed_at) and timezone.now() - self.resize_failed_at < RESIZE_RETRY_DELAY
 
     @property
     def default_alt_text(self):
-        """What is proposed as alternative text: the description. The title is often the file's name, and says nothing."""
+        """Return the description. Wagtail would use the title, which is often a file name."""
         return self.description
 
     def save(self, *args, **kwargs):
-        """Write an uploaded file anew before it is kept."""
-        # Wagtail has stored the file of a new picture already where its title was given only after the upload.
+        """Re-encode a newly uploaded file before it is stored."""
+        # Wagtail stores the file of a new image before saving it if the title was entered after the upload.
         stored = self.file if self.file and self.file._committed and self._state.adding else None
         if stored or (self.file and not self.file._committed):
-            content, kind = self._rewritten(stored)
+            content, kind = self._reencode(stored)
             name = Path(Path(self.file.name).name)
             self.was_heic = kind == "JPEG" and name.suffix.lower() not in {".jpg", ".jpeg"}
             self.file = ContentFile(content, name=str(name.with_suffix(".jpg") if self.was_heic else name))
             self.file_size = self.file.size
             self.resize_failed_at = None
             if self.pk:
-                self.renditions.all().delete()  # they show the old file; Wagtail deletes them only after the signals
+                self.renditions.all().delete()  # of the old file; Wagtail would delete them only after the signals
         super().save(*args, **kwargs)
         if stored and not CustomImage.objects.filter(file=stored.name).exists():
             stored.storage.delete(stored.name)
 
-    def _rewritten(self, stored):
+    def _reencode(self, stored):
         if stored:
             with stored.storage.open(stored.name) as file:
-                return rewritten(file)
-        # The form has done it already, to see whether the file can be read: see core.uploads.
-        return getattr(self.file.file, "rewritten", None) or rewritten(self.file)
+                return reencode(file)
+        # The upload form has already re-encoded it to validate the file (core.uploads).
+        return getattr(self.file.file, "reencoded", None) or reencode(self.file)
 
 
 class CustomRendition(AbstractRendition):
-    """A resized copy of a picture."""
+    """A resized copy of an image."""
 
     image = models.ForeignKey(CustomImage, on_delete=models.CASCADE, related_name="renditions")
 
     class Meta:
         unique_together = (("image", "filter_spec", "focal_point_key"),)
-        indexes = [models.Index(fields=["file"], name="rendition_file")]  # core.views.media looks for it
+        indexes = [models.Index(fields=["file"], name="rendition_file")]  # for core.media.serve_media

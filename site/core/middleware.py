@@ -1,4 +1,4 @@
-"""Headers that every response carries, and the language of a request."""
+"""Security headers, and the language of a request."""
 
 from csp.constants import NONCE
 from csp.middleware import CSPMiddleware
@@ -13,8 +13,7 @@ from core.navigation import site
 
 from .embeds import FRAME_HOSTS
 
-# Wagtail's admin has inline scripts, marked with a nonce (core/csp.py), and its editor writes style
-# elements of its own.
+# Wagtail's admin has inline scripts, which get a nonce (core/csp.py), and its editor creates style elements.
 ADMIN_POLICY = {
     "default-src": ["'none'"],
     "object-src": ["'none'"],
@@ -34,18 +33,18 @@ PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), bro
 
 
 class SecurityHeadersMiddleware(CSPMiddleware):
-    """Content-Security-Policy (strict on the site, looser in the admin), CORP and Permissions-Policy."""
+    """Sets Content-Security-Policy (strict on the site, relaxed in the admin), CORP and Permissions-Policy."""
 
     def get_policy_parts(self, request, response, report_only=False):
         parts = super().get_policy_parts(request, response, report_only)
-        # Editors' user bar on the site is Wagtail's own interface, so they get the admin's policy there too.
+        # Signed-in editors see Wagtail's user bar on the site, which needs the admin's policy.
         if request.path_info.startswith("/admin/") or settings.SESSION_COOKIE_NAME in request.COOKIES:
             parts.config = ADMIN_POLICY if not report_only else None
         return parts
 
     def process_request(self, request):
         super().process_request(request)
-        csp.remember(request)
+        csp.set_current_request(request)
 
     def process_response(self, request, response):
         response = super().process_response(request, response)
@@ -57,7 +56,7 @@ class SecurityHeadersMiddleware(CSPMiddleware):
 
 
 class RootPageMiddleware:
-    """Answers 404 where Wagtail's actions would fail: the root of the page tree has no parent to lock it or to order it in."""
+    """Returns 404 for actions on the root of the page tree, where Wagtail's views would fail."""
 
     ACTIONS = ("wagtailadmin_pages:lock", "wagtailadmin_pages:unlock", "wagtailadmin_pages:set_page_position")
 
@@ -69,22 +68,22 @@ class RootPageMiddleware:
 
     def process_view(self, request, view, args, kwargs):
         if request.resolver_match.view_name in self.ACTIONS:
-            number = kwargs.get("page_id") or kwargs["page_to_move_id"]
-            if Page.objects.filter(pk=number, depth=1).exists():
+            page_id = kwargs.get("page_id") or kwargs["page_to_move_id"]
+            if Page.objects.filter(pk=page_id, depth=1).exists():
                 raise Http404
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """Django's, except that what has no language in its address (admin, media, …) is not looked for under one."""
+    """Django's LocaleMiddleware, without redirects of missing unprefixed URLs (admin, media, …) to a language prefix."""
 
-    PROBES = ("/healthz", "/readyz")  # answered without the database
+    HEALTH_CHECKS = ("/healthz", "/readyz")  # must not query the database
     UNPREFIXED = ("/admin/", "/documents/", "/media/", "/metrics", "/share/", "/static/", "/t/", "/webhooks/")
 
     def process_request(self, request):
         super().process_request(request)
-        if request.path_info in self.PROBES:
+        if request.path_info in self.HEALTH_CHECKS:
             return
-        # Where Site.find_for_request() looks first: one slow query less for every page.
+        # Cached by Site.find_for_request(), which would run a slow query for every page.
         host = split_domain_port(request.get_host())[0]
         request._wagtail_site = site(host, request.get_port())
 

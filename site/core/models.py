@@ -1,4 +1,4 @@
-"""Models that every app may use: the base page, topics, menus and the site's own texts."""
+"""Base page, topics, menus and site settings."""
 
 from django.conf import settings
 from django.db import models
@@ -8,6 +8,7 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from modelcluster.models import ClusterableModel
 from search import index as search_index
+from search import text as search_text
 from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import StreamField
@@ -24,9 +25,9 @@ from .blocks import LinkStructValue
 from .images import CustomImage, CustomRendition  # noqa: F401
 from .widgets import DescriptionInput, SlugInput
 
-TITLE_WEIGHT = 5  # a word in the title counts as much as so many in the text
+TITLE_WEIGHT = 5  # relative to words in the text, in search results
 
-# The woven patterns of static/css/site.css; each product network may have its own.
+# The woven patterns of static/css/site.css.
 PATTERNS = [
     ("weave", _("Weave")),
     ("coffee", _("Coffee")),
@@ -38,7 +39,7 @@ PATTERNS = [
 
 
 class BasePage(Page):
-    """What all pages share: a pattern, a mark for starter content, and the description that lists and search engines show."""
+    """Base class of all pages: pattern, starter content flag, description, share image, and search fields."""
 
     pattern = models.CharField(_("pattern"), max_length=20, choices=PATTERNS, default="weave")
     starter_content = models.BooleanField(
@@ -74,42 +75,42 @@ class BasePage(Page):
         abstract = True
 
     def serve_password_required_response(self, request, form, action_url):
-        """Ask for the password of a page; the answer says nothing of the page itself (Wagtail would hand it to the template)."""
+        """Render the password form without the page in the context, as it would reveal the title."""
         return TemplateResponse(request, "wagtailcore/password_required.html", {"form": form, "action_url": action_url})
 
     def get_admin_display_title(self):
-        """The title in the admin, which says when a page is starter content."""
+        """Return the title, marked if the page is starter content."""
         title = super().get_admin_display_title()
         return f"{title} ({gettext('starter content')})" if self.starter_content else title
 
-    og_type = "website"  # Open Graph's word for what the page is
-    rendition_modes = [""]  # the preview modes that show all its pictures
+    og_type = "website"  # Open Graph type
+    rendition_modes = [""]  # preview modes that together show all images of the page
 
     def save_revision(self, *args, **kwargs):
-        """Have a worker make the renditions that the draft shows."""
+        """Save a revision and enqueue the renditions that it shows."""
         revision = super().save_revision(*args, **kwargs)
         if self.shows_pictures:
-            renditions.prepare.enqueue(revision.pk)
+            renditions.prepare_revision.enqueue(revision.pk)
         return revision
 
     def publish(self, revision, user=None, **options):
-        """Publish a revision, by whichever way it is asked for: when its pictures are ready."""
-        if not renditions.wait_for_pictures(revision, user, **options):
+        """Publish a revision, postponed until its renditions exist."""
+        if not renditions.postpone_publishing(revision, user, **options):
             super().publish(revision, user, **options)
 
     @property
     def shows_pictures(self) -> bool:
-        """Whether the page has any picture."""
+        """Return whether the page has any images."""
         return bool(self.share_image_id or pictures(self))
 
     @property
     def description(self):
-        """One sentence about the page, for lists, search engines and shared links."""
+        """Return one sentence about the page, for lists, search engines and shared links."""
         return self.search_description
 
     @property
     def share_image_url(self):
-        """The absolute address of the picture that is shown where the page is shared, 1200 × 630 px."""
+        """Return the absolute URL of the image for social networks, 1200 × 630 px: the chosen one, or one drawn from the title."""
         if self.share_image and not self.share_image.is_private:
             found = renditions.find(self.share_image, "share")
         else:
@@ -118,24 +119,24 @@ class BasePage(Page):
         return absolute(next((one.url for one in found.values()), drawn))
 
     def structured_data(self):
-        """What search engines are told about this page besides its breadcrumbs: schema.org objects as dictionaries."""
+        """Return the page's schema.org objects, as dictionaries, besides its breadcrumbs."""
         return []
 
     search_fields = [*Page.search_fields, index.SearchField("stems")]
 
     @property
     def plain_text(self):
-        """What the page says, as plain text: the descriptions and the bodies of all its fields."""
+        """Return the text of the page without its title."""
         return search_index.plain_text(self)
 
     @property
     def stems(self):
-        """What the search index holds: the stems of the title, several times as they weigh more, and of the text."""
-        return search_index.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
+        """Return the indexed stems of the text and the title, which is repeated TITLE_WEIGHT times."""
+        return search_text.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
 
 
 class Topic(TranslatableMixin, models.Model):
-    """A subject: news are filed under it, and subscribers choose which ones they want."""
+    """A topic of articles, to which readers can subscribe."""
 
     name = models.CharField(_("name"), max_length=80)
     slug = models.SlugField(_("slug"), max_length=80, help_text=_("The name in web addresses."))
@@ -153,12 +154,12 @@ class Topic(TranslatableMixin, models.Model):
 
 
 def default_language():
-    """A filter for the topics that articles and subscriptions refer to; readers see them as `topic.localized`."""
+    """Return the filter of topics that articles and subscriptions refer to; templates show `topic.localized`."""
     return {"locale__language_code": settings.LANGUAGE_CODE}
 
 
 class MenuItemBlock(blocks.StructBlock):
-    """An entry of a menu."""
+    """A menu entry: a page and, optionally, a different text."""
 
     text = blocks.CharBlock(label=_("Text"), required=False, help_text=_("Empty: the page's title."))
     page = blocks.PageChooserBlock(label=_("Page"))
@@ -170,7 +171,7 @@ class MenuItemBlock(blocks.StructBlock):
 
 
 class Menu(DraftStateMixin, RevisionMixin, PreviewableMixin, TranslatableMixin, ClusterableModel):
-    """A menu of the site: the main one at the top, or the one in the footer."""
+    """The main menu or the footer menu in one language."""
 
     PLACES = [("main", _("Main menu")), ("footer", _("Footer menu"))]
 
@@ -193,7 +194,7 @@ class Menu(DraftStateMixin, RevisionMixin, PreviewableMixin, TranslatableMixin, 
 
 
 class SiteSettings(DraftStateMixin, RevisionMixin, TranslatableMixin, ClusterableModel):
-    """The site's settings that readers see: who publishes it and how to reach them. One for each language."""
+    """Publisher and contact data of the site in one language."""
 
     organisation = models.CharField(_("short name"), max_length=60, default="CLAC")
     full_name = models.CharField(_("full name"), max_length=200)
@@ -229,7 +230,7 @@ class SiteSettings(DraftStateMixin, RevisionMixin, TranslatableMixin, Clusterabl
 
     @classmethod
     def current(cls, language=None):
-        """The live texts in `language` (the active one if None), else in the default language, else empty ones."""
+        """Return the live settings in `language` (default: the active one), else in the default language, else empty ones."""
         wanted = language or get_language() or settings.LANGUAGE_CODE
         rows = cls.objects.filter(live=True).select_related("locale").order_by("-pk")
         texts = {row.locale.language_code: row for row in rows}

@@ -1,4 +1,4 @@
-"""What stands on every page, read once after each purge: languages, menus, the site's texts, and what is private."""
+"""Menus, languages, site settings and restrictions, cached until the next purge."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from core.models import Menu, SiteSettings, Topic
 
 @dataclass(frozen=True)
 class MenuEntry:
-    """An entry of a menu: its text, and the address and place in the tree of the page that it leads to."""
+    """A menu entry: its text, and the URL and tree position of the page that it leads to."""
 
     text: str
     url: str
@@ -24,19 +24,19 @@ class MenuEntry:
 
 @cached_until_purge
 def locales():
-    """The site's Locales by language code."""
+    """Return {language code: Locale}."""
     return {locale.language_code: locale for locale in Locale.objects.all()}
 
 
 @cached_until_purge
 def site_texts(language):
-    """The SiteSettings in `language`."""
+    """Return the SiteSettings in `language`."""
     return SiteSettings.current(language)
 
 
 @cached_until_purge
 def site(host, port):
-    """The Wagtail Site that answers at `host` and `port`, or None."""
+    """Return the Wagtail Site at `host` and `port`, or None."""
     try:
         return get_site_for_hostname(host, port)
     except Site.DoesNotExist:
@@ -50,7 +50,7 @@ def _sections(language):
 
 
 def section(model, language):
-    """The first public page of `model` right under the home page in `language`, such as the news index, or None."""
+    """Return the first public child of the home page in `language` that is a `model`, such as the news index, or None."""
     return _sections(language).get(model)
 
 
@@ -60,9 +60,9 @@ def _restricted_paths():
 
 
 def public(pages, inside=None):
-    """Those of a Page queryset that everyone may read: live, and neither private nor below a private page.
+    """Filter a Page queryset: live pages without view restrictions on them or their ancestors.
 
-    Whoever reads the Page `inside` has passed its restrictions, so what is restricted by no others is theirs to read, too.
+    With the Page `inside`, restrictions that apply to it as well are ignored, as its visitor has passed them.
     """
     pages = pages.filter(live=True)
     for path in _restricted_paths():
@@ -73,7 +73,7 @@ def public(pages, inside=None):
 
 @cached_until_purge
 def menus(language):
-    """The menus in `language`: {place: [MenuEntry, …]}, without pages that are not published in it."""
+    """Return {place: [MenuEntry, …]} in `language`, without pages that are not public in it."""
     found = Menu.objects.filter(live=True, locale__language_code=language)
     chosen = {menu.place: [entry["value"] for entry in menu.items.raw_data] for menu in found}
     numbers = {value["page"] for values in chosen.values() for value in values}
@@ -97,7 +97,7 @@ def _entry(text, page):
 
 @cached_until_purge
 def topic_choices(language):
-    """The topics that readers can choose: [(number of the topic in the default language, name in `language`), …]."""
+    """Return the choices of topics: [(primary key of the topic in the default language, name in `language`), …]."""
     topics = list(Topic.objects.select_related("locale"))
     names = {topic.translation_key: topic.name for topic in topics if topic.locale.language_code == language}
     return [

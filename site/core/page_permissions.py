@@ -1,10 +1,10 @@
-"""Who may do what with pages."""
+"""Queries for page permissions."""
 
-HOME_DEPTH = 2  # home pages of the languages stand right below the root
+HOME_DEPTH = 2  # tree depth of the home pages, one per language
 
 
 def languages_of(user):
-    """The Locales whose pages somebody may change: all for those with rights at the root or on the language's home page."""
+    """Return the Locales whose home page a user may edit; all Locales for superusers."""
     from wagtail.models import Locale, Page
     from wagtail.permission_policies.pages import PagePermissionPolicy
 
@@ -15,11 +15,11 @@ def languages_of(user):
     return Locale.objects.filter(pk__in=homes.values("locale"))
 
 
-def people_with(permission, page):
-    """The active users whose groups hold a page permission (such as "publish") over `page`, superusers left out."""
+def users_with_permission(permission, page):
+    """Return the active users with a page permission (such as "publish") on `page` by one of their groups. Excludes superusers."""
     from django.contrib.auth import get_user_model
     from wagtail.models import GroupPagePermission
 
-    over = [page.path[:length] for length in range(page.steplen, len(page.path) + 1, page.steplen)]
-    groups = GroupPagePermission.objects.filter(page__path__in=over, permission__codename=f"{permission}_page")
+    paths = [page.path[:length] for length in range(page.steplen, len(page.path) + 1, page.steplen)]
+    groups = GroupPagePermission.objects.filter(page__path__in=paths, permission__codename=f"{permission}_page")
     return get_user_model().objects.filter(is_active=True, groups__in=groups.values("group")).distinct()

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from jobs.models import JobRun
-from jobs.periodic import every, report
+from jobs.periodic import every, removal_report
 from wagtail.models import Page
 
 from core import rate_limits
@@ -29,36 +29,38 @@ def publish_scheduled():
 
 @every(timedelta(minutes=1), _("show what was published though its process died"))
 def drop_stale_pages():
-    """Drop the cached pages if something was published or withdrawn since the last look: whoever did it may have died
-    before the purge. Returns what was seen, to compare with next time."""
-    seen = str(
+    """Purge the page cache if pages were published or unpublished since the last run.
+
+    Usually they are purged at once; this covers processes that died before. Returns the state to compare with at the next run.
+    """
+    state = str(
         sorted(Page.objects.aggregate(newest=Max("last_published_at"), live=Count("pk", filter=Q(live=True))).items())
     )
-    if not JobRun.objects.filter(name="drop_stale_pages", outcome=seen).exists():
+    if not JobRun.objects.filter(name="drop_stale_pages", outcome=state).exists():
         page_cache.purge()
-    return seen
+    return state
 
 
 @every(timedelta(minutes=5), _("keep feeds, sitemap and home pages warm"))
 def warm_up():
-    """Ask for what robots and readers ask for first, so that nobody waits after a purge. Returns how many answered."""
-    asked = ["/sitemap.xml", "/robots.txt"]
+    """Request the most frequented URLs, so that they are cached after a purge. Returns “succeeded/requested”."""
+    paths = ["/sitemap.xml", "/robots.txt"]
     for code, _name in settings.LANGUAGES:
         with override(code):
-            asked += [f"/{code}/", reverse("news_feed")]
+            paths += [f"/{code}/", reverse("news_feed")]
     with requests.Session() as session:
-        return f"{sum(_answers(session, path) for path in asked)}/{len(asked)}"
+        return f"{sum(_request(session, path) for path in paths)}/{len(paths)}"
 
 
-def _answers(session, path):
+def _request(session, path):
     try:
         return session.get(f"{settings.SITE_URL}{path}", timeout=WARM_UP_SECONDS).ok
-    except requests.RequestException as error:  # such as the web part being started again
+    except requests.RequestException as error:  # such as a restart of the web server
         logger.warning("%s does not answer: %s", path, type(error).__name__)
         return False
 
 
 @every(timedelta(hours=1), _("forget what limits no longer look at"))
-def forget_old_uses():
-    """Delete what no limit looks at any more."""
-    return report({"uses of limits": rate_limits.forget_old()})
+def delete_old_rate_limit_hits():
+    """Delete RateLimitHits that no limit counts any more."""
+    return removal_report({"rate limit hits": rate_limits.delete_old_hits()})

@@ -1,4 +1,4 @@
-"""What the blocks show in the editor's list of blocks, before anybody has filled them in."""
+"""Preview values of the blocks in the editor's block chooser."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 
 def sample(name):
-    """The preview value of the block `name`: made when it is asked for, in the editor's language."""
+    """Return a callable for a block's `preview_value`, evaluated on each use in the editor's language."""
     return partial(_make, name)
 
 

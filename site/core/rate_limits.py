@@ -1,4 +1,4 @@
-"""Limits: how often something may happen, counted in the database for all processes together."""
+"""Rate limits, counted in the database across all processes."""
 
 import hashlib
 import hmac
@@ -10,11 +10,11 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
-KEPT = timedelta(days=1)  # the longest period that a limit may have
+MAX_PERIOD = timedelta(days=1)  # older hits are deleted
 
 
 class RateLimitHit(models.Model):
-    """That something that is limited happened. `key` is a keyed hash: it tells nobody what or who it was."""
+    """One counted event. `key` is an HMAC, so that the row does not reveal what or whom it is about."""
 
     key = models.CharField(max_length=32)
     at = models.DateTimeField()
@@ -26,16 +26,16 @@ class RateLimitHit(models.Model):
         return f"{self.key[:8]}, {self.at:%H:%M:%S}"
 
 
-def _name(key):
+def _hash_key(key):
     return hmac.new(settings.SECRET_KEY.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def hit(key, *limits):
-    """Count one more use of `key`, if each of `limits`, pairs of (number, period), allows it; return whether it does.
+    """Count an event of `key` if none of `limits`, pairs of (number, period), is reached. Returns whether it was counted.
 
-    Two callers at once, in whichever processes, never get more together than the limit.
+    Concurrent callers in any process never exceed a limit together (an advisory lock on PostgreSQL, one writer on SQLite).
     """
-    name, now = _name(key), timezone.now()
+    name, now = _hash_key(key), timezone.now()
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
@@ -43,17 +43,17 @@ def hit(key, *limits):
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
         for number, period in limits:
             if RateLimitHit.objects.filter(key=name, at__gt=now - period).count() >= number:
-                logger.warning("Limit reached: %s", key.partition(" ")[0])  # the rest of a key is about somebody
+                logger.warning("Limit reached: %s", key.partition(" ")[0])  # the rest of a key is personal data
                 return False
         RateLimitHit.objects.create(key=name, at=now)
     return True
 
 
-def forget_old():
-    """Delete what no limit looks at any more. Returns the number of rows."""
-    return RateLimitHit.objects.filter(at__lt=timezone.now() - KEPT).delete()[0]
+def delete_old_hits():
+    """Delete hits older than MAX_PERIOD. Returns their number."""
+    return RateLimitHit.objects.filter(at__lt=timezone.now() - MAX_PERIOD).delete()[0]
 
 
 def reset(key):
-    """Forget the uses of `key`: what was limited went well."""
-    RateLimitHit.objects.filter(key=_name(key)).delete()
+    """Delete the hits of `key`, for example after a successful sign-in."""
+    RateLimitHit.objects.filter(key=_hash_key(key)).delete()

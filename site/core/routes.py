@@ -1,14 +1,14 @@
-"""What a request asked for, as it may be written down."""
+"""Request paths without personal data, for logs."""
 
 import re
 
 NUMBER = re.compile(r"<int:(\w+)>")
 
 
-def shown_path(request) -> str:
-    """What a request asked for, as it may be logged: its URL pattern with the numbers in it, or the path of a page.
+def loggable_path(request) -> str:
+    """Return the path of a page, or the URL pattern of a view with its integer arguments.
 
-    Never what else was typed: that may be a token, an address or a search.
+    Other parts of a URL may be tokens, e-mail addresses or search terms, which must not be logged.
     """
     page = getattr(request, "_wagtail_route_for_request", None)
     if page and not page.args and not page.kwargs:

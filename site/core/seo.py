@@ -1,4 +1,4 @@
-"""What search engines read: robots.txt, sitemap.xml with the translations of each page, and schema.org data."""
+"""For search engines: robots.txt, the sitemap with translations, schema.org data; and security.txt."""
 
 from datetime import timedelta
 
@@ -19,13 +19,13 @@ from .i18n import language_tag
 
 
 class PageSitemap(Sitemap):
-    """Every live, public page with its translations (hreflang) and its last change."""
+    """All public pages with their translations (hreflang) and last modification."""
 
     i18n = False
     limit = 5000
 
     def items(self):
-        """The pages of the site in all languages, each with `alternates` attached."""
+        """Return the pages of the site in all languages, each with its translations as `group`."""
         root = Site.objects.get(is_default_site=True).root_page
         pages = list(public(Page.objects.filter(depth__gte=2)).exclude(alias_of__isnull=False).select_related("locale"))
         homes = set(Page.objects.filter(translation_key=root.translation_key).values_list("path", flat=True))
@@ -44,7 +44,7 @@ class PageSitemap(Sitemap):
         return page.last_published_at
 
     def _urls(self, page, protocol, domain):
-        """Django's own list, with addresses on SITE_URL and the alternates of each page."""
+        """Return Django's list with URLs on SITE_URL and with alternates."""
         urls = super()._urls(page, protocol, domain)
         for url in urls:
             item = url["item"]
@@ -58,12 +58,12 @@ class PageSitemap(Sitemap):
         return urls
 
     def get_urls(self, page=1, site=None, protocol=None):
-        """Django asks the sites framework for the domain; this site knows its own."""
+        """Skip Django's query of the sites framework for the domain; `_urls` uses SITE_URL."""
         return self._urls(page, "https", "localhost")
 
 
 def robots(request):
-    """robots.txt: everything but the admin and personal links, and where the sitemap is."""
+    """robots.txt: disallows the admin and personal links, and names the sitemap."""
     lines = [
         "User-agent: *",
         "Disallow: /admin/",
@@ -74,7 +74,7 @@ def robots(request):
 
 
 def organisation_reference():
-    """The publisher, as other schema.org objects refer to it."""
+    """Return the Organization by which other schema.org objects refer to the publisher."""
     return {
         "@type": "Organization",
         "@id": f"{settings.SITE_URL}/#organization",
@@ -85,7 +85,7 @@ def organisation_reference():
 
 
 def organisation():
-    """The Organization and the WebSite, for the home page."""
+    """Return the Organization and the WebSite of the home page."""
     texts = site_texts(get_language())
     target = f"{settings.SITE_URL}{reverse('search')}?q={{search_term_string}}"
     publisher = organisation_reference() | {"alternateName": texts.full_name}
@@ -109,7 +109,7 @@ def organisation():
 
 
 def breadcrumb_list(crumbs):
-    """A BreadcrumbList of (title, path) pairs."""
+    """Return the BreadcrumbList of (title, path) pairs."""
     items = [
         {"@type": "ListItem", "position": number, "name": title, "item": absolute(path)}
         for number, (title, path) in enumerate(crumbs, 1)
@@ -122,7 +122,7 @@ SECURITY_TXT_DAYS = 180
 
 @require_safe
 def security(request):
-    """Where to report a hole in the site (RFC 9116)."""
+    """security.txt: the contact for security reports (RFC 9116)."""
     texts = site_texts(settings.LANGUAGE_CODE)
     contact = f"mailto:{texts.contact_email}" if texts and texts.contact_email else f"{settings.SITE_URL}/"
     expires = (timezone.now() + timedelta(days=SECURITY_TXT_DAYS)).strftime("%Y-%m-%dT00:00:00Z")

@@ -1,4 +1,4 @@
-"""The picture that social networks show with a shared page: title and weave, drawn per page and language."""
+"""Images for social networks, drawn from the title of a page."""
 
 import textwrap
 from io import BytesIO
@@ -12,10 +12,10 @@ from wagtail.models import Page
 
 from core.navigation import public
 
-WIDTH, HEIGHT, MARGIN = 1200, 630, 80  # px, the size that Open Graph readers expect
+WIDTH, HEIGHT, MARGIN = 1200, 630, 80  # px, the recommended size for Open Graph
 GREEN, CREAM, MAIZE, CLAY = "#1f4226", "#fbf4e4", "#e8b238", "#b5482a"
 FONT = settings.BASE_DIR / "static" / "fonts" / "piazzolla.woff2"
-SIZES = [(92, 20), (76, 25), (62, 31), (50, 39)]  # font size in px, letters in a line
+SIZES = [(92, 20), (76, 25), (62, 31), (50, 39)]  # (font size in px, characters per line)
 
 
 def _font(size, weight):
@@ -25,7 +25,7 @@ def _font(size, weight):
 
 
 def _fit(title):
-    """The largest font in which `title` takes at most four lines, and those lines; what is too long ends in an ellipsis."""
+    """Return the largest font size in which `title` fits into four lines, and the lines. Longer titles end in an ellipsis."""
     for size, letters in SIZES:
         lines = textwrap.wrap(title, letters, max_lines=4, placeholder=" …")
         if not lines[-1].endswith(" …"):
@@ -34,7 +34,7 @@ def _fit(title):
 
 
 def draw(title, organisation):
-    """The picture as the bytes of a PNG with a small palette."""
+    """Return the image as a PNG with 32 colours."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), GREEN)
     pen = ImageDraw.Draw(picture)
     size, lines = _fit(title)
@@ -50,7 +50,7 @@ def draw(title, organisation):
 
 
 def _weave(pen):
-    """A band of stepped diamonds along the lower edge."""
+    """Draw a band of stepped diamonds along the lower edge."""
     thread, steps = 8, 4
     middle = HEIGHT - 56
     for number, x in enumerate(range(0, WIDTH + 100, (2 * steps + 2) * thread)):
@@ -62,7 +62,7 @@ def _weave(pen):
 
 @require_safe
 def share_picture(request, page_id):
-    """The picture of a live, public page."""
+    """The share image of a public page."""
     page = get_object_or_404(public(Page.objects.all()), pk=page_id)
     if page.depth < 2:
         raise Http404

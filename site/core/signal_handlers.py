@@ -1,10 +1,10 @@
-"""What core does when something is published, moved, changed or migrated."""
+"""Purges caches and updates renditions, spelling words and the default site after changes."""
 
 from caching import page_cache
 from django.db import transaction
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
 from django.dispatch import receiver
-from search.index import remember_words
+from search.spelling import update_spelling_words
 from wagtail import hooks
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
@@ -17,10 +17,11 @@ from core.html import without_control_characters
 
 from .images import CustomImage, CustomRendition
 from .models import BasePage, Menu, SiteSettings, Topic
-from .sites import follow_site_url
+from .signals import renditions_changed
+from .sites import sync_default_site
 
-# What has no drafts, and so counts when it is saved.
-PLAIN_MODELS = (
+# Models without drafts: their changes are public when saved.
+MODELS_WITHOUT_DRAFTS = (
     Locale,
     Topic,
     Redirect,
@@ -35,13 +36,13 @@ PLAIN_MODELS = (
 
 @receiver(post_migrate)
 def after_migrating(app_config, **kwargs):
-    """Bring the site's address up to date."""
+    """Update the default site from SITE_URL."""
     if app_config.name == "core":
-        follow_site_url()
+        sync_default_site()
 
 
 def purge_pages(instance=None, **kwargs):
-    """Drop the cached pages once the change that calls for it is committed, here and in what stands in front of the site."""
+    """Purge the page cache, after the change is committed, and the CDN."""
     transaction.on_commit(page_cache.purge)
     if isinstance(instance, Page):
         cdn_addresses.purge_page(instance)
@@ -49,59 +50,66 @@ def purge_pages(instance=None, **kwargs):
         cdn_addresses.purge_everything()
 
 
-# Pages and the texts around them count when they are published, so that somebody's draft does not empty the cache.
+# Saving a draft does not purge; publishing does.
 for signal in (published, unpublished, page_slug_changed, post_page_move):
     signal.connect(purge_pages)
-for model in PLAIN_MODELS:
+for model in MODELS_WITHOUT_DRAFTS:
     post_save.connect(purge_pages, sender=model)
-for model in (*PLAIN_MODELS, Menu, SiteSettings):
+for model in (*MODELS_WITHOUT_DRAFTS, Menu, SiteSettings):
     post_delete.connect(purge_pages, sender=model)
 
 
 @receiver(pre_save, sender=StringTranslation)
 def drop_control_characters(instance, **kwargs):
-    """Do for translations, which come in by no form, what core.forms does for the rest."""
+    """Remove invalid characters from translations; `core.forms` does so for form input."""
     instance.data = without_control_characters(instance.data)
 
 
 @receiver(post_save, sender=CollectionViewRestriction)
 @receiver(post_save, sender=Collection)
-def purge_private_pictures(instance, **kwargs):
-    """Take the pictures of a collection that has become private, or moved, out of the cache in front of the site."""
+def purge_private_renditions(instance, **kwargs):
+    """Purge the renditions of a collection that was moved or became private from the CDN."""
     collection = instance if isinstance(instance, Collection) else instance.collection
     collections = collection.get_descendants(inclusive=True)
-    cdn_addresses.purge_pictures(CustomRendition.objects.filter(image__collection__in=collections))
+    cdn_addresses.purge_renditions(CustomRendition.objects.filter(image__collection__in=collections))
 
 
 @receiver(post_save, sender=CustomImage)
-def purge_moved_picture(instance, **kwargs):
-    """Take a picture out of the cache in front of the site: it may have moved to a private collection."""
-    cdn_addresses.purge_pictures(instance.renditions.all())
+def purge_saved_image(instance, **kwargs):
+    """Purge the renditions of a saved image from the CDN: it may be in a private collection now."""
+    cdn_addresses.purge_renditions(instance.renditions.all())
 
 
 @receiver(post_save, sender=CustomImage)
-def remake_renditions(instance, created, raw=False, **kwargs):
-    """A picture whose file or focal point was changed is resized anew, for the pages that show it."""
+def update_renditions(instance, created, raw=False, **kwargs):
+    """Generate the renditions of a changed image for the pages that show it."""
     if not created and not raw:
-        renditions.remake.enqueue(instance.pk)
+        renditions.update_renditions.enqueue(instance.pk)
 
 
 @hooks.register("after_bulk_action")
-def purge_moved_pictures(request, action_type, objects, action):
-    """The same of many pictures at once, which are moved without a signal."""
+def purge_moved_images(request, action_type, objects, action):
+    """Purge images moved by a bulk action, which sends no signals."""
     if action_type == "add_to_collection" and action.model is CustomImage:
-        cdn_addresses.purge_pictures(CustomRendition.objects.filter(image__in=objects))
+        cdn_addresses.purge_renditions(CustomRendition.objects.filter(image__in=objects))
 
 
 @receiver(published)
-def index_words(instance, **kwargs):
-    """Let searches that are mistyped find the words of a published page."""
+def index_spelling_words(instance, **kwargs):
+    """Update the words from which misspelt queries are corrected."""
     if isinstance(instance, BasePage):
-        remember_words(instance)
+        update_spelling_words(instance)
 
 
 @receiver(post_delete)
 def purge_deleted_pages(sender, instance, **kwargs):
-    """A deleted page is gone from every list at once."""
+    """Purge the pages that listed a deleted page."""
     if issubclass(sender, Page):
         purge_pages(instance)
+
+
+@receiver(renditions_changed)
+def purge_after_rendering(**kwargs):
+    """Purge the page cache and the CDN, so that pages are rendered with the new renditions."""
+    page_cache.purge()
+    cdn_addresses.purge_everything()

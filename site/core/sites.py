@@ -1,4 +1,4 @@
-"""The address of the site: Wagtail's site record follows the setting SITE_URL, the one place to change it."""
+"""The site's URL: keeps Wagtail's Site in line with the setting SITE_URL."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -8,8 +8,8 @@ from django.conf import settings
 from wagtail.models import Site
 
 
-def follow_site_url():
-    """Give the default site the host and port of SITE_URL."""
+def sync_default_site():
+    """Set host and port of the default Site to those of SITE_URL."""
     address = urlsplit(settings.SITE_URL)
     port = address.port or {"http": 80, "https": 443}[address.scheme]
     Site.objects.filter(is_default_site=True).update(hostname=address.hostname, port=port)
@@ -18,7 +18,7 @@ def follow_site_url():
 
 
 def passkey_origin() -> str:
-    """Where the site's passkeys work, as a browser's origin; empty if nowhere. Browsers want https and a domain name, or localhost."""
+    """Return the origin on which passkeys work, or an empty string. Browsers require https and a domain name, or localhost."""
     try:
         ipaddress.ip_address(settings.OTP_WEBAUTHN_RP_ID)
     except ValueError:

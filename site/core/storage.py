@@ -1,4 +1,4 @@
-"""Files in S3 (S3_BUCKET), sent to readers by the site itself: one address and one set of headers wherever the files lie."""
+"""Storage in S3 (S3_BUCKET). Files are served by the site, with the same URLs and headers as local files."""
 
 import mimetypes
 
@@ -8,14 +8,14 @@ from storages.backends.s3 import S3Storage
 
 
 class FilesInS3(S3Storage):
-    """Files in S3 whose addresses are those of the site; core.views.media decides which of them it serves."""
+    """S3 storage whose URLs are those of `core.media.serve_media`, which checks access."""
 
     def url(self, name, *args, **kwargs):
         return f"{settings.MEDIA_URL}{name}"
 
 
 def serve_stored(storage, name: str) -> FileResponse:
-    """A response with a file of `storage`. Raises Http404."""
+    """Return a response with a file of `storage`. Raises Http404."""
     try:
         stored = storage.open(name)
     except FileNotFoundError:

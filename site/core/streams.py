@@ -1,21 +1,21 @@
-"""What a page's StreamFields hold."""
+"""Content of a page's StreamFields."""
 
 from wagtail.fields import StreamField
 from wagtail.images.blocks import ImageBlock
 
 
 def streams(page):
-    """The values of a page's StreamFields."""
+    """Return the values of a page's StreamFields."""
     return [getattr(page, field.name) for field in page._meta.get_fields() if isinstance(field, StreamField)]
 
 
 def pictures(page):
-    """The pictures in the fields of a page, each with the words that it has there."""
+    """Return the images in a page's StreamFields, each with the alternative text given there."""
     return [image for stream in streams(page) for image in _images(stream.stream_block, stream)]
 
 
 def _images(block, value):
-    """The images in a value of a block, each with the words it has there."""
+    """Return the images in a block's value, recursively."""
     if isinstance(block, ImageBlock):
         return [value] if value else []
     if hasattr(value, "stream_block"):

@@ -1,13 +1,13 @@
-"""Charts as SVG drawn on the server, without scripts; the table that belongs beside each is the template's."""
+"""Line charts as SVG, rendered on the server without scripts. Templates add a table with the same data."""
 
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 720, 240, 56, 28  # units of the drawing
+WIDTH, HEIGHT, LEFT, BOTTOM = 720, 240, 56, 28  # units of the view box
 
 
 @dataclass
 class Line:
-    """A line of a chart: its name and its points, ready for <polyline>."""
+    """A line of a chart: its name, its points for <polyline>, and its last point."""
 
     name: str
     points: str
@@ -16,7 +16,7 @@ class Line:
 
 @dataclass
 class Chart:
-    """Lines over time on one scale."""
+    """Lines over time on a common scale."""
 
     lines: list
     ticks: list  # (y, label)
@@ -26,7 +26,7 @@ class Chart:
 
 
 def line_chart(names, series, labels):
-    """A Chart of `series`, equally long lists of numbers named `names`, over `labels`; the scale begins at zero."""
+    """Return a Chart of `series`, lists of numbers of equal length named `names`, over `labels`. The scale starts at zero."""
     top = _round_up(max((value for values in series for value in values), default=0))
     step = (WIDTH - LEFT - 8) / max(1, len(labels) - 1)
 
@@ -44,7 +44,7 @@ def line_chart(names, series, labels):
 
 
 def _round_up(value):
-    """The next number of the form 4, 8, 20, 40, 80, 200 …, so that a quarter of it is a whole number."""
+    """Round up to 4, 8, 20, 40, 80, 200 …, so that a quarter of it is an integer."""
     top = 4
     while top < value:
         top = {"4": top * 2, "8": top * 5 // 2, "2": top * 2}[str(top)[0]]

@@ -1,4 +1,4 @@
-"""Interface texts: .po files compiled to .mo without GNU gettext."""
+"""Compiles interface texts from .po to .mo without GNU gettext."""
 
 from django.conf import settings
 

@@ -1,4 +1,4 @@
-"""Uploaded files: their size, whether they are what their name says, and archives that would unpack to too much."""
+"""Validation of uploaded files: size, content that matches the extension, and archive bombs."""
 
 import logging
 import zipfile
@@ -12,13 +12,13 @@ from wagtail.documents.forms import BaseDocumentForm
 from wagtail.images.forms import BaseImageForm
 
 from .alt_text import looks_like_file_name
-from .images import rewritten
+from .images import reencode
 
 logger = logging.getLogger(__name__)
 MAX_BYTES = 20 * 1024 * 1024
 MAX_UNPACKED_BYTES, MAX_MEMBERS = 300 * 1024 * 1024, 5000
 ARCHIVES = {
-    # What has to be inside, by extension.
+    # {extension: member that the archive has to contain}
     "docx": "word/document.xml",
     "odt": "content.xml",
     "pptx": "ppt/presentation.xml",
@@ -29,7 +29,7 @@ TEXTS = {"csv", "txt"}
 
 
 def check(file, name):
-    """Raise ValidationError unless an open binary `file` is what the extension of `name` says, and harmless to unpack."""
+    """Raise ValidationError if the content of an open binary `file` does not match the extension of `name` or is too large."""
     extension = Path(name).suffix.lower().lstrip(".")
     if file.size > MAX_BYTES:
         raise ValidationError(_("This file is larger than %(size)s MB.") % {"size": MAX_BYTES // 1024**2})
@@ -38,32 +38,32 @@ def check(file, name):
     if extension in ARCHIVES:
         check_archive(file, ARCHIVES[extension])
     elif (extension == "pdf" and not start.startswith(b"%PDF-")) or (extension in TEXTS and b"\0" in start):
-        raise ValidationError(_not_what_it_says())
+        raise ValidationError(_wrong_content_message())
     file.seek(0)
 
 
-def _not_what_it_says():
+def _wrong_content_message():
     return _("This file is not what its name says. Save it anew in the program that it was made with.")
 
 
 def check_archive(file, member=None):
-    """Raise ValidationError if a ZIP archive is none, lacks a `member`, or would unpack to too much."""
+    """Raise ValidationError if `file` is not a ZIP archive, lacks `member`, or exceeds the limits when unpacked."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise ValidationError(_not_what_it_says()) from error
+        raise ValidationError(_wrong_content_message()) from error
     if len(entries) > MAX_MEMBERS or sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
         raise ValidationError(_("This archive would unpack to too much."))
     if member and member not in {entry.filename for entry in entries}:
-        raise ValidationError(_not_what_it_says())
+        raise ValidationError(_wrong_content_message())
 
 
 class DocumentForm(BaseDocumentForm):
-    """Wagtail's form for documents, which looks into the file."""
+    """Wagtail's document form with validation of the content."""
 
     def clean_file(self):
-        """The file, if it is what its name says."""
+        """Validate a newly uploaded file."""
         file = self.cleaned_data["file"]
         if file and "file" in self.changed_data:
             check(file, file.name)
@@ -71,19 +71,19 @@ class DocumentForm(BaseDocumentForm):
 
 
 class ImageForm(BaseImageForm):
-    """Wagtail's form for images, which otherwise fails with a 500 over a file that only begins like a picture."""
+    """Wagtail's image form with validation of the whole file: truncated images would cause a 500 later."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         if field := self.fields.get("file"):
-            field.to_python = partial(self._read, field, field.to_python)
+            field.to_python = partial(self._to_python, field, field.to_python)
         if self.instance.was_heic and (field := self.fields.get("description")):
             field.help_text = _(
                 "This picture came as HEIC, from an iPhone. It is kept as JPEG, which everybody can see."
             )
 
     def clean_description(self):
-        """The description, unless it is only the name of a file."""
+        """Reject a description that is a file name."""
         description = self.cleaned_data["description"]
         file = self.cleaned_data.get("file") or self.instance.file
         if description and looks_like_file_name(description, file.name if file else ""):
@@ -93,12 +93,12 @@ class ImageForm(BaseImageForm):
         return description
 
     @staticmethod
-    def _read(field, read, data):
-        """The picture, and with it what it becomes when written anew: only that reads all of it, to its end."""
+    def _to_python(field, to_python, data):
+        """Convert the upload and store its re-encoded content as `reencoded`. Re-encoding reads the file to its end."""
         try:
-            file = read(data)
+            file = to_python(data)
             if file:
-                file.rewritten = rewritten(file)
+                file.reencoded = reencode(file)
                 file.seek(0)
         except ValidationError:
             raise
@@ -106,7 +106,7 @@ class ImageForm(BaseImageForm):
             raise ValidationError(
                 _("This picture has too many pixels. Make it smaller, and upload it again."), code="too_many_pixels"
             ) from error
-        except Exception as error:  # what the libraries of each kind raise over broken pictures is not foreseen
+        except Exception as error:  # Pillow's decoders raise many types for broken files
             logger.warning("An uploaded picture cannot be read: %r", error)
             raise ValidationError(field.error_messages["invalid_image"], code="invalid_image") from error
         return file

@@ -1,4 +1,4 @@
-"""The admin's shared parts: topics, menus, site settings, and the outgoing mail of a site without a provider."""
+"""Topics, menus and site settings in the admin, and the admin's scripts and styles."""
 
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -32,7 +32,7 @@ class SiteSettingsViewSet(SnippetViewSet):
 
 
 class SiteGroup(SnippetViewSetGroup):
-    """What stands on every page."""
+    """Snippets that affect all pages."""
 
     items = (MenuViewSet, TopicViewSet, SiteSettingsViewSet)
     menu_icon = "site"

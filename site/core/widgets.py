@@ -6,25 +6,25 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.widgets.slug import SlugInput as WagtailSlugInput
 
 
-def _guide(best, good, long):
-    """The attributes by which static/js/guide.js says how long a text is; “#” is where it puts the number of letters."""
+def _length_hints(best, good, long):
+    """Return the attributes for static/js/guide.js, which shows the length of a text and replaces “#” by it."""
     words = {"data-guide-good": good, "data-guide-long": long}
     return {"data-guide": best} | {name: format_lazy(text, best=best) for name, text in words.items()}
 
 
 class MailboxInput(TextInput):
-    """A line that says, while it is written, how much of it a phone shows in the mailbox: `best` letters."""
+    """A text input that shows its length, and whether it exceeds the `best` letters that phones show in a mailbox."""
 
     def __init__(self, best, **kwargs):
         good, long = (
             _("# letters; up to {best} are seen on phones"),
             _("# letters; phones cut it off after about {best}"),
         )
-        super().__init__(attrs=_guide(best, good, long), **kwargs)
+        super().__init__(attrs=_length_hints(best, good, long), **kwargs)
 
 
 class SlugInput(WagtailSlugInput):
-    """A slug that, when it is typed, is written as it is from a title: `años` becomes `anos`. Wagtail's drops the letter."""
+    """A slug input that transliterates typed letters: `años` becomes `anos`. Wagtail's drops the letter."""
 
     def __init__(self, attrs=None, **kwargs):
         super().__init__(attrs, **kwargs)
@@ -32,11 +32,11 @@ class SlugInput(WagtailSlugInput):
 
 
 class DescriptionInput(Textarea):
-    """A description that says, while it is written, how much of it search engines show."""
+    """A textarea that shows its length, and whether it exceeds what search engines show."""
 
     BEST = 160
 
     def __init__(self, **kwargs):
         good = _("# letters; search engines show up to {best}")
         long = _("# letters; search engines cut it off after about {best}")
-        super().__init__(attrs={"rows": 3} | _guide(self.BEST, good, long), **kwargs)
+        super().__init__(attrs={"rows": 3} | _length_hints(self.BEST, good, long), **kwargs)

@@ -1,4 +1,7 @@
-"""What is looked at before a page is published, and each night on all pages: what must not go out, and what could be better."""
+"""Checks of a page's content, run before it is published and every night on all pages.
+
+Some problems block publishing, others are warnings or notes.
+"""
 
 import re
 from dataclasses import dataclass
@@ -15,13 +18,13 @@ from wagtail.models import Locale
 from editorial import link_checker
 
 BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
-# Words that say nothing about where a link leads (WCAG 2.4.4), in the site's languages.
-EMPTY_WORDS = {
+# Link texts that do not describe the target (WCAG 2.4.4), in the site's languages.
+VAGUE_LINK_TEXTS = {
     "aquí", "acá", "haga clic aquí", "clic aquí", "leer más", "ver más", "más", "enlace", "este enlace",
     "aqui", "clique aqui", "leia mais", "ler mais", "saiba mais", "mais", "link", "este link",
     "here", "click here", "read more", "more", "this link", "this page",
 }  # fmt: skip
-KINDS = {
+KINDS = {  # {kind: (level, message)}
     "alt": (BLOCKS, _("The picture “%(title)s” has no alternative text.")),
     "alt_file_name": (BLOCKS, _("The alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")),
     "private_picture": (BLOCKS, _("The picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")),
@@ -54,95 +57,98 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that was found: how bad it is (BLOCKS, WARNS, TELLS), in words, and where it can be mended."""
+    """A problem: its level (BLOCKS, WARNS or TELLS), its description, and the URL where it can be fixed."""
 
     level: str
     text: str
     url: str = ""
 
 
-def blocks(findings):
-    """Whether one of the Findings stands in the way."""
-    return any(finding.level == BLOCKS for finding in findings)
+def any_blocking(problems):
+    """Return whether one of the Problems blocks publishing."""
+    return any(problem.level == BLOCKS for problem in problems)
 
 
 def describe(kind, values):
-    """A Finding of one of KINDS, in the language of whoever reads it."""
+    """Return the Problem of a kind (a key of KINDS) with the `values` of its message, in the active language."""
     level, text = KINDS[kind]
     return Problem(level, str(text) % values)
 
 
-def look_at(page):
-    """The Findings about a page as it is given (a draft, too), the worst first."""
-    found = [describe(kind, values) for kind, values in problems(page)]
+def check_page(page):
+    """Return the Problems of a page instance, which may be a draft, the most severe first."""
+    found = [describe(kind, values) for kind, values in find_problems(page)]
     return sorted(found, key=lambda one: [BLOCKS, WARNS, TELLS].index(one.level))
 
 
-def parsed(page):
-    """What the fields of a page render, as a BeautifulSoup."""
+def render_body(page):
+    """Render the StreamFields of a page in its language and return them as BeautifulSoup."""
     with override(page.locale.language_code):
         html = "".join(str(stream.render_as_block({"page": page})) for stream in streams(page))
     return BeautifulSoup(html, "html.parser")
 
 
-def problems(page, html=None):
-    """[(one of KINDS, its values)] about a page, without asking other sites; `html` is what `parsed` gives, if it is there."""
-    html = html or parsed(page)
+def find_problems(page, html=None):
+    """Return [(kind, values of its message)] for a page, without checking external links.
+
+    `html` is the result of `render_body`, if the caller has it already.
+    """
+    html = html or render_body(page)
     found = [] if page.description.strip() else [("description", {})]
-    found += _problems_of_pictures(page) + _links(html) + _headings(html)
-    there = {other.locale_id for other in page.get_translations(inclusive=True).live()}
-    missing = Locale.objects.exclude(pk__in=[*there, page.locale_id])
+    found += _check_images(page) + _check_links(html) + _check_headings(html)
+    existing = {other.locale_id for other in page.get_translations(inclusive=True).live()}
+    missing = Locale.objects.exclude(pk__in=[*existing, page.locale_id])
     return found + [("translation", {"language": locale.get_display_name()}) for locale in missing]
 
 
-def other_links(html):
-    """{address on another site: text of the link} of a page as `parsed`."""
+def external_links(html):
+    """Return {URL: link text} of the links to other sites in the result of `render_body`."""
     found = {link["href"]: link.get_text(" ", strip=True) for link in html.find_all("a", href=True)}
     return {
         url: text
         for url, text in found.items()
-        if urlsplit(url).scheme in {"http", "https"} and not link_checker.is_own(url)
+        if urlsplit(url).scheme in {"http", "https"} and not link_checker.is_internal(url)
     }
 
 
-def _problems_of_pictures(page):
+def _check_images(page):
     images = pictures(page)
-    told = [(image, image.contextual_alt_text) for image in images if not image.decorative]
-    found = [("alt", {"title": image.title}) for image, text in told if not text]
+    with_text = [(image, image.contextual_alt_text) for image in images if not image.decorative]
+    found = [("alt", {"title": image.title}) for image, text in with_text if not text]
     shown = [*images, page.share_image] if page.share_image else images
-    found += [("not_resized", {"title": image.title}) for image in shown if image.is_set_aside]
+    found += [("not_resized", {"title": image.title}) for image in shown if image.resize_failed_recently]
     if not page.get_view_restrictions().exists():
         hidden = [image for image in images if image.is_private]
         found += [("private_picture", {"title": image.title}) for image in hidden]
-    named = [(image, text) for image, text in told if text and looks_like_file_name(text, image.filename)]
+    named = [(image, text) for image, text in with_text if text and looks_like_file_name(text, image.filename)]
     return found + [("alt_file_name", {"title": image.title, "text": text}) for image, text in named]
 
 
-def _links(html):
+def _check_links(html):
     found = []
     for link in html.find_all("a"):
         text, url = link.get_text(" ", strip=True), link.get("href", "")
         if not url:
             found.append(("no_target", {"text": text}))
-        elif _is_broken(url):
+        elif _is_broken_internal_link(url):
             found.append(("own_link", {"text": text, "url": url}))
-        if re.sub(r"[^\w\s]", "", text).casefold().strip() in EMPTY_WORDS:
+        if re.sub(r"[^\w\s]", "", text).casefold().strip() in VAGUE_LINK_TEXTS:
             found.append(("link_text", {"text": text}))
     return found
 
 
-def _is_broken(url):
+def _is_broken_internal_link(url):
     address = absolute(url)
-    return link_checker.is_own(address) and bool(link_checker.problem_of_own(address))
+    return link_checker.is_internal(address) and bool(link_checker.check_internal_link(address))
 
 
-def _headings(html):
-    found, above = [], 1
+def _check_headings(html):
+    found, previous_level = [], 1
     for heading in html.find_all(["h2", "h3", "h4"]):
         level, text = int(heading.name[1]), heading.get_text(" ", strip=True)
         if not text:
             found.append(("empty_heading", {}))
-        elif level > above + 1:
+        elif level > previous_level + 1:
             found.append(("heading_order", {"text": text}))
-        above = level
+        previous_level = level
     return found

@@ -1,4 +1,4 @@
-"""The dashboard's panels: what is scheduled, and which pages are read."""
+"""Dashboard panels: scheduled pages and most read pages."""
 
 from core import i18n
 from django.utils import timezone
@@ -10,28 +10,32 @@ from editorial import page_views
 
 
 class ScheduledPanel(Component):
-    """The pages that will be published or taken off by themselves, the next first."""
+    """Pages scheduled to be published or to expire, the next one first."""
 
     name = "scheduled"
     order = 150
     template_name = "editorial/scheduled_panel.html"
 
     def get_context_data(self, parent_context):
-        mine = PagePermissionPolicy().instances_user_has_permission_for(parent_context["request"].user, "change")
+        editable = PagePermissionPolicy().instances_user_has_permission_for(parent_context["request"].user, "change")
         waiting = Revision.page_revisions.filter(approved_go_live_at__gt=timezone.now())
         numbers = [int(revision.object_id) for revision in waiting]
-        pages = {str(page.pk): page for page in mine.filter(pk__in=numbers).select_related("locale")}
+        pages = {str(page.pk): page for page in editable.filter(pk__in=numbers).select_related("locale")}
         rows = [
             (revision.approved_go_live_at, "publish", pages[revision.object_id])
             for revision in waiting
             if revision.object_id in pages
         ]
-        rows += [(page.expire_at, "expire", page) for page in mine.filter(live=True, expire_at__gt=timezone.now())]
-        return {"rows": [(i18n.site_time(at), what, page) for at, what, page in sorted(rows, key=lambda row: row[0])]}
+        rows += [(page.expire_at, "expire", page) for page in editable.filter(live=True, expire_at__gt=timezone.now())]
+        return {
+            "rows": [
+                (i18n.site_time(time), action, page) for time, action, page in sorted(rows, key=lambda row: row[0])
+            ]
+        }
 
 
 class MostReadPanel(Component):
-    """The pages that were read most in the last thirty days."""
+    """The most viewed pages of the last thirty days."""
 
     name = "most_read"
     order = 320

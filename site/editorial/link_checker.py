@@ -1,4 +1,4 @@
-"""Links: whether they lead anywhere."""
+"""Checks whether links are broken."""
 
 import ipaddress
 import socket
@@ -16,21 +16,21 @@ from django.utils.translation import gettext as _
 from wagtail.contrib.redirects.middleware import get_redirect
 from wagtail.models import Page
 
-SECONDS = 3
-GONE = {404, 410}
-UNICAST = ipaddress.ip_network("2000::/3")
-NAT64 = ipaddress.ip_network("64:ff9b::/96")  # how a network without IPv4 writes an IPv4 address
+TIMEOUT_SECONDS = 3
+GONE_STATUSES = {404, 410}
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses embedded in IPv6 (RFC 6052)
 
 
 def resolver():
-    """A resolver that gives up after SECONDS."""
+    """Return a DNS resolver with a timeout of TIMEOUT_SECONDS."""
     found = dns.resolver.get_default_resolver()
-    found.lifetime = SECONDS
+    found.lifetime = TIMEOUT_SECONDS
     return found
 
 
 def is_online():
-    """Whether this machine can ask the DNS at all: the root's name servers are always there."""
+    """Return whether DNS works on this machine, by asking for the root name servers."""
     try:
         resolver().resolve(".", "NS")
     except dns.exception.DNSException:
@@ -38,29 +38,29 @@ def is_online():
     return True
 
 
-def reach(url):
-    """Open a connection to a site and close it again. Raises OSError if that cannot be done within SECONDS."""
+def check_connection(url):
+    """Open and close a TCP connection to the host of `url`. Raises OSError if it fails within TIMEOUT_SECONDS."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    socket.create_connection((parts.hostname, port), SECONDS).close()
+    socket.create_connection((parts.hostname, port), TIMEOUT_SECONDS).close()
 
 
-def is_own(url):
-    """Whether a link leads to this site."""
+def is_internal(url):
+    """Return whether an absolute URL leads to this site."""
     return url == settings.SITE_URL or url.startswith(f"{settings.SITE_URL}/")
 
 
-def problem_of_own(url):
-    """What is wrong with a link to this site, by where the site would route it; empty if nothing is."""
+def check_internal_link(url):
+    """Resolve a link to this site without a request. Returns what is wrong with it, or an empty string."""
     path = unquote(urlsplit(url).path) or "/"
     if path.startswith(settings.MEDIA_URL):
         exists = CustomRendition.objects.filter(file=path.removeprefix(settings.MEDIA_URL)).exists()
         return "" if exists else _("there is no such file")
-    return "" if _leads_somewhere(path) else _("the page is missing or not published")
+    return "" if _resolves(path) else _("the page is missing or not published")
 
 
-def _leads_somewhere(path):
-    """Whether a path of this site is a view, a published page, or redirected."""
+def _resolves(path):
+    """Return whether a path of this site leads to a view, a published page or a redirect."""
     site = urlsplit(settings.SITE_URL)
     request = RequestFactory(SERVER_NAME=site.hostname).get(path, secure=site.scheme == "https")
     with override(get_language_from_path(path) or get_language()):
@@ -73,33 +73,38 @@ def _leads_somewhere(path):
         return bool(Page.route_for_request(request, match.args[0]) or get_redirect(request, path))
 
 
-def is_public(place):
-    """Whether an IP address lies on the public network. Python calls a few global that are not, or that carry another one within."""
-    address = ipaddress.ip_address(place)
+def is_public_ip(text):
+    """Return whether an IP address is public.
+
+    Stricter than `is_global`, which accepts multicast, addresses outside of 2000::/3, and embedded IPv4 addresses (6to4, NAT64).
+    """
+    address = ipaddress.ip_address(text)
     if address in NAT64:
         address = ipaddress.IPv4Address(address.packed[-4:])
-    is_unicast = not address.is_multicast if address.version == 4 else address in UNICAST and not address.sixtofour
+    is_unicast = (
+        not address.is_multicast if address.version == 4 else address in GLOBAL_UNICAST and not address.sixtofour
+    )
     return address.is_global and is_unicast
 
 
-def public_place(host):
-    """The IP address of a host, or None if any of its addresses is not on the public network. Raises OSError if it has none."""
-    places = [place[4][0] for place in socket.getaddrinfo(host, None)]
-    return places[0] if all(map(is_public, places)) else None
+def resolve_public_ip(host):
+    """Return an IP address of `host`, or None if any of its addresses is not public. Raises OSError if it does not resolve."""
+    addresses = [info[4][0] for info in socket.getaddrinfo(host, None)]
+    return addresses[0] if all(map(is_public_ip, addresses)) else None
 
 
-def ask(url, place):
-    """The status of a GET for `url`, asked of the IP address `place` and no other: a name may lead elsewhere a moment later.
+def fetch_status(url, ip):
+    """Send a GET request for `url` to the IP address `ip` and return the status. Raises urllib3's HTTPError.
 
-    Redirects are not followed. Raises urllib3's HTTPError.
+    The address is fixed because the host name could resolve to another one meanwhile (DNS rebinding). Redirects are not followed.
     """
     parts = urlsplit(url)
-    options = {"timeout": SECONDS, "retries": False}
+    options = {"timeout": TIMEOUT_SECONDS, "retries": False}
     if parts.scheme == "https":
         names = {"server_hostname": parts.hostname, "assert_hostname": parts.hostname}
-        pool = urllib3.HTTPSConnectionPool(place, parts.port or 443, **options, **names)
+        pool = urllib3.HTTPSConnectionPool(ip, parts.port or 443, **options, **names)
     else:
-        pool = urllib3.HTTPConnectionPool(place, parts.port or 80, **options)
+        pool = urllib3.HTTPConnectionPool(ip, parts.port or 80, **options)
     path = parts.path or "/"
     headers = {"User-Agent": "CLAC", "Host": parts.netloc.rpartition("@")[2]}
     with pool:
@@ -109,19 +114,19 @@ def ask(url, place):
         return answer.status
 
 
-def problem_of_other(url):
-    """What is wrong with a link to another site; empty if nothing is, or nothing can be said now. Waits SECONDS at most.
+def check_external_link(url):
+    """Request a link to another site. Returns what is wrong with it, or an empty string. Waits for TIMEOUT_SECONDS at most.
 
-    Only public addresses are asked: a link must not make this machine knock at doors of its own network.
+    SSRF protection: only public IP addresses are contacted.
     """
     try:
-        place = public_place(urlsplit(url).hostname or "")
+        ip = resolve_public_ip(urlsplit(url).hostname or "")
     except (OSError, UnicodeError, ValueError):
         return _("the address does not exist")
-    if not place:
+    if not ip:
         return _("the address is not a public one")
     try:
-        status = ask(url, place)
+        status = fetch_status(url, ip)
     except (urllib3.exceptions.HTTPError, ValueError):
         return _("the site does not answer")
-    return _("the page is gone (%(status)s)") % {"status": status} if status in GONE else ""
+    return _("the page is gone (%(status)s)") % {"status": status} if status in GONE_STATUSES else ""

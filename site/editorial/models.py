@@ -1,4 +1,4 @@
-"""Problems found on published pages, and how often pages are read."""
+"""Problems found on published pages, and page views per day."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from editorial.content_checks import LABELS, describe
 
 
 class PageProblem(models.Model):
-    """Something about a published page that could be better, as it was last night."""
+    """A problem of a published page, found by the last nightly check."""
 
     page = models.ForeignKey("wagtailcore.Page", on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=20, choices=LABELS.items())
@@ -19,13 +19,13 @@ class PageProblem(models.Model):
         return f"{self.page_id}: {self.kind}"
 
     @property
-    def finding(self):
-        """The Finding, in the language of whoever reads it."""
+    def problem(self):
+        """The Problem, in the active language."""
         return describe(self.kind, self.values)
 
 
 class PageViewCount(models.Model):
-    """How often the page at an address was read on a day."""
+    """Number of views of a path on a day."""
 
     path = models.CharField(max_length=255)
     day = models.DateField(db_index=True)

@@ -1,7 +1,7 @@
-"""Which pages are read: counted by page and day, and nothing about who reads.
+"""Page views by path and day, without any data about visitors.
 
-No cookie, no address, no browser and no third party: a number in the process's memory goes up, and once a minute the numbers
-go to the database. What a process that is killed had not written yet is lost; that is what a count without traces costs.
+Each process counts in memory and adds its counts to the database once a minute. Counts not yet written are lost when the
+process is killed.
 """
 
 import atexit
@@ -18,11 +18,14 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import F, Sum
 from django.dispatch import receiver
 from django.utils import timezone
+from wagtail.models import Page
+
+from editorial.models import PageViewCount
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 60
-PAGES = re.compile(r"/(?:es|en|pt-br)/[^.]*$")
-MACHINES = re.compile(
+PAGE_PATHS = re.compile(r"/(?:es|en|pt-br)/[^.]*$")
+BOTS = re.compile(
     r"bot|crawl|spider|slurp|preview|monitor|fetch|curl|wget|python|java|go-http|headless|lighthouse", re.I
 )
 _counts, _lock = Counter(), threading.Lock()
@@ -30,19 +33,17 @@ _counts, _lock = Counter(), threading.Lock()
 
 @receiver(page_read)
 def count_view(request, **kwargs):
-    """Count the reading of a page, unless a machine asks or a browser fetches it before anybody wants it."""
+    """Count a page view, unless it is a bot's or a browser's prefetch."""
     meta = request.META
     agent = meta.get("HTTP_USER_AGENT", "")
-    is_page = request.method == "GET" and PAGES.match(request.path_info)
-    if is_page and agent and "HTTP_SEC_PURPOSE" not in meta and not MACHINES.search(agent):
+    is_page = request.method == "GET" and PAGE_PATHS.match(request.path_info)
+    if is_page and agent and "HTTP_SEC_PURPOSE" not in meta and not BOTS.search(agent):
         with _lock:
             _counts[request.path_info[:255]] += 1
 
 
 def flush():
-    """Add what was counted to the database. If it cannot be reached, the numbers are kept for the next time."""
-    from editorial.models import PageViewCount
-
+    """Add the counts to the database. If it is unavailable, they are kept for the next call."""
     with _lock:
         counted = dict(_counts)
         _counts.clear()
@@ -54,13 +55,13 @@ def flush():
             PageViewCount.objects.filter(path=path, day=day).update(number=F("number") + counted[path])
             del counted[path]
     except DatabaseError as error:
-        logger.warning("Readings are not written yet: %s", error)
+        logger.warning("Page views could not be written, trying again later: %s", error)
         with _lock:
             _counts.update(counted)
 
 
 def start():
-    """Write the numbers once a minute from now on, and when the process ends."""
+    """Flush the counts every FLUSH_SECONDS from now on, and when the process exits."""
 
     def write():
         while True:
@@ -68,16 +69,12 @@ def start():
             close_old_connections()
             flush()
 
-    threading.Thread(target=write, name="readings", daemon=True).start()
+    threading.Thread(target=write, name="page-views", daemon=True).start()
     atexit.register(flush)
 
 
 def most_read(days=30, number=10):
-    """[(Page, how often it was read in the last `days`)], the most read first."""
-    from wagtail.models import Page
-
-    from editorial.models import PageViewCount
-
+    """Return [(Page, views in the last `days`)] of at most `number` pages, most viewed first."""
     since = timezone.localdate() - timedelta(days=days)
     rows = (
         PageViewCount.objects.filter(day__gt=since).values_list("path").annotate(total=Sum("number")).order_by("-total")
@@ -87,7 +84,7 @@ def most_read(days=30, number=10):
         for home in Page.objects.filter(depth=HOME_DEPTH).select_related("locale")
     }
     wanted = {}
-    for path, total in rows[: 3 * number]:  # some lead to no page
+    for path, total in rows[: 3 * number]:  # some paths are not pages
         _empty, language, rest = path.split("/", 2)
         if language in homes:
             wanted[homes[language] + rest] = total

@@ -4,15 +4,15 @@ from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from jobs.periodic import every, report
+from jobs.periodic import every, removal_report
 
 from editorial.models import PageViewCount
 
-READINGS_KEPT = timedelta(days=400)
+PAGE_VIEW_RETENTION = timedelta(days=400)
 
 
 @every(timedelta(days=1), _("forget how often pages were read more than a year ago"))
-def forget_old_readings():
-    """Delete the readings that nobody compares with any more."""
-    old = PageViewCount.objects.filter(day__lt=timezone.localdate() - READINGS_KEPT)
-    return report({"page readings": old.delete()[0]})
+def delete_old_page_views():
+    """Delete page views older than PAGE_VIEW_RETENTION."""
+    old = PageViewCount.objects.filter(day__lt=timezone.localdate() - PAGE_VIEW_RETENTION)
+    return removal_report({"page views": old.delete()[0]})

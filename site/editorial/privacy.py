@@ -1,4 +1,4 @@
-"""That the tables of this app hold no personal data."""
+"""Declares that the tables of this app hold no personal data."""
 
 from privacy.places import PUBLISHED
 from privacy.registry import declare

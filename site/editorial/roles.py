@@ -1,8 +1,8 @@
-"""Who may do what: the roles that a new site begins with, as groups of Wagtail, and the workflow between them.
+"""Roles of a new site, as Django groups with Wagtail's permissions, and the approval workflow.
 
-The home app's migration makes them; administrators may change them afterwards. A role reaches pages in one of three ways:
-everywhere, in the tree of one language (translators), or below the newsletter's page (newsletter managers). Pages that do
-not exist yet when the groups are made give the roles their rights when they are created (`grant`).
+A migration of the home app creates them; administrators may change them afterwards. A role has page permissions on the whole
+tree, on the tree of one language (translators) or on the newsletter's pages (newsletter managers). Permissions on pages that
+do not exist yet are granted when the page is created (`grant`).
 """
 
 from dataclasses import dataclass, field
@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from core.page_permissions import HOME_DEPTH
 
 EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newsletterpage"
-OWN_FILES = ["add", "choose"]  # to add files means to look after those as well
-FILES = [*OWN_FILES, "change"]
-EVERY_FILE_RIGHT = [*FILES, "delete"]
-TEXTS = [f"core.{action}_{model}" for model in ("menu", "sitesettings", "topic") for action in ("change", "view")]
-EVERY_TEXT_RIGHT = [
-    *TEXTS,
+OWN_FILE_ACTIONS = ["add", "choose"]  # Wagtail's “add” includes changing one's own files
+FILE_ACTIONS = [*OWN_FILE_ACTIONS, "change"]
+ALL_FILE_ACTIONS = [*FILE_ACTIONS, "delete"]
+EDIT_SNIPPETS = [
+    f"core.{action}_{model}" for model in ("menu", "sitesettings", "topic") for action in ("change", "view")
+]
+MANAGE_SNIPPETS = [
+    *EDIT_SNIPPETS,
     *(f"core.{action}_{model}" for model in ("menu", "sitesettings", "topic") for action in ("add", "delete")),
     "core.publish_menu",
     "core.publish_sitesettings",
 ]
-NEWSLETTER_MODELS = {
+NEWSLETTER_ACTIONS = {
     "campaign": ["add", "change", "view"],
     "segment": ["add", "change", "delete", "view"],
     "subscriber": ["add", "change", "delete", "view"],
@@ -29,11 +31,13 @@ NEWSLETTER_MODELS = {
     "providerevent": ["view"],
     "incomingreport": ["view"],
 }
-SEND = [f"newsletter.{action}_{model}" for model, actions in NEWSLETTER_MODELS.items() for action in actions]
+MANAGE_NEWSLETTER = [
+    f"newsletter.{action}_{model}" for model, actions in NEWSLETTER_ACTIONS.items() for action in actions
+]
 TRANSLATE = "wagtail_localize.submit_translation"
 READ_MESSAGES = ["home.view_contactmessage", "home.delete_contactmessage"]
 REDIRECTS = [f"wagtailredirects.{action}_redirect" for action in ("add", "change", "delete", "view")]
-RUN = [
+MANAGE_SITE = [
     *(f"auth.{action}_{model}" for model in ("user", "group") for action in ("add", "change", "delete", "view")),
     *(f"wagtailcore.{action}_site" for action in ("add", "change", "delete", "view")),
     *(f"wagtailcore.{action}_locale" for action in ("add", "change", "delete", "view")),
@@ -43,8 +47,11 @@ RUN = [
 
 @dataclass(frozen=True)
 class Role:
-    """A group: its `name`, its rights over `pages` and where they hold (EVERYWHERE, LANGUAGE, or below pages of
-    the model named), over images and documents (`files`) and `collections`, and all others as “app.codename”."""
+    """A group with its permissions.
+
+    `pages`, `files` (images and documents) and `collections` are lists of actions. `where` limits the page permissions:
+    EVERYWHERE, LANGUAGE, or the label of a page model. `others` lists further permissions as “app.codename”.
+    """
 
     name: str
     pages: list = field(default_factory=list)
@@ -54,40 +61,49 @@ class Role:
     collections: list = field(default_factory=list)
 
 
-EDITOR = Role("Edición", ["add", "change"], files=FILES, others=[TRANSLATE])
+EDITOR = Role("Edición", ["add", "change"], files=FILE_ACTIONS, others=[TRANSLATE])
 PUBLISHER = Role(
     "Publicación",
     ["add", "change", "publish", "lock", "unlock", "bulk_delete"],
-    files=EVERY_FILE_RIGHT,
-    others=[TRANSLATE, *EVERY_TEXT_RIGHT, *REDIRECTS, *READ_MESSAGES],
+    files=ALL_FILE_ACTIONS,
+    others=[TRANSLATE, *MANAGE_SNIPPETS, *REDIRECTS, *READ_MESSAGES],
 )
 NEWSLETTER_MANAGER = Role(
-    "Boletín", ["add", "change", "publish"], where=NEWSLETTER, files=OWN_FILES, others=[TRANSLATE, *SEND]
+    "Boletín",
+    ["add", "change", "publish"],
+    where=NEWSLETTER,
+    files=OWN_FILE_ACTIONS,
+    others=[TRANSLATE, *MANAGE_NEWSLETTER],
 )
 ADMINISTRATOR = Role(
     "Administración",
     PUBLISHER.pages,
-    files=EVERY_FILE_RIGHT,
-    others=[*PUBLISHER.others, *SEND, *RUN],
+    files=ALL_FILE_ACTIONS,
+    others=[*PUBLISHER.others, *MANAGE_NEWSLETTER, *MANAGE_SITE],
     collections=["add", "change", "delete"],
 )
 TRANSLATORS = {
-    "en": Role("Traducción al inglés", ["add", "change"], LANGUAGE, OWN_FILES, [TRANSLATE, *TEXTS]),
-    "pt-br": Role("Traducción al portugués", ["add", "change"], LANGUAGE, OWN_FILES, [TRANSLATE, *TEXTS]),
+    "en": Role("Traducción al inglés", ["add", "change"], LANGUAGE, OWN_FILE_ACTIONS, [TRANSLATE, *EDIT_SNIPPETS]),
+    "pt-br": Role(
+        "Traducción al portugués", ["add", "change"], LANGUAGE, OWN_FILE_ACTIONS, [TRANSLATE, *EDIT_SNIPPETS]
+    ),
 }
 ROLES = [EDITOR, *TRANSLATORS.values(), PUBLISHER, NEWSLETTER_MANAGER, ADMINISTRATOR]
 WORKFLOW = "Revisar y publicar"
 
 
 def install(get_model):
-    """Make the groups, their rights and the workflow where they are missing; `get_model` as that of Django's app registry."""
+    """Create the missing groups with their permissions, and the workflow.
+
+    `get_model` is the method of an app registry, such as that of a migration. Wagtail's own default groups are deleted if unused.
+    """
     get_model("auth.Group").objects.filter(name__in=["Editors", "Moderators"], user__isnull=True).delete()
     for role in ROLES:
-        _make_group(get_model, role)
-    _make_workflow(get_model)
+        _create_group(get_model, role)
+    _create_workflow(get_model)
 
 
-def _make_group(get_model, role):
+def _create_group(get_model, role):
     group, is_new = get_model("auth.Group").objects.get_or_create(name=role.name)
     if not is_new:
         return
@@ -95,7 +111,7 @@ def _make_group(get_model, role):
         app_label, codename = name.split(".")
         group.permissions.add(_permission(get_model, app_label, codename))
     if role.where == EVERYWHERE:
-        _give(get_model, group, role, get_model("wagtailcore.Page").objects.get(depth=1))
+        _grant_page_permissions(get_model, group, role, get_model("wagtailcore.Page").objects.get(depth=1))
     models = [("wagtailimages", "image"), ("wagtaildocs", "document")]
     names = [(app_label, f"{action}_{model}") for app_label, model in models for action in role.files]
     names += [("wagtailcore", f"{action}_collection") for action in role.collections]
@@ -108,7 +124,7 @@ def _make_group(get_model, role):
 
 
 def _permission(get_model, app_label, codename):
-    """A permission; some, such as those to publish snippets, are otherwise made only after the last migration."""
+    """Return a permission; create it if `post_migrate` has not done so yet."""
     permissions = get_model("auth.Permission").objects
     found = permissions.filter(content_type__app_label=app_label, codename=codename).first()
     if found:
@@ -118,7 +134,7 @@ def _permission(get_model, app_label, codename):
     return permissions.create(content_type=kind, codename=codename, name=f"Can {action} {model}")
 
 
-def _give(get_model, group, role, page):
+def _grant_page_permissions(get_model, group, role, page):
     for action in role.pages:
         permission = _permission(get_model, "wagtailcore", f"{action}_page")
         get_model("wagtailcore.GroupPagePermission").objects.get_or_create(
@@ -126,8 +142,8 @@ def _give(get_model, group, role, page):
         )
 
 
-def _make_workflow(get_model):
-    """One step: publishers look through what was handed in, and publish it."""
+def _create_workflow(get_model):
+    """Create a workflow with one task: approval by publishers or administrators."""
     Workflow, Task = get_model("wagtailcore.Workflow"), get_model("wagtailcore.GroupApprovalTask")
     if Workflow.objects.filter(name=WORKFLOW).exists():
         return
@@ -145,14 +161,14 @@ def _make_workflow(get_model):
 
 
 def grant(page):
-    """Give the roles their rights over a home page of a language or a newsletter's page that was just created."""
+    """Grant the roles their permissions on a new home page of a language or a new newsletter page."""
     from django.apps import apps
     from django.contrib.auth.models import Group
 
-    meant = [role for role in ROLES if role.where == page._meta.label_lower]
+    roles = [role for role in ROLES if role.where == page._meta.label_lower]
     if page.depth == HOME_DEPTH:
-        meant += [role for code, role in TRANSLATORS.items() if code == page.locale.language_code]
-    for role in meant:
+        roles += [role for code, role in TRANSLATORS.items() if code == page.locale.language_code]
+    for role in roles:
         group = Group.objects.filter(name=role.name).first()
         if group:
-            _give(apps.get_model, group, role, page)
+            _grant_page_permissions(apps.get_model, group, role, page)

@@ -1,4 +1,4 @@
-"""Gives the roles their rights over new pages."""
+"""Grants the roles their permissions on new pages."""
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
@@ -9,6 +9,6 @@ from editorial import roles
 
 @receiver(post_save)
 def grant_roles(sender, instance, created, raw=False, **kwargs):
-    """A new language's home page, or a newsletter's, is open to those whose work it is."""
+    """Grant permissions on a new home page of a language and on a new newsletter page."""
     if created and not raw and issubclass(sender, Page):
         roles.grant(instance)

@@ -1,23 +1,27 @@
-"""The handbook, reports and panels of the editors."""
+"""Handbook, reports, dashboard panels, and the checks before a page is published."""
 
+from core import renditions
+from django.contrib import messages
+from django.shortcuts import redirect
 from django.urls import path, reverse, reverse_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.widgets import Button
 
-from editorial import dashboard, help, reports
+from editorial import content_checks, dashboard, views
 
 
 @hooks.register("register_admin_urls")
 def admin_urls():
     return [
-        path("handbook/", help.handbook, name="handbook"),
-        path("handbook/pictures/<slug:language>/<slug:name>.webp", help.picture, name="handbook_picture"),
-        path("pages/<int:page_id>/checks/", reports.look_at_page, name="page_checks"),
-        path("pages/<int:page_id>/side-by-side/", reports.side_by_side, name="side_by_side"),
-        path("reports/problems/", reports.report, name="problems_report"),
-        path("reports/unused-images/", reports.unused_images, name="unused_images_report"),
+        path("handbook/", views.handbook, name="handbook"),
+        path("handbook/pictures/<slug:language>/<slug:name>.webp", views.handbook_picture, name="handbook_picture"),
+        path("pages/<int:page_id>/checks/", views.page_checks, name="page_checks"),
+        path("pages/<int:page_id>/side-by-side/", views.side_by_side, name="side_by_side"),
+        path("reports/problems/", views.problems_report, name="problems_report"),
+        path("reports/unused-images/", views.unused_images_report, name="unused_images_report"),
     ]
 
 
@@ -38,7 +42,7 @@ def unused_images_menu_item():
 
 @hooks.register("register_page_header_buttons")
 def page_buttons(page, user, view_name, next_url=None):
-    """“Checks” and “Side by side” in a page's menu."""
+    """Add “Checks” and “Languages side by side” to the menu of a page."""
     if page.depth > 1 and page.permissions_for_user(user).can_edit():
         yield Button(_("Checks"), reverse("page_checks", args=[page.pk]), icon_name="check", priority=70)
         yield Button(
@@ -49,3 +53,32 @@ def page_buttons(page, user, view_name, next_url=None):
 @hooks.register("construct_homepage_panels")
 def add_panels(request, panels):
     panels += [dashboard.ScheduledPanel(), dashboard.MostReadPanel()]
+
+
+@hooks.register("before_publish_page")
+def check_before_publishing(request, page):
+    """Keep a page with blocking problems as a draft and show them."""
+    problems = content_checks.check_page(page)
+    if not content_checks.any_blocking(problems):
+        return None
+    for problem in problems:
+        if problem.level == content_checks.BLOCKS:
+            messages.error(request, gettext("Not published, kept as a draft: %(problem)s") % {"problem": problem.text})
+    return redirect("wagtailadmin_pages:edit", page.pk)
+
+
+@hooks.register("before_publish_page", order=10)
+def wait_for_renditions(request, page):
+    """Postpone publishing until the page's renditions exist, and tell the editor."""
+    if not renditions.postpone_publishing(page.latest_revision, request.user, skip_permission_checks=True):
+        return None
+    messages.info(request, renditions.postponed_message(page))
+    return redirect("wagtailadmin_pages:edit", page.pk)
+
+
+@hooks.register("after_publish_page")
+def warn_after_publishing(request, page):
+    """Show the problems that did not prevent publishing."""
+    for problem in content_checks.check_page(page):
+        if problem.level == content_checks.WARNS:
+            messages.warning(request, problem.text)

@@ -1,4 +1,4 @@
-"""Is the database there, and up to date? A process asks once when it starts; later, one that goes away is an answer 503, not an end."""
+"""Start-up checks of the database. If the database goes away later, requests are answered with 503."""
 
 import sys
 import time
@@ -6,17 +6,17 @@ import time
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-PATIENCE_SECONDS = 5  # a database that starts at the same time is given so long
+STARTUP_TIMEOUT_SECONDS = 5  # the database may be starting at the same time
 
 
 def wait_for_database():
-    """Return once the database answers; after PATIENCE_SECONDS end the process with one line that names the setting."""
-    until = time.monotonic() + PATIENCE_SECONDS
+    """Block until the database answers. Exit with a message that names the setting after STARTUP_TIMEOUT_SECONDS."""
+    deadline = time.monotonic() + STARTUP_TIMEOUT_SECONDS
     while True:
         try:
             connection.ensure_connection()
         except DatabaseError as error:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 reason = " ".join(str(error).split())
                 sys.exit(
                     f"Setting DATABASE_URL: the database does not answer ({reason}). See docs/operators/settings.md."
@@ -28,6 +28,6 @@ def wait_for_database():
 
 
 def pending_migrations():
-    """How many migrations of this release the database lacks. Raises DatabaseError."""
+    """Return the number of migrations that are not applied yet. Raises DatabaseError."""
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

@@ -1,4 +1,7 @@
-"""Leases: how several workers share rows of work without doing one twice, and without losing one when a worker dies."""
+"""Leases: distribute rows of work among several workers.
+
+Each row is processed by one worker at a time. If a worker dies, its leases expire and another worker takes over.
+"""
 
 import uuid
 from datetime import timedelta
@@ -9,10 +12,10 @@ from django.utils import timezone
 
 
 class LeasedModel(models.Model):
-    """A row of work. Whoever claims it holds it until `lease_until`; after that another worker may take it up.
+    """A row of work that a worker claims until `lease_until`; afterwards another worker may claim it.
 
-    `lease_token` is new with each claim. Whoever was stopped for a while knows by it which rows are still theirs: only those
-    may be prolonged, changed or given back.
+    Each claim sets a new `lease_token`. A worker that was suspended recognises by the token which rows it still holds: it may
+    renew, change and release only those.
     """
 
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -23,32 +26,31 @@ class LeasedModel(models.Model):
         abstract = True
 
 
-def free(queryset):
-    """The rows of a LeasedModel `queryset` that nobody holds now."""
+def unleased(queryset):
+    """Return the rows of a LeasedModel `queryset` that no worker holds."""
     return queryset.filter(Q(lease_until=None) | Q(lease_until__lte=timezone.now()))
 
 
-def wake(task, rows, new=1):
-    """Queue a task that works on free `rows` until none is left, of which `new` were just made (and committed).
+def enqueue_once(task, rows, new=1):
+    """Enqueue `task`, which processes all unleased `rows`, after `new` rows were added and committed.
 
-    Where others waited before them the task is queued already: a flood of rows is no flood of tasks, behind which all
-    other work would wait. The tick wakes what was lost.
+    If more rows than the new ones are waiting, the task is enqueued already and nothing happens: many new rows must not fill
+    the queue with tasks and delay all others. `jobs.recovery` enqueues the task again if it was lost.
     """
-    if len(free(rows).values_list("pk")[: new + 1]) <= new:
+    if len(unleased(rows).values_list("pk")[: new + 1]) <= new:
         task.enqueue()
 
 
 def claim_keys(queryset, limit, seconds, token=None, **changes):
-    """Claim at most `limit` free rows of `queryset` for `seconds` under `token` (a UUID; a new one unless given) and return
-    their primary keys, in order.
+    """Claim up to `limit` unleased rows of `queryset` for `seconds` and return their primary keys in ascending order.
 
-    The claim is committed on return, so call this outside of a transaction and touch the network only afterwards.
-    PostgreSQL skips rows that another worker is claiming; SQLite's transactions are immediate, one writer at a time.
-    `changes` are further fields to set on the claimed rows.
+    `token` is the UUID of the lease (default: a new one); `changes` are further fields to set on the claimed rows. The claim
+    is committed on return, so call this outside of a transaction and before any network access. PostgreSQL skips rows that
+    another worker is claiming; SQLite allows one writer at a time.
     """
     model = queryset.model
     with transaction.atomic(using=queryset.db):
-        rows = free(queryset).order_by("pk")
+        rows = unleased(queryset).order_by("pk")
         if connections[queryset.db].features.has_select_for_update_skip_locked:
             rows = rows.select_for_update(skip_locked=True, of=("self",))
         keys = list(rows.values_list("pk", flat=True)[:limit])
@@ -63,6 +65,6 @@ def claim_keys(queryset, limit, seconds, token=None, **changes):
 
 
 def claim(queryset, limit, seconds, **changes):
-    """The same, returning the claimed rows themselves, freshly read."""
+    """Claim rows like `claim_keys` and return the instances, read after the claim."""
     keys = claim_keys(queryset, limit, seconds, **changes)
     return list(queryset.model._default_manager.filter(pk__in=keys).order_by("pk")) if keys else []

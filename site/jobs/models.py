@@ -7,7 +7,7 @@ from redaction.fields import RedactedTextField
 
 
 class JobRun(models.Model):
-    """The last run of a job and the next one."""
+    """The last and the next run of a periodic job."""
 
     name = models.CharField(_("name"), max_length=60, unique=True)
     due_at = models.DateTimeField(_("next run"), default=timezone.now)
@@ -27,7 +27,7 @@ class JobRun(models.Model):
 
 
 class WorkerHeartbeat(models.Model):
-    """When a worker process last ticked."""
+    """When a worker process was last seen alive."""
 
     name = models.CharField(max_length=120, unique=True)
     started_at = models.DateTimeField()

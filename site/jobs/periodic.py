@@ -1,7 +1,7 @@
-"""Work that comes round: what is to run how often, and when it last ran.
+"""Periodic jobs.
 
-A function decorated with `@every` becomes a job. Every worker's tick looks for jobs that are due; whoever claims one first
-queues it, so that it runs once however many workers there are. A worker that dies with it leaves it to the next.
+Decorate a function with `@every` to register it as a job. Every worker polls for due jobs; the first to claim one enqueues it,
+so a job runs once however many workers there are. If the worker dies, the lease expires and the job is due again.
 """
 
 import logging
@@ -17,17 +17,17 @@ from redaction.text import blank
 from structlog.contextvars import bound_contextvars
 
 from jobs.models import JobRun
-from jobs.recovery import tick
+from jobs.recovery import worker_poll
 from jobs.signals import alert
 
 logger = logging.getLogger(__name__)
-LEASE = timedelta(hours=1)  # after this a job whose worker went silent is due again
-JOBS = {}
+LEASE = timedelta(hours=1)  # after this a job that did not finish is due again
+JOBS = {}  # {name: Job}
 
 
 @dataclass(frozen=True)
 class Job:
-    """A function that is to run again and again, its label for people, and how often."""
+    """A function, its label in the admin, and the period in which it runs once."""
 
     function: object
     label: str
@@ -35,7 +35,10 @@ class Job:
 
 
 def every(period, label):
-    """Have the decorated function run once in each `period` (a timedelta). What it returns is shown as the outcome."""
+    """Register the decorated function as a job that runs once per `period` (a timedelta).
+
+    Its return value is stored as the outcome and shown under *Reports › Operations*; `label` names it there.
+    """
 
     def register(function):
         JOBS[function.__name__] = Job(function, label, period)
@@ -44,16 +47,16 @@ def every(period, label):
     return register
 
 
-def report(removed):
-    """Log how many rows of what were removed ({kind: number}); returns the same as a job's outcome."""
+def removal_report(removed):
+    """Log the numbers of deleted rows, {kind: number}, and return the same line as the outcome of a job."""
     line = ", ".join(f"{kind}: {number}" for kind, number in removed.items())
     logger.info("Removed by age: %s", line)
     return line
 
 
-@receiver(tick)
-def queue_due_jobs(**kwargs):
-    """Queue each job that is due, once."""
+@receiver(worker_poll)
+def enqueue_due_jobs(**kwargs):
+    """Enqueue each due job once."""
     now = timezone.now()
     known = set(JobRun.objects.values_list("name", flat=True))
     JobRun.objects.bulk_create([JobRun(name=name) for name in JOBS if name not in known], ignore_conflicts=True)
@@ -65,7 +68,7 @@ def queue_due_jobs(**kwargs):
 
 @task(priority=10)
 def run_job(name):
-    """Run a job and keep what came of it."""
+    """Run a job and store its outcome. A failure sends an alert."""
     with bound_contextvars(job=name):
         _run(name)
 

@@ -1,6 +1,6 @@
-"""The task queue on Redis, for workers on several machines (REDIS_URL). Without it the database is the queue.
+"""Task queue on Redis, for workers on several machines (REDIS_URL). Without REDIS_URL, the database is the queue.
 
-While Redis is away, tasks are kept in the database, and given to it when it is back: nobody's request fails for want of it.
+While Redis is unavailable, tasks are stored in the database and moved to Redis later, so that requests do not fail.
 """
 
 import logging
@@ -19,29 +19,30 @@ from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
 from rq.worker import SimpleWorker
 
-from jobs.recovery import stop_by_signal, stopping, tick
+from jobs.process import install_stop_handlers, stopping
+from jobs.recovery import worker_poll
 
 logger = logging.getLogger(__name__)
-QUEUES = ["default", "bulk"]  # in the order in which a worker looks into them: what nobody waits for comes last
-PAUSE_SECONDS = 1  # between two looks whether Redis is back
-KEPT = "database"  # the back end that keeps tasks while Redis is away
+QUEUES = ["default", "bulk"]  # in order of priority
+RETRY_SECONDS = 1  # between two attempts to reach Redis
+FALLBACK_BACKEND = "database"  # stores tasks while Redis is unavailable
 
 
 class RedisBackend(RQBackend):
-    """Tasks in Redis. Those of a priority below zero go into the queue “bulk”; RQ knows no finer order."""
+    """RQ backend with two levels of priority: tasks with a priority below zero go into the queue “bulk”."""
 
     supports_priority = True
 
     def enqueue(self, task, args, kwargs):
-        """Queue a task, once the data that it is about is committed. Returns its first TaskResult."""
+        """Enqueue a task after the current transaction is committed. Returns its TaskResult, in the state READY."""
         self.validate_task(task)
         if connection.in_atomic_block:
-            transaction.on_commit(partial(self._put, task, args, kwargs))
-            return self._promise(task, args, kwargs)
-        return self._put(task, args, kwargs)
+            transaction.on_commit(partial(self._put_or_fall_back, task, args, kwargs))
+            return self._pending_result(task, args, kwargs)
+        return self._put_or_fall_back(task, args, kwargs)
 
-    def _promise(self, task, args, kwargs):
-        """The TaskResult of what is to be queued."""
+    def _pending_result(self, task, args, kwargs):
+        """Return the TaskResult of a task that is enqueued on commit."""
         times = dict.fromkeys(["enqueued_at", "started_at", "last_attempted_at", "finished_at"])
         return TaskResult(
             task=task,
@@ -55,20 +56,20 @@ class RedisBackend(RQBackend):
             **times,
         )
 
-    def _put(self, task, args, kwargs):
+    def _put_or_fall_back(self, task, args, kwargs):
         try:
             return self.put(task, args, kwargs)
         except RedisError as error:
-            logger.warning("Redis is away (%s); %s waits in the database", error, task.module_path)
-            return task_backends[KEPT].enqueue(task.using(backend=KEPT), args, kwargs)
+            logger.warning("Redis is unavailable (%s); %s is stored in the database", error, task.module_path)
+            return task_backends[FALLBACK_BACKEND].enqueue(task.using(backend=FALLBACK_BACKEND), args, kwargs)
 
     def put(self, task, args, kwargs):
-        """Queue a task in Redis. Raises RedisError."""
+        """Enqueue a task in Redis. Raises RedisError."""
         return super().enqueue(task.using(queue_name=QUEUES[task.priority < 0]), args, kwargs)
 
 
 class Worker(SimpleWorker):
-    """A worker that runs tasks in its own process, as the database's worker does, and so keeps its connections."""
+    """RQ worker that runs tasks in its own process and so keeps its database connections."""
 
     is_busy = False
 
@@ -82,10 +83,10 @@ class Worker(SimpleWorker):
             close_old_connections()
 
     def _install_signal_handlers(self):
-        """RQ's own ask Redis inside of the handler; run_worker() has others."""
+        """Do not install RQ's handlers, which access Redis; `run_worker` installs `jobs.process`'s."""
 
     def stop(self):
-        """End when the task in hand is finished."""
+        """Stop after the current task."""
         self._stop_requested = True
         if not self.is_busy:
             raise StopRequested
@@ -95,36 +96,36 @@ class Worker(SimpleWorker):
 
 
 def run_worker():
-    """Work on what is in Redis until SIGTERM or SIGINT; the task in hand is finished. While Redis is away the worker waits."""
+    """Run tasks from Redis until SIGTERM or SIGINT; the current task is finished first. Waits while Redis is unavailable."""
     logging.getLogger("rq.worker").addFilter(_without_traceback)
     try:
         while not stopping.is_set():
-            _work_once()
+            _work_until_disconnected()
     except StopRequested:
         return
 
 
-def _work_once():
-    """Work until the end, or until Redis goes away."""
+def _work_until_disconnected():
+    """Run tasks until the worker is stopped or loses its connection to Redis."""
     try:
         worker = django_rq.get_worker(*QUEUES, worker_class=Worker, job_class=Job)
-        stop_by_signal(worker.stop)
+        install_stop_handlers(worker.stop)
         worker.work(logging_level="WARNING")
     except RedisError as error:
-        logger.warning("Redis is away (%s); the worker waits for it", error)
-    stopping.wait(PAUSE_SECONDS)
+        logger.warning("Redis is unavailable (%s); the worker waits for it", error)
+    stopping.wait(RETRY_SECONDS)
 
 
 def _without_traceback(record):
-    """A logging filter: that Redis is away is one line in the log."""
+    """Logging filter: reduce connection errors of Redis to one line without a traceback."""
     if record.exc_info and isinstance(record.exc_info[1], RedisError):
-        record.msg, record.args = f"Redis is away ({record.exc_info[1]})", ()
+        record.msg, record.args = f"Redis is unavailable ({record.exc_info[1]})", ()
         record.exc_info = None
     return True
 
 
-def waiting():
-    """(how many tasks wait in Redis, since when the oldest does or None). Without Redis, (0, None)."""
+def queue_length():
+    """Return (number of tasks in Redis, datetime at which the oldest was enqueued or None); (0, None) if Redis is unavailable."""
     try:
         number, since = 0, []
         for name in QUEUES:
@@ -139,13 +140,13 @@ def waiting():
         return 0, None
 
 
-@receiver(tick)
-def move_what_was_kept(**kwargs):
-    """Give Redis the tasks that were put into the database while it was away."""
+@receiver(worker_poll)
+def move_fallback_tasks(**kwargs):
+    """Move tasks that were stored in the database during an outage to Redis."""
     from django_tasks_db.models import DBTaskResult
 
     with suppress(RedisError), transaction.atomic():
-        waiting = DBTaskResult.objects.ready().filter(backend_name=KEPT).select_for_update(skip_locked=True)
+        waiting = DBTaskResult.objects.ready().filter(backend_name=FALLBACK_BACKEND).select_for_update(skip_locked=True)
         for row in waiting[:100]:
             arguments = row.args_kwargs
             queue = task_backends["default"]

@@ -1,4 +1,4 @@
-"""Takes addresses and tokens out of what is stored of failed tasks."""
+"""Redacts stored tracebacks of failed tasks."""
 
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
@@ -8,5 +8,5 @@ from redaction.text import blank
 
 @receiver(pre_save, sender=DBTaskResult)
 def blank_traceback(instance, **kwargs):
-    """Keep the traceback of a task without what libraries quote."""
+    """Redact addresses and tokens, which exceptions of libraries may quote."""
     instance.traceback = blank(instance.traceback)

@@ -2,7 +2,7 @@
 
 from django.dispatch import Signal
 
-# Something that a person should look at: `kind`, a short name, and `text`. Operations mails it.
+# Needs the attention of an operator. Arguments: `kind`, a short name, and `text`. The operations app mails it.
 alert = Signal()
-# Sent by the scheduler twice a minute: time to look whether workers run.
-watch = Signal()
+# Sent by the scheduler every WATCH_SECONDS: the operations app checks whether workers run.
+worker_check = Signal()

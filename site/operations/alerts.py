@@ -1,4 +1,4 @@
-"""Alarms: what a person should look at soon. Written to the log, and mailed at most once an hour for each kind."""
+"""Alerts for operators: written to the log, and mailed at most once an hour for each kind."""
 
 import logging
 from datetime import timedelta
@@ -13,16 +13,18 @@ logger = logging.getLogger(__name__)
 
 
 def raise_alert(kind, text, at_once=False):
-    """Tell the operators `text`; `kind` is a short name under which repetitions are held back. A worker mails it,
-    unless `at_once`."""
+    """Log `text` and mail it to ALARM_EMAILS, unless an alert of the same `kind` (a short name) was raised within an hour.
+
+    A worker sends the mail; with `at_once`, this process does.
+    """
     text = blank(text)
-    if rate_limits.hit(f"alarm {kind}", (1, timedelta(hours=1))):
-        logger.error("Alarm (%s): %s", kind, text)
+    if rate_limits.hit(f"alert {kind}", (1, timedelta(hours=1))):
+        logger.error("Alert (%s): %s", kind, text)
         if settings.ALARM_EMAILS:
-            (mail_alarm.call if at_once else mail_alarm.enqueue)(kind, text)
+            (send_alert_email.call if at_once else send_alert_email.enqueue)(kind, text)
 
 
 @task()
-def mail_alarm(kind, text):
-    """Mail an alarm to ALARM_EMAILS."""
+def send_alert_email(kind, text):
+    """Mail an alert to ALARM_EMAILS."""
     send_mail(f"[{settings.WAGTAIL_SITE_NAME}] {kind}", f"{text}\n\n{settings.SITE_URL}\n", None, settings.ALARM_EMAILS)

@@ -1,8 +1,9 @@
-"""Backups: one tar file with the database, the media and the private files, consistent while the site runs.
+"""Backup and restore: one tar file with the database, the media and the private files, consistent while the site runs.
 
-The database comes as a snapshot (SQLite's VACUUM INTO; pg_dump on an exported snapshot). Media never change in place, so hard links
-made before and after it hold every file that it names. A manifest says what is inside, with a hash of each file and the number
-of rows of each table; a backup counts only once it was read back and found to agree. With BACKUP_KEY it is an age file (age-encryption.org).
+The database is copied as a snapshot (VACUUM INTO on SQLite; pg_dump with an exported snapshot on PostgreSQL). Media files never
+change in place, so hard links made before and after the snapshot include every file that it refers to. A manifest lists the
+hash of each file and the number of rows of each table. A backup is kept only after it was read back and matches its manifest.
+With BACKUP_KEY, it is encrypted with age (age-encryption.org).
 """
 
 import hashlib
@@ -32,11 +33,11 @@ STORAGES = {
     "media": "default",
     "renditions": "renditions",
     "private": "private",
-}  # the folder in the backup, the storage that it holds
-NAME = "clac-%Y-%m-%dT%H-%M-%SZ.tar"
-BLOCK = 1024 * 1024
-# libpq's variables, by the names of its connection parameters: how Django connects is how PostgreSQL's programs do.
-PG_NAMES = {
+}  # {folder in the backup: alias of the storage}
+FILE_NAME = "clac-%Y-%m-%dT%H-%M-%SZ.tar"
+COPY_BUFFER_BYTES = 1024 * 1024
+# libpq's environment variables and connection parameters: PostgreSQL's programs connect the way Django does.
+LIBPQ_VARIABLES = {
     "PGHOST": "host",
     "PGPORT": "port",
     "PGUSER": "user",
@@ -50,35 +51,36 @@ PG_NAMES = {
 
 
 class BackupError(Exception):
-    """What went wrong, in words for the operator."""
+    """A backup or restore failed; the message is written for the operator."""
 
 
 def backups():
-    """The finished backups on this machine, the newest first."""
+    """Return the paths of the finished backups in BACKUP_DIR, newest first."""
     found = [path for path in Path(settings.BACKUP_DIR).glob("clac-*.tar*") if path.suffix in {".tar", ".age"}]
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 
-def make(say=lambda text: None):
-    """Write a backup into BACKUP_DIR, read it back, and forget those beyond BACKUP_KEEP. Returns its path.
+def create(report_progress=lambda text: None):
+    """Write a backup to BACKUP_DIR, verify it, and delete all but the newest BACKUP_KEEP backups. Returns its path.
 
-    `say` is told what is going on. Raises BackupError; no half backup is ever left under a backup's name.
+    `report_progress` is called with a line of text at each step. Raises BackupError; an incomplete file is never left behind
+    under the name of a backup.
     """
     folder = Path(settings.BACKUP_DIR)
-    with _in_words():
+    with _as_backup_error():
         folder.mkdir(parents=True, exist_ok=True)
     key = _key()
-    target = folder / timezone.now().astimezone(UTC).strftime(NAME)
+    target = folder / timezone.now().astimezone(UTC).strftime(FILE_NAME)
     if key:
         target = target.with_suffix(".tar.age")
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
-        with _in_words(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="backup-") as scratch:
+        with _as_backup_error(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="backup-") as scratch:
             collected = Path(scratch)
-            manifest = _collect(collected, say)
-            say(f"writing {sum(entry['bytes'] for entry in manifest['files'].values()) / 1e6:,.1f} MB …")
+            manifest = _collect(collected, report_progress)
+            report_progress(f"writing {sum(entry['bytes'] for entry in manifest['files'].values()) / 1e6:,.1f} MB …")
             _write(collected, unfinished, key)
-            say("reading it back …")
+            report_progress("reading it back …")
             _verify(unfinished, manifest)
             os.replace(unfinished, target)
     finally:
@@ -89,8 +91,8 @@ def make(say=lambda text: None):
 
 
 @contextmanager
-def _in_words():
-    """Full disks, missing folders and databases that are away, as BackupError."""
+def _as_backup_error():
+    """Convert OSError and DatabaseError (full disk, missing folder, unavailable database) to BackupError."""
     try:
         yield
     except OSError as error:
@@ -100,7 +102,7 @@ def _in_words():
 
 
 def _key():
-    """The Identity that backups are encrypted to and decrypted with, or None. Raises BackupError."""
+    """Return BACKUP_KEY as an age identity, or None if it is not set. Raises BackupError if it is invalid."""
     if not settings.BACKUP_KEY:
         return None
     try:
@@ -114,14 +116,14 @@ def _key():
 # Collecting
 
 
-def _collect(folder, say):
-    """Put everything into `folder`; returns the manifest."""
+def _collect(folder, report_progress):
+    """Copy database and files to `folder` and write the manifest, which is returned."""
     made_at = timezone.now()
     _link_storages(folder)
-    say("the database …")
+    report_progress("the database …")
     database = folder / DATABASE[connection.vendor]
     rows = _dump_sqlite(database) if connection.vendor == "sqlite" else _dump_postgresql(database)
-    say("pictures, documents and lists …")
+    report_progress("pictures, documents and lists …")
     _link_storages(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
     manifest = {
@@ -140,13 +142,13 @@ def _describe_file(path):
 
 
 def _describe(stream):
-    """What the manifest says of a file, an open binary stream."""
+    """Return the manifest's entry for a file, given as an open binary stream."""
     digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return {"bytes": stream.tell(), "sha256": digest}
 
 
 def _link_storages(folder):
-    """Hard links to what the storages hold on this machine; what lies in S3 is kept there (docs/operators/deploying.md)."""
+    """Hard-link the files of the local storages into `folder`. Files in S3 are not part of backups (docs/operators/deploying.md)."""
     for name, alias in STORAGES.items():
         storage = storages[alias]
         if isinstance(storage, FileSystemStorage) and Path(storage.location).is_dir():
@@ -159,7 +161,7 @@ def _link(source, target):
     try:
         os.link(source, target)
     except FileNotFoundError:
-        return  # deleted just now
+        return  # deleted in the meantime
     except OSError:
         shutil.copy2(source, target)  # on another file system
 
@@ -170,11 +172,11 @@ def _dump_sqlite(path):
     with closing(sqlite3.connect(path)) as database:
         if (damage := database.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
             raise BackupError(f"The database is damaged: {damage}")
-        return _rows(database.cursor())
+        return _row_counts(database.cursor())
 
 
-def _rows(cursor):
-    """How many rows each table has."""
+def _row_counts(cursor):
+    """Return {table: number of rows}."""
     found = {}
     for table in sorted(connection.introspection.django_table_names(only_existing=True)):
         cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(table)}")  # noqa: S608
@@ -183,18 +185,20 @@ def _rows(cursor):
 
 
 def _dump_postgresql(path):
-    """Dump the very state of the database whose rows are counted."""
+    """Dump the database and count its rows in the same snapshot."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SELECT pg_export_snapshot()")
-        _postgresql("pg_dump", "--format=custom", "--no-owner", f"--snapshot={cursor.fetchone()[0]}", f"--file={path}")
-        return _rows(cursor)
+        _run_postgresql_program(
+            "pg_dump", "--format=custom", "--no-owner", f"--snapshot={cursor.fetchone()[0]}", f"--file={path}"
+        )
+        return _row_counts(cursor)
 
 
-def _postgresql(program, *arguments):
-    """Run one of PostgreSQL's programs on our database; the password goes through the environment, out of sight."""
+def _run_postgresql_program(program, *arguments):
+    """Run one of PostgreSQL's programs on the site's database. The password is passed in the environment, not in the arguments."""
     parameters = connection.get_connection_params()
-    given = {name: str(parameters[key]) for name, key in PG_NAMES.items() if parameters.get(key)}
+    given = {name: str(parameters[key]) for name, key in LIBPQ_VARIABLES.items() if parameters.get(key)}
     try:
         subprocess.run([program, *arguments], env={**os.environ, **given}, check=True, capture_output=True, text=True)
     except FileNotFoundError:
@@ -207,7 +211,7 @@ def _postgresql(program, *arguments):
 
 
 def _write(folder, path, key):
-    """Pack `folder` into `path`, encrypted if there is a key, and see it on the disk."""
+    """Pack `folder` into `path`, encrypted if `key` is given, and sync it to disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         if key:
@@ -230,7 +234,7 @@ def _pack(folder, stream):
 
 
 def _decrypt(stream, plain, key):
-    """Decrypt `stream` into `plain`. Raises pyrage.DecryptError for damage, too, which pyrage calls an OSError without a number."""
+    """Decrypt `stream` into `plain`. Raises pyrage.DecryptError, also where pyrage reports damage as an OSError without errno."""
     try:
         pyrage.decrypt_io(stream, plain, [key])
     except OSError as error:
@@ -241,7 +245,7 @@ def _decrypt(stream, plain, key):
 
 @contextmanager
 def _opened(path):
-    """The TarFile of a backup. Raises BackupError."""
+    """Open a backup, decrypted if necessary, as a TarFile. Raises BackupError."""
     with tempfile.TemporaryFile(dir=settings.VAR_DIR) as plain:
         try:
             with open(path, "rb") as stream:
@@ -260,7 +264,10 @@ def _opened(path):
 
 
 def _verify(path, manifest=None):
-    """Read a backup and compare each file with its manifest, which is returned. Raises BackupError."""
+    """Compare each file of a backup with its manifest, which is returned. Raises BackupError.
+
+    If `manifest` is given, the one in the file has to equal it.
+    """
     with _opened(path) as archive:
         first = archive.next()
         if first is None or first.name != MANIFEST:
@@ -285,7 +292,7 @@ def _verify(path, manifest=None):
 
 
 def is_empty():
-    """Whether the database holds no pages of anybody: what can be restored into without losing anything."""
+    """Return whether the database has no pages besides the root and home pages, so that a restore would not overwrite anything."""
     if "wagtailcore_page" not in connection.introspection.table_names():
         return True
     with connection.cursor() as cursor:
@@ -293,51 +300,51 @@ def is_empty():
         return cursor.fetchone()[0] == 0
 
 
-def restore(path, say=lambda text: None, without_unknown=False):
-    """Put a backup in the place of what is there, and say the goodbyes since again. Returns the goodbyes.Replay.
+def restore(path, report_progress=lambda text: None, without_unknown=False):
+    """Replace database and files by a backup, then replay the erasure log since. Returns an `erasure_log.Replay`.
 
-    Raises BackupError; before anything is replaced if goodbyes since were written under a key that is not known here, unless
-    the restore is to go on `without_unknown` ones.
+    Raises BackupError. If entries of the log were written under an unknown SECRET_KEY, it does so before anything is replaced,
+    unless `without_unknown` is true: then those entries are skipped.
     """
-    say("reading the backup …")
+    report_progress("reading the backup …")
     manifest = _verify(path)
     if manifest["database"] != connection.vendor:
         raise BackupError(f"The backup is of {manifest['database']}, DATABASE_URL is {connection.vendor}.")
     made_at = datetime.fromisoformat(manifest["made_at"])
-    with _in_words():
-        unknown = erasure_log.under_unknown_keys(path.parent, made_at)
+    with _as_backup_error():
+        unknown = erasure_log.count_unknown_keys(path.parent, made_at)
     if unknown and not without_unknown:
         raise BackupError(
             f"{unknown} erasures and unsubscribes since the backup were logged under another SECRET_KEY, so they cannot be done"
             " again. Add that key to SECRET_KEY_FALLBACKS; if it is lost, --without-unknown goes on without them."
         )
-    with _in_words(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
+    with _as_backup_error(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
         with _opened(path) as archive:
             _unpack(archive, manifest["files"], Path(scratch))
-        say("the database …")
+        report_progress("the database …")
         _load_database(Path(scratch))
-        say("pictures, documents and lists …")
+        report_progress("pictures, documents and lists …")
         _load_storages(Path(scratch))
     with connection.cursor() as cursor:
-        rows = _rows(cursor)
+        rows = _row_counts(cursor)
     if rows != manifest["rows"]:
         wrong = sorted(table for table in manifest["rows"] if rows.get(table) != manifest["rows"][table])
         raise BackupError(f"Not everything came back: {', '.join(wrong)}.")
-    say("the goodbyes since …")
+    report_progress("replaying erasures and unsubscribes since the backup …")
     call_command("migrate", verbosity=0, interactive=False)
     page_cache.purge()
     return erasure_log.replay(path.parent, made_at)
 
 
 def _unpack(archive, names, folder):
-    """Write the files of the manifest, and nothing else that an archive may hold, below `folder`."""
+    """Extract the files named in the manifest, and no others, into `folder`. Raises BackupError for paths outside of it."""
     for name in names:
         target = (folder / name).resolve()
         if not target.is_relative_to(folder.resolve()):
             raise BackupError(f"{name} would lie outside of the backup.")
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as stream:
-            shutil.copyfileobj(archive.extractfile(name), stream, BLOCK)
+            shutil.copyfileobj(archive.extractfile(name), stream, COPY_BUFFER_BYTES)
 
 
 def _load_database(folder):
@@ -348,12 +355,12 @@ def _load_database(folder):
             source.backup(connection.connection)
     else:
         script = folder / "database.sql"
-        _postgresql("pg_restore", "--no-owner", f"--file={script}", str(file))
+        _run_postgresql_program("pg_restore", "--no-owner", f"--file={script}", str(file))
         connection.close()
-        # All or nothing: if it fails, the database is as it was.
+        # One transaction: if it fails, the database is unchanged.
         anew = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
         once = ["--single-transaction", "--set=ON_ERROR_STOP=1", "--quiet"]
-        _postgresql("psql", "--no-psqlrc", *once, "--command", anew, "--file", str(script))
+        _run_postgresql_program("psql", "--no-psqlrc", *once, "--command", anew, "--file", str(script))
 
 
 def _load_storages(folder):

@@ -1,7 +1,7 @@
-"""Logs: one line an event, as JSON where a machine reads them, each with the number of its request, task and campaign.
+"""Structured logs: one line per event, optionally JSON, with the ids of request, task and campaign.
 
-No line holds an address of a person, a token or what was searched for. Requests are named by their route, never by the path
-that was typed; all other text loses what may be an address or a token before it is written, kept or sent to a Sentry.
+Logs contain no e-mail addresses, tokens or search terms. Requests are logged by route instead of path, and all other text is
+redacted before it is written or sent to Sentry.
 """
 
 import logging
@@ -11,41 +11,41 @@ import threading
 from http import HTTPStatus
 
 import structlog
-from core.routes import shown_path
+from core.routes import loggable_path
 from redaction.text import blank, blank_all
 
 logger = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 
 
-# Processors of structlog
+# structlog processors
 
 
 def name_route(logger, method, event):
-    """Name a request by its status and route where Django would quote its path, host or Referer."""
+    """Replace Django's message about a request, which quotes path, host or Referer, by its status and route."""
     record = event.get("_record")
     request = getattr(record, "request", None)
     if hasattr(request, "resolver_match"):
         status = getattr(record, "status_code", None)
         title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else record.name
-        event["event"] = f"{title}: {request.method} {shown_path(request)}"
+        event["event"] = f"{title}: {request.method} {loggable_path(request)}"
     return event
 
 
 def blank_event(logger, method, event):
-    """Blank every text of an event."""
-    moment, number = event.pop("timestamp", None), event.pop("request_id", None)
+    """Redact all text of an event, except its timestamp and a valid request id."""
+    timestamp, request_id = event.pop("timestamp", None), event.pop("request_id", None)
     event = blank_all(event)
-    if number and REQUEST_ID.fullmatch(number):
-        event["request_id"] = number
-    if moment:
-        event["timestamp"] = moment
+    if request_id and REQUEST_ID.fullmatch(request_id):
+        event["request_id"] = request_id
+    if timestamp:
+        event["timestamp"] = timestamp
     return event
 
 
 # Sentry
 
-REPORT = {
+SAFE_REPORT_KEYS = {
     "event_id",
     "timestamp",
     "level",
@@ -57,7 +57,7 @@ REPORT = {
     "sdk",
     "modules",
 }
-FRAME = {
+SAFE_FRAME_KEYS = {
     "filename",
     "abs_path",
     "function",
@@ -71,19 +71,19 @@ FRAME = {
 
 
 def scrub_report(report, hint):
-    """Sentry's `before_send`: a new report of what is known to tell nothing of anybody, and what went wrong."""
-    kept = {key: report[key] for key in REPORT & set(report)}
+    """Sentry's `before_send`: build a report from fields without personal data, and the redacted error."""
+    safe = {key: report[key] for key in SAFE_REPORT_KEYS & set(report)}
     if report.get("transaction_info", {}).get("source") in {"route", "task"}:
-        kept["transaction"] = blank(report["transaction"])
+        safe["transaction"] = blank(report["transaction"])
     if method := report.get("request", {}).get("method"):
-        kept["request"] = {"method": method}
+        safe["request"] = {"method": method}
     if message := report.get("logentry", {}).get("message"):
-        kept["logentry"] = {"message": blank(message)}  # as it stands in the code, without what was put in
+        safe["logentry"] = {"message": blank(message)}  # the format string without its arguments
     if runtime := report.get("contexts", {}).get("runtime"):
-        kept["contexts"] = {"runtime": runtime}
+        safe["contexts"] = {"runtime": runtime}
     if errors := report.get("exception", {}).get("values"):
-        kept["exception"] = {"values": [_scrub_error(error) for error in errors]}
-    return kept
+        safe["exception"] = {"values": [_scrub_error(error) for error in errors]}
+    return safe
 
 
 def _scrub_error(error):
@@ -92,13 +92,13 @@ def _scrub_error(error):
         "type": error.get("type"),
         "module": error.get("module"),
         "value": blank(str(error.get("value", ""))),
-        "stacktrace": {"frames": [{key: frame[key] for key in FRAME & set(frame)} for frame in frames]},
+        "stacktrace": {"frames": [{key: frame[key] for key in SAFE_FRAME_KEYS & set(frame)} for frame in frames]},
     }
 
 
-# Setting up
+# Configuration
 
-OURS = [
+OWN_LOGGERS = [
     "accounts",
     "caching",
     "core",
@@ -112,8 +112,8 @@ OURS = [
     "search",
     "translation",
 ]
-# What every line goes through; blank_event comes after all that adds to it.
-SHARED = [
+# Processors of all log lines; blank_event has to run after them.
+SHARED_PROCESSORS = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -123,11 +123,11 @@ SHARED = [
 
 
 def configure(as_json: bool) -> dict:
-    """Set structlog up, and have what ends a process or thread logged; returns the LOGGING setting."""
+    """Configure structlog, log uncaught exceptions of the process and its threads, and return the LOGGING setting."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *SHARED,
+            *SHARED_PROCESSORS,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -135,13 +135,13 @@ def configure(as_json: bool) -> dict:
     )
     sys.excepthook = _log_uncaught
     threading.excepthook = lambda error: _log_uncaught(*error[:3])
-    end = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     line = {
         "()": structlog.stdlib.ProcessorFormatter,
-        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, blank_event, end],
-        "foreign_pre_chain": [name_route, *SHARED, structlog.stdlib.ExtraAdder(allow=["campaign_id"])],
+        "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, blank_event, renderer],
+        "foreign_pre_chain": [name_route, *SHARED_PROCESSORS, structlog.stdlib.ExtraAdder(allow=["campaign_id"])],
     }
-    through_us = {"handlers": [], "propagate": True}  # programs that come with a handler of their own
+    use_root_handler = {"handlers": [], "propagate": True}  # loggers of packages that install their own handlers
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -149,20 +149,20 @@ def configure(as_json: bool) -> dict:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": "WARNING"},
         "loggers": {
-            **{name: {"level": "INFO"} for name in OURS},
+            **{name: {"level": "INFO"} for name in OWN_LOGGERS},
             "django_structlog": {"level": "INFO" if as_json else "WARNING"},
-            "django": through_us | {"level": "WARNING"},
-            "django.request": {"level": "ERROR"},  # what readers mistype is no event of ours
-            "django.server": through_us | {"level": "CRITICAL"},  # runserver's, which quotes the path
-            "_granian": through_us | {"level": "WARNING"},
-            "granian.access": through_us | {"level": "CRITICAL"},
+            "django": use_root_handler | {"level": "WARNING"},
+            "django.request": {"level": "ERROR"},  # omit 404s
+            "django.server": use_root_handler | {"level": "CRITICAL"},  # runserver, which quotes the path
+            "_granian": use_root_handler | {"level": "WARNING"},
+            "granian.access": use_root_handler | {"level": "CRITICAL"},
         },
     }
 
 
 def _log_uncaught(kind, error, trace):
-    """What Python would print on its own."""
-    if not issubclass(kind, Exception):  # Ctrl-C, or the end that was asked for
+    """sys.excepthook that logs exceptions instead of printing them."""
+    if not issubclass(kind, Exception):  # KeyboardInterrupt, SystemExit
         sys.__excepthook__(kind, error, trace)
         return
     logger.critical("Uncaught error", exc_info=(kind, error, trace))

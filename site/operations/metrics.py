@@ -1,4 +1,7 @@
-"""Figures for Prometheus at /metrics: requests and the page cache counted by each web process, the rest asked at each visit."""
+"""Prometheus metrics at /metrics.
+
+Each web process counts its requests and page cache hits; all other values are read from the database when scraped.
+"""
 
 import hmac
 import os
@@ -11,13 +14,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from operations import status
+
 REQUESTS = Counter("clac_requests", "Requests answered", ["method", "status", "cache"])
 SECONDS = Histogram("clac_request_seconds", "Time to answer what is not in the page cache", ["method"])
 METHODS = {"GET", "HEAD", "POST"}
 
 
 class MetricsMiddleware:
-    """Counts every request. `request.cache`, set by the page cache, says whether it was a hit or a miss."""
+    """Counts requests by method, status and the result of the page cache, which it sets as `request.cache`: "hit" or "miss"."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -34,12 +39,10 @@ class MetricsMiddleware:
 
 
 class SiteCollector:
-    """What stands in the database, asked when Prometheus comes by."""
+    """Collects the gauges of `operations.status` from the database when Prometheus scrapes the site."""
 
     def collect(self):
-        from operations import status
-
-        for name, text, label, values in status.figures():
+        for name, text, label, values in status.gauges():
             family = GaugeMetricFamily(f"clac_{name}", text, labels=[label] if label else None)
             for key, value in values.items():
                 family.add_metric([key] if label else [], value)
@@ -48,7 +51,7 @@ class SiteCollector:
 
 @never_cache
 def metrics(request):
-    """The figures, for who carries METRICS_TOKEN as a bearer token (RFC 6750); 404 for everybody else."""
+    """The metrics in Prometheus' text format. Requires METRICS_TOKEN as a bearer token (RFC 6750); otherwise 404."""
     expected = f"Bearer {settings.METRICS_TOKEN}"
     if not settings.METRICS_TOKEN or not hmac.compare_digest(
         request.headers.get("Authorization", "").encode(), expected.encode()

@@ -1,12 +1,12 @@
-"""A line in the log for each request."""
+"""Request log."""
 
-from core.routes import shown_path
+from core.routes import loggable_path
 from django_structlog.middlewares import RequestMiddleware
 
 
 class RequestLogMiddleware(RequestMiddleware):
-    """Writes a line for each request, without what its address may hold of a person."""
+    """Logs each request without personal data in its path."""
 
     @staticmethod
     def format_request(request):
-        return f"{request.method} {shown_path(request)}"
+        return f"{request.method} {loggable_path(request)}"

@@ -1,4 +1,7 @@
-"""What the processes of the web server share. Imports nothing that counts: prometheus_client looks at its folder when it is imported."""
+"""Metrics shared by the processes of the web server.
+
+Must not import prometheus_client, which reads its folder from the environment on import.
+"""
 
 import os
 import re
@@ -6,11 +9,11 @@ from pathlib import Path
 
 
 def share_metrics(folder):
-    """Have each process write its numbers where /metrics finds them all; numbers of processes that are gone are dropped."""
+    """Set PROMETHEUS_MULTIPROC_DIR to `folder` and delete the files of processes that no longer exist."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for file in folder.glob("*.db"):
-        number = re.search(r"_(\d+)\.db$", file.name)
-        if number and not Path(f"/proc/{number[1]}").exists():
+        pid = re.search(r"_(\d+)\.db$", file.name)
+        if pid and not Path(f"/proc/{pid[1]}").exists():
             file.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

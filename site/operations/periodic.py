@@ -13,4 +13,4 @@ from operations import backup
 def back_up():
     """Make a backup in BACKUP_DIR."""
     if settings.BACKUP_KEEP:
-        return backup.make().name
+        return backup.create().name

@@ -1,4 +1,4 @@
-"""Personal data in mails that are kept on this machine."""
+"""Personal data in the local outbox."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from operations import file_outbox
 
 
 class Outbox(Place):
-    """Mail that is kept on this machine because there is no provider (`EMAIL_PROVIDER=local`)."""
+    """Messages in the local outbox (`EMAIL_PROVIDER=local`)."""
 
     name, where = "local_mail", "`VAR_DIR/mail` (without a provider)"
     forgets = "mails to the address, or that name it, are deleted"

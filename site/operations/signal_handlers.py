@@ -1,19 +1,19 @@
-"""Mails alerts of other apps, and watches the queue when the scheduler says so."""
+"""Raises the alerts of other apps, and checks the queue for the scheduler."""
 
 from django.dispatch import receiver
-from jobs.signals import alert, watch
+from jobs.signals import alert, worker_check
 
 from operations.alerts import raise_alert
-from operations.status import check_queue
+from operations.status import alert_if_queue_stalls
 
 
 @receiver(alert)
 def mail_alert(kind: str, text: str, **kwargs):
-    """Tell the operators."""
+    """Raise an alert that another app sent."""
     raise_alert(kind, text)
 
 
-@receiver(watch)
-def watch_queue(**kwargs):
-    """Raise an alarm if nobody works."""
-    check_queue()
+@receiver(worker_check)
+def check_queue(**kwargs):
+    """Raise an alert if no worker runs."""
+    alert_if_queue_stalls()

@@ -6,14 +6,14 @@ from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.menu import MenuItem
 
-from operations import status, views
+from operations import views
 
 
 @hooks.register("register_admin_urls")
 def admin_urls():
     return [
-        path("operations/", status.page, name="operations"),
-        path("operations/run/<slug:name>/", status.run_now, name="operations_run"),
+        path("operations/", views.status_page, name="operations"),
+        path("operations/run/<slug:name>/", views.run_job_now, name="operations_run"),
         path("mail/", views.mail_list, name="localmail_list"),
         path("mail/<str:key>/", views.mail_detail, name="localmail_detail"),
         path("mail/<str:key>/html/", views.mail_html, name="localmail_html"),
@@ -21,7 +21,7 @@ def admin_urls():
 
 
 class PermittedMenuItem(MenuItem):
-    """Shown to who has a permission."""
+    """Menu item for users with a permission."""
 
     def __init__(self, *arguments, permission, **options):
         self.permission = permission
@@ -32,7 +32,7 @@ class PermittedMenuItem(MenuItem):
 
 
 class LocalMailMenuItem(MenuItem):
-    """Shown to administrators of a site that keeps its mail."""
+    """Menu item for superusers of a site that stores its mail locally."""
 
     def is_shown(self, request):
         return settings.EMAIL_PROVIDER == "local" and request.user.is_superuser

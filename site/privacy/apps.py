@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class PrivacyConfig(AppConfig):
-    """Where personal data is, its export and its erasure."""
+    """Registry, export and erasure of personal data."""
 
     name = "privacy"
 

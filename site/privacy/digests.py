@@ -1,4 +1,4 @@
-"""Keyed hashes: what is to be recognised and not read."""
+"""HMAC digests: match a value without storing it."""
 
 import hashlib
 import hmac
@@ -7,6 +7,6 @@ from django.conf import settings
 
 
 def hashes(purpose, text):
-    """HMAC-SHA256 of a text for one purpose, as hexadecimal: under the current key first, then under each older one."""
+    """Return the HMAC-SHA256 digests of `text` for `purpose` in hexadecimal, one per SECRET_KEY, the current key first."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [hmac.new(f"{purpose}:{key}".encode(), text.encode(), hashlib.sha256).hexdigest() for key in keys]

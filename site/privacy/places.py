@@ -1,4 +1,4 @@
-"""The places of personal data that belong to no app of ours: logs, tasks, sessions, accounts, mail kept on this machine."""
+"""Places of personal data in Django, Wagtail and the task queues, and the declarations for their other columns."""
 
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
@@ -10,25 +10,25 @@ from wagtail.models import ModelLogEntry
 
 from privacy.registry import Place, Texts, declare, register
 
-NUMBERED = set()
+LOGGED_BY_ID = set()
 
 
-def log_by_number(*models):
-    """Have the site history name objects of these models by their number, as their own name is a person's."""
-    NUMBERED.update(models)
+def log_by_id(*models):
+    """Make Wagtail's site history label objects of these models by primary key, as their string form is personal data."""
+    LOGGED_BY_ID.update(models)
 
 
-def _name_by_number(instance, **kwargs):
+def _label_by_id(instance, **kwargs):
     model = instance.content_type.model_class() if instance.content_type else None
-    if model in NUMBERED:
+    if model in LOGGED_BY_ID:
         instance.label = f"{model._meta.verbose_name} {instance.object_id}"
 
 
-pre_save.connect(_name_by_number, sender=ModelLogEntry)
+pre_save.connect(_label_by_id, sender=ModelLogEntry)
 
 
 class Tasks(Texts):
-    """The task queue in the database. A task about the address is not run any more; in the words of others it is blanked."""
+    """The task queue in the database. Tasks with the address in their arguments are deleted; in tracebacks and results it is redacted."""
 
     def forget(self, pattern):
         number = 0
@@ -76,7 +76,7 @@ class RedisTasks(Place):
 
 
 class Sessions(Place):
-    """Sessions of the admin, whose messages may name somebody."""
+    """Sessions of the admin: stored messages may mention an address."""
 
     name, where, forgets = "sessions", "`django_session`", "the address is taken out of the session's data"
     columns = {"sessions.Session": ["session_data"]}

@@ -1,7 +1,8 @@
-"""Personal data across the apps: the registry of where it may be, its export, and its erasure (GDPR art. 15, 17, 20; LGPD art. 18).
+"""Registry of personal data across the apps, its export and its erasure (GDPR art. 15, 17, 20; LGPD art. 18).
 
-Each app registers a Place for what it keeps, and declares which other columns hold none: a column that is neither fails
-tests/privacy/test_registry.py. Export, erasure, the replay after a restore and the table in docs/security.md go through the registry.
+Each app registers a Place for every table, folder or service with personal data, and declares which other text columns hold none;
+tests/privacy/test_registry.py fails for a column that is neither. Export, erasure, the replay after a restore and the table in
+docs/security.md use the registry.
 """
 
 import logging
@@ -17,35 +18,35 @@ from redaction.text import AddressPattern, addresses_in
 from privacy import erasure_log
 
 logger = logging.getLogger(__name__)
-PLACES = []  # in the order in which they forget
+PLACES = []  # in the order of erasure
 NOT_PERSONAL = {}  # {model label: {column: why it holds no personal data, or whose it is}}
 
 
 class Place:
-    """Somewhere that personal data of an address may be. Register one instance of each subclass."""
+    """A table, folder or service that may hold personal data of an e-mail address. Register one instance of each subclass."""
 
     name = ""  # its key in the export
-    columns = {}  # {model label: columns}, which this place answers for
-    where = ""  # for people: which table, folder or service
-    forgets = ""  # for people: how
-    is_outside = False  # of the database and this machine's files: asked once the erasure is committed
-    is_kept = False  # by design, see `forgets`
+    columns = {}  # {model label: columns} that this place covers
+    where = ""  # for docs/security.md: the table, folder or service
+    forgets = ""  # for docs/security.md: how data is erased
+    is_outside = False  # external service: erased after the transaction is committed
+    is_kept = False  # not erased by design; `forgets` says why
 
     def export(self, pattern):
-        """What is held of an AddressPattern, ready for JSON: a list."""
+        """Return a list of the data that matches an AddressPattern, serialisable as JSON."""
         raise NotImplementedError
 
     def forget(self, pattern):
-        """Erase what is held of an AddressPattern; returns the number of records. Runs in the transaction of the erasure."""
+        """Erase the data that matches an AddressPattern, in the current transaction. Returns the number of records."""
         raise NotImplementedError
 
     def held(self):
-        """The addresses that are held here, in lower case; a restored backup is compared with the erasures since."""
+        """Return all addresses in this place, in lower case, to match a restored backup with the erasure log."""
         return ()
 
 
 class Texts(Place):
-    """Columns in which somebody may be named: the address is taken out, and the row stays."""
+    """Text columns that may mention an address. Erasure removes the address from the text and keeps the row."""
 
     def __init__(self, name, where, columns):
         self.name, self.where, self.columns = name, where, columns
@@ -55,7 +56,7 @@ class Texts(Place):
         return [(apps.get_model(label), names) for label, names in self.columns.items()]
 
     def _rows(self, pattern):
-        """(row, columns) of what names the address."""
+        """Yield (row, columns) for each row that mentions the address."""
         for model, names in self._models():
             clue = Q()
             for name in names:
@@ -95,13 +96,13 @@ def register(*places):
 
 
 def declare(reason, columns):
-    """Declare that columns ({model label: names}) hold no personal data of a reader, and why."""
+    """Declare that `columns` ({model label: names}) hold no personal data of readers; `reason` says why."""
     for label, names in columns.items():
         NOT_PERSONAL.setdefault(label, {}).update(dict.fromkeys(names, reason))
 
 
-def data_of(email):
-    """All that is held of a normalised address: {place: […]}, without the places that hold nothing."""
+def export_data(email):
+    """Return all data of a normalised address, {name of the place: [record, …]}, without empty places."""
     pattern = AddressPattern(email)
     found = {place.name: _export(place, pattern) for place in PLACES}
     return {name: entries for name, entries in found.items() if entries}
@@ -118,9 +119,9 @@ def _export(place, pattern):
 
 
 def erase(email):
-    """Erase all that is held of a normalised address, in all places or in none. Returns the number of records.
+    """Erase all data of a normalised address in one transaction. Returns the number of records.
 
-    Places outside (another server) follow once that is committed, each by itself; an alarm tells of one that failed.
+    External services follow after the commit, one by one; a failure there raises an alert.
     """
     pattern = AddressPattern(email)
     with transaction.atomic():
@@ -135,13 +136,13 @@ def _forget(pattern):
 
 
 def _after_commit(pattern):
-    """Forget again what others wrote while the erasure ran and could not see it, and what lies outside."""
+    """Erase again what concurrent transactions wrote during the erasure, then erase the data in external services."""
     steps = [("database", partial(transaction.atomic(_forget), pattern))]
     steps += [(place.name, partial(place.forget, pattern)) for place in PLACES if place.is_outside]
     for name, step in steps:
         try:
             step()
-        except Exception as error:  # whatever another server answers: it is erased here all the same
+        except Exception as error:  # any error of another server; the data on this site is erased
             logger.warning("After an erasure, %s could not be searched: %s", name, type(error).__name__)
             alert.send(
                 sender=None,
@@ -151,14 +152,14 @@ def _after_commit(pattern):
             )
 
 
-@receiver(erasure_log.held)
+@receiver(erasure_log.collect_addresses)
 def held(**kwargs):
-    """Every address that any place holds."""
+    """Return the addresses in all places."""
     return {email for place in PLACES if not place.is_outside for email in place.held()}
 
 
-@receiver(erasure_log.again)
+@receiver(erasure_log.replay_entry)
 def erase_again(kind, email, **kwargs):
-    """Erase what a restored backup brought back."""
+    """Erase an address that a restored backup contains again."""
     if kind == erasure_log.ERASED:
         erase(email)

@@ -1,4 +1,4 @@
-"""How long personal data is kept: settings.RETENTION_DAYS (docs/operators/settings.md), applied by a job of each app once a day."""
+"""Retention periods of personal data (RETENTION_DAYS, docs/operators/settings.md). Each app applies them in a daily job."""
 
 import logging
 from datetime import timedelta
@@ -11,9 +11,9 @@ logger = logging.getLogger(__name__)
 
 
 def cutoff(kind):
-    """The moment before which data of a kind (a key of RETENTION_DAYS) is deleted.
+    """Return the datetime before which data of `kind` (a key of RETENTION_DAYS) has to be deleted.
 
-    Raises ImproperlyConfigured for less than one day, so that nothing is deleted: zero would mean all that there is.
+    Raises ImproperlyConfigured if the period is shorter than one day, so that a mistake does not delete everything.
     """
     days = settings.RETENTION_DAYS[kind]
     if not isinstance(days, int) or days < 1:

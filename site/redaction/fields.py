@@ -1,4 +1,4 @@
-"""Fields that take no e-mail address in."""
+"""Model fields that redact e-mail addresses."""
 
 from django.db import models
 
@@ -6,25 +6,25 @@ from redaction.text import redact
 
 
 class _Redacted:
-    """A field that never holds an address: what is written to it is redacted, whichever way it is written."""
+    """Mixin that redacts values in `get_prep_value`, so in `save`, `update` and `bulk_create` alike."""
 
     def get_prep_value(self, value):
         value = super().get_prep_value(value)
         return redact(value) if isinstance(value, str) else value
 
     def deconstruct(self):
-        """For migrations it is the plain field: the column is the same."""
+        """Deconstruct to the plain field, so that migrations do not depend on this module."""
         name, _path, arguments, options = super().deconstruct()
         return name, f"django.db.models.{self.plain}", arguments, options
 
 
 class RedactedCharField(_Redacted, models.CharField):
-    """A CharField without addresses."""
+    """CharField that redacts e-mail addresses."""
 
     plain = "CharField"
 
 
 class RedactedTextField(_Redacted, models.TextField):
-    """A TextField without addresses."""
+    """TextField that redacts e-mail addresses."""
 
     plain = "TextField"

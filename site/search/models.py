@@ -1,11 +1,11 @@
-"""The words of published pages."""
+"""Words of published pages, for spelling correction."""
 
 from django.db import models
 from wagtail.models import Page
 
 
 class SpellingWord(models.Model):
-    """A word that stands on a page: what a mistyped word of a search may have meant. It goes when its page does."""
+    """A word of a published page, proposed in place of a misspelt word of a query."""
 
     page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="+")
     word = models.CharField(max_length=40)

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class TranslationConfig(AppConfig):
-    """What is added to wagtail-localize."""
+    """Translation board, notifications, and stricter versions of wagtail-localize's views."""
 
     name = "translation"
 

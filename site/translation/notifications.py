@@ -1,6 +1,6 @@
-"""E-mails to the people of the admin, in each one's language: what there is to translate, what is ready to be published."""
+"""Notification e-mails to translators and publishers, each in the language of the recipient."""
 
-from core.page_permissions import people_with
+from core.page_permissions import users_with_permission
 from django.contrib.auth import get_user_model
 from django.template.loader import render_to_string
 from django.utils import translation as languages
@@ -13,29 +13,29 @@ from wagtail_localize.models import Translation
 
 
 @task()
-def to_translate(translation_id):
-    """Tell the translators of a language how many texts of a published page wait for them."""
+def notify_translators(translation_id):
+    """Notify the translators of a language of the number of untranslated texts of a page. Publishers are left out."""
     translation = Translation.objects.get(pk=translation_id)
     page = translation.get_target_instance()
     if isinstance(page, Page):
         total, done = translation.get_progress()
-        everywhere = people_with("change", Page.get_first_root_node())
-        people = people_with("change", page).exclude(pk__in=everywhere)
-        _tell(people.exclude(pk__in=people_with("publish", page)), "to_translate", page, left=total - done)
+        at_root = users_with_permission("change", Page.get_first_root_node())
+        people = users_with_permission("change", page).exclude(pk__in=at_root)
+        _send(people.exclude(pk__in=users_with_permission("publish", page)), "to_translate", page, left=total - done)
 
 
 @task()
-def translation_ready(translation_id, by_id):
-    """Tell the publishers of a language that a translation is complete."""
+def notify_publishers(translation_id, by_id):
+    """Notify the publishers of a language, except the user `by_id`, that a translation is complete."""
     translation = Translation.objects.get(pk=translation_id)
     page = translation.get_target_instance()
     if isinstance(page, Page):
         by = get_user_model().objects.get(pk=by_id)
-        _tell(people_with("publish", page).exclude(pk=by.pk), "translation_ready", page, by=by)
+        _send(users_with_permission("publish", page).exclude(pk=by.pk), "translation_ready", page, by=by)
 
 
-def _tell(people, name, page, **context):
-    for user in people.exclude(email=""):
+def _send(users, name, page, **context):
+    for user in users.exclude(email=""):
         profile = UserProfile.get_for_user(user)
         if not profile.submitted_notifications:
             continue

@@ -1,19 +1,46 @@
-"""Has the strings of a changed original read again."""
+"""Keeps the strings of changed sources and the slugs of translations up to date."""
 
 from core.models import Topic
-from django.db.models.signals import post_save
+from django.db.models.signals import post_save, pre_save
+from django.dispatch import receiver
+from django.utils.text import slugify
+from wagtail.models import Page
 from wagtail.signals import published
-from wagtail_localize.models import TranslationSource
+from wagtail_localize.models import StringSegment, StringTranslation, TranslationSource
 
 from translation import status
 
 
-def note_new_strings(instance, **kwargs):
-    """Have the strings of a changed original read again, so that its translations say what is left to do."""
+def update_source(instance, **kwargs):
+    """Update the strings of a changed source, so that its translations show what is left to do."""
     key, locale_id = getattr(instance, "translation_key", None), getattr(instance, "locale_id", None)
     if key and TranslationSource.objects.filter(object_id=key, locale_id=locale_id).exists():
-        status.read_strings_again.enqueue(str(key), locale_id)
+        status.update_source_strings.enqueue(str(key), locale_id)
 
 
-published.connect(note_new_strings)
-post_save.connect(note_new_strings, sender=Topic)
+published.connect(update_source)
+post_save.connect(update_source, sender=Topic)
+
+
+@receiver(pre_save, sender=StringTranslation)
+def update_slug_from_title(instance, **kwargs):
+    """Derive the slug of a translation from its translated title until it is edited or the page is published."""
+    if instance.context.path != "title" or not instance.data:
+        return
+    before = StringTranslation.objects.filter(pk=instance.pk).values_list("data", flat=True).first()
+    live = Page.objects.filter(translation_key=instance.context.object_id, locale=instance.locale, live=True)
+    segments = StringSegment.objects.filter(source__object=instance.context.object, context__path="slug")
+    for segment in segments.select_related("context"):
+        slug, is_new = StringTranslation.objects.get_or_create(
+            translation_of_id=segment.string_id,
+            locale=instance.locale,
+            context=segment.context,
+            defaults={"data": _slug_from_title(instance.data), "last_translated_by": instance.last_translated_by},
+        )
+        if not is_new and before and slug.data == _slug_from_title(before) and not live.exists():
+            slug.data = _slug_from_title(instance.data)
+            slug.save(update_fields=["data"])
+
+
+def _slug_from_title(title):
+    return slugify(title)[:255]

@@ -1,10 +1,11 @@
-"""How far everything is translated: which pages and snippets exist in which language, and what is left to translate."""
+"""Translation status: which pages and snippets exist in which language, and what is left to translate."""
 
 from dataclasses import dataclass
 
 from django.apps import apps
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 from wagtail.models import DraftStateMixin, Locale, Page, TranslatableMixin, get_translatable_models
 from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationLog, TranslationSource
@@ -13,12 +14,21 @@ from translation import notifications
 
 MISSING, DRAFT, BEHIND, READY, PUBLISHED = "missing", "draft", "behind", "ready", "published"
 STATES = [MISSING, DRAFT, BEHIND, READY, PUBLISHED]
+LABELS = {
+    MISSING: _("missing"),
+    DRAFT: _("draft"),
+    BEHIND: _("out of date"),
+    READY: _("translated, to be published"),
+    PUBLISHED: _("published"),
+}
 
 
 @task()
-def read_strings_again(key, locale_id):
-    """Take in the strings of an original that was published, so that its translations show what is left to do, and tell
-    the translators of each language that has more of it than before."""
+def update_source_strings(key, locale_id):
+    """Update the strings of a source from its published object, and notify the translators of languages with new strings.
+
+    `key` is its translation key, `locale_id` that of its locale.
+    """
     source = TranslationSource.objects.filter(object_id=key, locale_id=locale_id).first()
     if not source:
         return
@@ -27,31 +37,34 @@ def read_strings_again(key, locale_id):
     source.update_from_db()
     for row in rows:
         if texts_left(row) > before[row.pk]:
-            notifications.to_translate.enqueue(row.pk)
+            notifications.notify_translators.enqueue(row.pk)
 
 
 def translation_of(instance):
-    """The Translation whose target is `instance`, or None."""
+    """Return the Translation whose target is `instance`, or None."""
     return Translation.objects.filter(
         source__object=instance.translation_key, target_locale=instance.locale, enabled=True
     ).first()
 
 
 def texts_left(translation):
-    """How many texts of a Translation are not translated."""
+    """Return the number of untranslated texts of a Translation."""
     total, done = translation.get_progress()
     return total - done
 
 
 @dataclass(frozen=True)
 class TranslationState:
-    """An original in one language: its `instance` there or None, how many strings are left to translate, and whether there
-    are translated strings that were not taken over into it yet."""
+    """The state of a source in one language.
+
+    `instance` is its translation or None, `left` the number of untranslated strings; `has_unpublished` says whether strings
+    were translated after the translation was last published.
+    """
 
     instance: object
     left: int = 0
     is_original: bool = False
-    has_news: bool = False
+    has_unpublished: bool = False
 
     @property
     def state(self):
@@ -60,16 +73,16 @@ class TranslationState:
             return MISSING
         if not getattr(self.instance, "live", True):
             return DRAFT
-        return BEHIND if self.left else READY if self.has_news else PUBLISHED
+        return BEHIND if self.left else READY if self.has_unpublished else PUBLISHED
 
 
 def locales():
-    """All locales, the default one first."""
+    """Return all Locales, the default one first."""
     return sorted(Locale.objects.all(), key=lambda locale: (locale.language_code != settings.LANGUAGE_CODE, locale.pk))
 
 
 def originals(model=Page):
-    """One instance for each translation key: the one in the default language, else the oldest."""
+    """Return a queryset with one instance per translation key: the one in the default language, else the oldest."""
     same = model.objects.filter(translation_key=OuterRef("translation_key"))
     in_default = Q(locale__language_code=settings.LANGUAGE_CODE)
     first = ~Exists(same.filter(in_default)) & ~Exists(same.filter(pk__lt=OuterRef("pk")))
@@ -78,7 +91,7 @@ def originals(model=Page):
 
 
 def left_to_translate():
-    """StringSegments of a source that have no translation into a Translation's locale, for use inside a query on those."""
+    """Return a subquery for Translation queries: the StringSegments of the source without a translation."""
     done = StringTranslation.objects.filter(
         translation_of=OuterRef("string"),
         context=OuterRef("context"),
@@ -88,8 +101,8 @@ def left_to_translate():
     return StringSegment.objects.filter(~Exists(done), source=OuterRef("source")).order_by()
 
 
-def has_news():
-    """Whether strings of a Translation were translated after they were last taken over, for use inside a query on those."""
+def has_unpublished_strings():
+    """Return a condition for Translation queries: strings were translated after the translation was last published."""
     taken = TranslationLog.objects.filter(source=OuterRef(OuterRef("source")), locale=OuterRef("locale"))
     newest = taken.order_by("-created_at").values("created_at")[:1]
     strings = StringTranslation.objects.filter(
@@ -99,7 +112,7 @@ def has_news():
 
 
 def in_state(rows, locale, state):
-    """Those of `originals()` that are in one of STATES in a locale."""
+    """Filter `originals()` by their state (one of STATES) in `locale`."""
     there = rows.model.objects.filter(translation_key=OuterRef("translation_key"), locale=locale)
     if state == MISSING:
         return rows.filter(~Exists(there))
@@ -107,7 +120,7 @@ def in_state(rows, locale, state):
     if state == DRAFT:
         return rows.filter(Exists(there.filter(live=False))) if has_drafts else rows.none()
     behind = Exists(_translations(locale).filter(Exists(left_to_translate())))
-    news = Exists(_translations(locale).filter(has_news()))
+    news = Exists(_translations(locale).filter(has_unpublished_strings()))
     live = Exists(there.filter(live=True) if has_drafts else there)
     wanted = {BEHIND: [behind], READY: [~behind, news], PUBLISHED: [~behind, ~news]}[state]
     return rows.filter(live, *wanted)
@@ -120,7 +133,7 @@ def _translations(locale):
 
 
 def table(rows, languages):
-    """[(original, [Cell of each locale])] for a page of `originals()`, in two queries."""
+    """Return [(original, [its TranslationState in each of `languages`])] for some `originals()`, in two queries."""
     rows = list(rows)
     if not rows:
         return []
@@ -132,7 +145,7 @@ def table(rows, languages):
     left = {
         (key, locale_id): (n or 0, news)
         for key, locale_id, n, news in Translation.objects.filter(source__object__in=keys, enabled=True)
-        .annotate(n=segments, news=has_news())
+        .annotate(n=segments, news=has_unpublished_strings())
         .values_list("source__object_id", "target_locale_id", "n", "news")
     }
 
@@ -146,7 +159,7 @@ def table(rows, languages):
 
 
 def snippet_models():
-    """The translatable models besides pages that readers see."""
+    """Return the site's translatable models that are not pages."""
     own = {config.label for config in apps.get_app_configs() if str(settings.BASE_DIR) in str(config.path)}
     return [
         model
@@ -156,6 +169,6 @@ def snippet_models():
 
 
 def summary():
-    """{locale: {state: number of pages}} of every language but the default one, for the dashboard."""
+    """Return {locale: {state: number of pages}} of every language but the default one."""
     rows = originals()
     return {locale: {state: in_state(rows, locale, state).count() for state in STATES} for locale in locales()[1:]}

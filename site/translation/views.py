@@ -1,275 +1,168 @@
-"""Guards and help around wagtail-localize's own views, at the same addresses.
+"""Admin views: the translation board, publishing from it, and the exchange of PO files."""
 
-wagtail-localize asks whether somebody may translate, but not whether the original is theirs to see, nor whether the
-translation may stand where it goes. It makes aliases of missing parents without a word and publishes what is half translated.
-"""
-
-import logging
-
-import requests
-from core.page_permissions import languages_of
-from django import forms
+from core import renditions
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.db.models import Q
-from django.db.models.signals import pre_save
-from django.dispatch import receiver
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
-from django.utils.text import slugify
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from wagtail import hooks
-from wagtail.admin.auth import permission_required
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
-from wagtail.models import Locale, Page
-from wagtail.permission_policies.pages import PagePermissionPolicy
-from wagtail_localize.models import StringSegment, StringTranslation, Translation
-from wagtail_localize.operations import translate_object
-from wagtail_localize.views import (
-    convert,
-    edit_translation,
-    report,
-    snippets_api,
-    submit_translations,
-    update_translations,
-)
+from wagtail.models import Page
+from wagtail_localize.models import Translation
 
-from translation import notifications
-from translation.permissions import TRANSLATE
-from translation.status import texts_left, translation_of
+from translation import forms, po_exchange, status
+from translation.permissions import TRANSLATE, translators_only, visible_pages
 
-logger = logging.getLogger(__name__)
-for_translators = permission_required(TRANSLATE)
+ROWS_PER_PAGE = 50
 
 
-def missing_parents(page, locale):
-    """The ancestors of `page`, from the top, that are not translated into `locale`."""
-    return [
-        parent
-        for parent in page.get_ancestors().filter(depth__gt=1).specific()
-        if not parent.has_translation(locale) and parent.locale_id != locale.pk
-    ]
+# The board
 
 
-def seen_by(user):
-    """The pages that somebody may see: those they work on, and for whoever translates also those that readers see."""
-    own = Q(pk__in=PagePermissionPolicy().explorable_instances(user).values("pk"))
-    return Page.objects.filter(own | Q(live=True) if user.has_perm(TRANSLATE) else own)
+@require_safe
+def board(request):
+    """The translation board: pages (paginated), snippets and settings, with their state in each language."""
+    languages = status.locales()
+    form = forms.FilterForm(request.GET, languages=languages)
+    rows = status.originals().filter(pk__in=visible_pages(request.user).values("pk"))
+    rows = form.filter(rows, languages) if form.is_valid() else rows
+    page = Paginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
+    shown = _visible_languages(languages, form)
+    finder = AdminURLFinder(request.user)
+    context = {
+        "form": form,
+        "languages": shown,
+        "page": page,
+        "rows": [
+            (row, row.depth - 2, [_describe_cell(request, finder, row, cell) for cell in cells])
+            for row, cells in status.table(page, shown)
+        ],
+        "snippets": [] if form.is_filtered else [
+            (model._meta.verbose_name_plural, [
+                (row, [_describe_cell(request, finder, row, cell) for cell in cells])
+                for row, cells in status.table(status.originals(model), shown)
+            ])
+            for model in status.snippet_models()
+        ],
+        "next": request.get_full_path(),
+        "export_form": forms.ExportForm(user=request.user),
+        "import_form": forms.ImportForm(),
+    }  # fmt: skip
+    return render(request, "translation/board.html", context)
 
 
-def may_translate(user, locale):
-    """Whether a language is among those that somebody may change."""
-    return languages_of(user).filter(pk=locale.pk).exists()
+def _visible_languages(languages, form):
+    """Return the default language, and the chosen one or all others."""
+    chosen = form.cleaned_data.get("language") if form.is_valid() else ""
+    return [locale for locale in languages if not chosen or locale in languages[:1] or locale.language_code == chosen]
 
 
-class SubmitForm(submit_translations.SubmitTranslationForm):
-    """Offers the languages in which somebody may write, and to translate parents that are missing there."""
+def _describe_cell(request, finder, row, cell):
+    """Return a cell of the board: state, label, URL of the next step, and the primary key of a page that can be published."""
+    may_translate = request.user.has_perm(TRANSLATE)
+    url, publish = "", None
+    if cell.state == status.MISSING:
+        url = _submit_url(row) if may_translate else ""
+    else:
+        url = finder.get_edit_url(cell.instance)
+        is_complete = cell.state in {status.DRAFT, status.READY} and not cell.left
+        is_ready = is_complete and not cell.is_original
+        if is_ready and isinstance(cell.instance, Page):
+            publish = cell.instance.pk
+    return {"state": cell.state, "label": status.LABELS[cell.state], "left": cell.left, "url": url, "publish": publish}
 
-    include_parents = forms.BooleanField(required=False, initial=True, label=gettext_lazy("Translate these pages too"))
-    field_order = ["select_all", "locales", "include_parents", "include_subtree"]
 
-    def __init__(self, instance, *args, user, **kwargs):
-        super().__init__(instance, *args, **kwargs)
-        self.instance = instance
-        own = languages_of(user)
-        locales = self.fields["locales"].queryset = self.fields["locales"].queryset.filter(pk__in=own)
-        self.missing = (
-            {locale: missing_parents(instance, locale) for locale in locales} if isinstance(instance, Page) else {}
-        )
-        lines = [
-            f"{locale}: {', '.join(parent.get_admin_display_title() for parent in parents)}"
-            for locale, parents in self.missing.items()
-            if parents
-        ]
-        if lines:
-            about = _("The page stands below pages that do not exist yet in")
-            self.fields["include_parents"].help_text = f"{about} {'; '.join(lines)}."
+def _submit_url(row):
+    if isinstance(row, Page):
+        return reverse("wagtail_localize:submit_page_translation", args=[row.pk])
+    return reverse("wagtail_localize:submit_snippet_translation", args=[*row._meta.label_lower.split("."), row.pk])
+
+
+@require_POST
+def publish(request, page_id):
+    """Publish a complete translation of a page."""
+    page = get_object_or_404(Page, pk=page_id)
+    if not page.permissions_for_user(request.user).can_publish():
+        raise PermissionDenied
+    translation = status.translation_of(page)
+    if not translation or status.texts_left(translation):
+        messages.error(request, _("“%(title)s” is not translated completely yet.") % {"title": page})
+    else:
+        try:
+            translation.save_target(user=request.user, publish=True)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
         else:
-            del self.fields["include_parents"]
-
-    def clean(self):
-        """Refuse a translation that would hang in the air."""
-        chosen = self.cleaned_data.get("locales") or []
-        if not self.cleaned_data.get("include_parents") and any(self.missing.get(locale) for locale in chosen):
-            self.add_error("include_parents", _("Without the pages above it, the page has no place. Tick this box."))
-        return self.cleaned_data
+            published = _("“%(title)s” is published in %(language)s.") % {"title": page, "language": page.locale}
+            messages.success(request, renditions.postponed_message(page) if page.scheduled_revision else published)
+    target = request.POST.get("next", "")
+    is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
+    return redirect(target if is_safe else "translation_board")
 
 
-class _GuardedSubmit:
-    def get_form(self):
-        found = Locale.objects.filter(language_code=self.request.GET.get("select_locale", ""))
-        data = self.request.POST if self.request.method == "POST" else None
-        return SubmitForm(
-            self.object, data, user=self.request.user, initial={"locales": list(found)} if found else None
-        )
+# PO files
 
 
-class SubmitPage(_GuardedSubmit, submit_translations.SubmitPageTranslationView):
-    """Submit a page for translation: one that you may see, into languages in which you may add pages."""
-
-    def get_object(self):
-        page = super().get_object()
-        if not seen_by(self.request.user).filter(pk=page.pk).exists():
-            raise PermissionDenied
-        return page
-
-    @transaction.atomic
-    def form_valid(self, form):
-        """Translate the missing parents first."""
-        for locale in form.cleaned_data["locales"]:
-            for parent in form.missing[locale]:
-                translate_object(parent, [locale], None, self.request.user)
-            parent = self.object.get_parent().get_translation_or_none(locale)
-            if parent and not parent.permissions_for_user(self.request.user).can_add_subpage():
-                raise PermissionDenied
-        return super().form_valid(form)
+@translators_only
+@require_safe
+def export_archive(request):
+    """Download a ZIP archive with the PO files of a language, optionally only those changed since a date."""
+    form = forms.ExportForm(request.GET, user=request.user)
+    if not form.is_valid():
+        messages.error(request, _("Choose one of your languages."))
+        return redirect("translation_board")
+    language = form.cleaned_data["language"]
+    content = po_exchange.export(request.user, language, form.cleaned_data["since"])
+    name = f"clac-{language.language_code}-{timezone.localdate()}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(content, content_type="application/zip", headers=headers)
 
 
-class SubmitSnippet(_GuardedSubmit, submit_translations.SubmitSnippetTranslationView):
-    """Submit a snippet for translation: of a kind that you may change."""
-
-    def get_object(self):
-        snippet = super().get_object()
-        if not edit_translation.user_can_edit_snippet_type(self.request.user, type(snippet)):
-            raise PermissionDenied
-        return snippet
+@translators_only
+@require_POST
+def import_archive(request):
+    """Import PO files. A file that cannot be imported is reported; the others are imported."""
+    _import_upload(request)
+    return redirect("translation_board")
 
 
-class Update(update_translations.UpdateTranslationsView):
-    """Read an original again: one that you may change. Translations are published one by one, when they are complete."""
-
-    def get_form(self):
-        form = super().get_form()
-        form.fields["publish_translations"].widget = forms.HiddenInput()
-        return form
-
-    def get_object(self):
-        source = super().get_object()
-        if not edit_translation.user_can_edit_instance(self.request.user, source.get_source_instance()):
-            raise PermissionDenied
-        return source
-
-    def form_valid(self, form):
-        """Never publish half a translation."""
-        form.cleaned_data["publish_translations"] = False
-        return super().form_valid(form)
+def import_po_file(request, translation_id):
+    """Import the PO file of one translation."""
+    _import_upload(request, get_object_or_404(Translation, pk=translation_id))
+    return redirect(get_valid_next_url_from_request(request) or "translation_board")
 
 
-def in_own_language(view):
-    """Guard a view of wagtail-localize that takes a Translation: the language has to be one's own."""
-
-    def guarded(request, translation_id, **kwargs):
-        translation = get_object_or_404(Translation, pk=translation_id)
-        if not may_translate(request.user, translation.target_locale):
-            raise PermissionDenied
-        before = texts_left(translation)
-        response = view(request, translation_id, **kwargs)
-        if before and request.method in {"POST", "PUT"} and not texts_left(translation):
-            notifications.translation_ready.enqueue(translation.pk, request.user.pk)
-        return response
-
-    guarded.csrf_exempt = getattr(view, "csrf_exempt", False)
-    return guarded
-
-
-def to_alias(request, page_id):
-    """Give up a translation for a copy of the original, which is live at once: for publishers."""
-    if not get_object_or_404(Page, pk=page_id).permissions_for_user(request.user).can_publish():
-        raise PermissionDenied
-    return convert.convert_to_alias(request, page_id)
-
-
-def translate_by_machine(request, translation_id):
-    """Have a service translate what is left, as a draft; say so if it cannot."""
-    try:
-        return edit_translation.machine_translate(request, translation_id)
-    except (requests.RequestException, KeyError, ValueError) as error:
-        logger.warning("Machine translation failed: %s", error)
-        messages.error(
-            request, _("The translation service cannot be reached now. Nothing was changed; try again later.")
-        )
-        return redirect(get_valid_next_url_from_request(request) or "translation_board")
-
-
-def _strings(name):
-    return in_own_language(getattr(edit_translation, name))
-
-
-@hooks.register("register_admin_urls", order=-1)
-def guarded_urls():
-    """The guarded views at wagtail-localize's addresses, before its own."""
-    one = "translate/<int:translation_id>"
-    snippet = "<slug:app_label>/<slug:model_name>"
-    patterns = [
-        ("submit/page/<int:page_id>/", SubmitPage.as_view()),
-        (f"submit/snippet/{snippet}/<str:pk>/", SubmitSnippet.as_view()),
-        ("update/<int:translation_source_id>/", Update.as_view()),
-        (f"{one}/strings/<int:string_segment_id>/edit/", _strings("edit_string_translation")),
-        (f"{one}/overrides/<int:overridable_segment_id>/edit/", _strings("edit_override")),
-        (f"{one}/pofile/download/", _strings("download_pofile")),
-        (f"{one}/machine_translate/", in_own_language(translate_by_machine)),
-        (f"{one}/disable/", _strings("stop_translation")),
-        ("page/<int:page_id>/convert_to_alias/", to_alias),
-        ("reports/translations/", for_translators(report.TranslationsReportView.as_view())),
-        ("reports/translations/results/", for_translators(report.TranslationsReportView.as_view(results_only=True))),
-        (f"api/snippets/{snippet}/", for_translators(snippets_api.SnippetViewSet.as_view({"get": "list"}))),
-        (
-            f"api/snippets/{snippet}/<str:pk>/",
-            for_translators(snippets_api.SnippetViewSet.as_view({"get": "retrieve"})),
-        ),
-    ]
-    return [path(f"localize/{address}", view) for address, view in patterns]
-
-
-@hooks.register("before_edit_snippet", order=-1)
-@hooks.register("before_delete_snippet")
-def snippets_in_own_language(request, instances):
-    """Texts of the site may be changed in one's own languages only."""
-    instances = instances if isinstance(instances, list) else [instances]
-    if any(hasattr(one, "locale") and not may_translate(request.user, one.locale) for one in instances):
-        raise PermissionDenied
-    if len(instances) == 1:
-        return _refuse_half(request, instances[0])
-
-
-@hooks.register("before_edit_page", order=-1)
-def whole_translations(request, page):
-    """A page is never published half translated."""
-    return _refuse_half(request, page)
-
-
-def _refuse_half(request, instance):
-    if request.method != "POST" or request.POST.get("action") != "publish" or not hasattr(instance, "translation_key"):
-        return None
-    translation = translation_of(instance)
-    left = texts_left(translation) if translation else 0
-    if not left:
-        return None
-    messages.error(request, _("Not published: %(left)s texts still have to be translated.") % {"left": left})
-    return redirect(request.path)
-
-
-@receiver(pre_save, sender=StringTranslation)
-def slug_follows_title(instance, **kwargs):
-    """The address of a translation comes from its translated title, until somebody gives another one or it is published."""
-    if instance.context.path != "title" or not instance.data:
+def _import_upload(request, only=None):
+    """Import the uploaded PO files, for any translation or for the Translation `only`, and report the result as messages."""
+    form = forms.ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        for error in form.errors.get("file", []):
+            messages.error(request, error)
         return
-    before = StringTranslation.objects.filter(pk=instance.pk).values_list("data", flat=True).first()
-    live = Page.objects.filter(translation_key=instance.context.object_id, locale=instance.locale, live=True)
-    segments = StringSegment.objects.filter(source__object=instance.context.object, context__path="slug")
-    for segment in segments.select_related("context"):
-        slug, is_new = StringTranslation.objects.get_or_create(
-            translation_of_id=segment.string_id,
-            locale=instance.locale,
-            context=segment.context,
-            defaults={"data": _slug(instance.data), "last_translated_by": instance.last_translated_by},
+    imported = unknown = 0
+    problems = form.problems
+    for name, po in form.cleaned_data["file"]:
+        try:
+            unknown += po_exchange.apply(request.user, po, only)
+            imported += 1
+        except ValidationError as error:
+            problems.append(error.message % {"name": name})
+    for problem in problems:
+        messages.error(request, problem)
+    if unknown:
+        text = ngettext(
+            "%(n)s text is no longer in its original and was left out.",
+            "%(n)s texts are no longer in their originals and were left out.",
+            unknown,
         )
-        if not is_new and before and slug.data == _slug(before) and not live.exists():
-            slug.data = _slug(instance.data)
-            slug.save(update_fields=["data"])
-
-
-def _slug(title):
-    return slugify(title)[:255]
+        messages.warning(request, text % {"n": unknown})
+    if imported:
+        text = ngettext("%(n)s file was taken in.", "%(n)s files were taken in.", imported)
+        messages.success(request, text % {"n": imported})

@@ -1,20 +1,29 @@
-"""Translations in the admin's menu and on its dashboard."""
+"""The translation board in the admin, and restrictions on translating, publishing, moving and deleting."""
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.shortcuts import redirect
 from django.urls import path, reverse_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
+from wagtail.actions.delete_page import DeletePageAction
+from wagtail.actions.move_page import MovePageAction
+from wagtail.actions.unpublish_page import UnpublishPageAction
 from wagtail.admin.menu import MenuItem
 
-from translation import dashboard, po_exchange, tree_actions, views  # noqa: F401 – their hooks
+from translation import dashboard, localize_views, tree_actions, views
+from translation.permissions import may_translate_into
+from translation.status import texts_left, translation_of
 
 
 @hooks.register("register_admin_urls")
 def admin_urls():
     return [
-        path("translations/", dashboard.board, name="translation_board"),
-        path("translations/publish/<int:page_id>/", dashboard.publish, name="translation_publish"),
-        path("translations/po/out/", po_exchange.export_archive, name="translation_po_out"),
-        path("translations/po/back/", po_exchange.import_archive, name="translation_po_back"),
+        path("translations/", views.board, name="translation_board"),
+        path("translations/publish/<int:page_id>/", views.publish, name="translation_publish"),
+        path("translations/po/out/", views.export_archive, name="translation_po_out"),
+        path("translations/po/back/", views.import_archive, name="translation_po_back"),
     ]
 
 
@@ -28,3 +37,82 @@ def board_menu_item():
 @hooks.register("construct_homepage_panels")
 def add_panel(request, panels):
     panels.append(dashboard.BoardPanel())
+
+
+@hooks.register("register_admin_urls", order=-1)
+def localize_urls():
+    return localize_views.url_patterns()
+
+
+# Translating and publishing
+
+
+@hooks.register("before_edit_snippet", order=-1)
+@hooks.register("before_delete_snippet")
+def restrict_snippets(request, instances):
+    """Restrict editing and deleting snippets to the user's languages; refuse to publish incomplete translations."""
+    instances = instances if isinstance(instances, list) else [instances]
+    if any(hasattr(one, "locale") and not may_translate_into(request.user, one.locale) for one in instances):
+        raise PermissionDenied
+    if len(instances) == 1:
+        return _refuse_incomplete(request, instances[0])
+
+
+@hooks.register("before_edit_page", order=-1)
+def restrict_page_publishing(request, page):
+    """Refuse to publish an incomplete translation of a page."""
+    return _refuse_incomplete(request, page)
+
+
+def _refuse_incomplete(request, instance):
+    """Return a redirect with an error message if the request publishes an incomplete translation, else None."""
+    if request.method != "POST" or request.POST.get("action") != "publish" or not hasattr(instance, "translation_key"):
+        return None
+    translation = translation_of(instance)
+    left = texts_left(translation) if translation else 0
+    if not left:
+        return None
+    messages.error(request, gettext("Not published: %(left)s texts still have to be translated.") % {"left": left})
+    return redirect(request.path)
+
+
+# Moving, unpublishing and deleting
+
+
+def _with_translations(request):
+    return request.POST.get("with_translations") == "on"
+
+
+@hooks.register("before_move_page")
+def check_move_permission(request, page, destination):
+    """Check the permission before the confirmation, which shows both pages; Wagtail checks it only afterwards."""
+    if not page.permissions_for_user(request.user).can_move_to(destination):
+        raise PermissionDenied
+
+
+@hooks.register("after_delete_page")
+def delete_translations(request, page):
+    """Delete the translations of a deleted page as well, if requested."""
+    if _with_translations(request):
+        for other in tree_actions.permitted_translations(request.user, page, "delete"):
+            DeletePageAction(other, user=request.user).execute()
+
+
+@hooks.register("after_unpublish_page")
+def unpublish_translations(request, page):
+    """Unpublish the translations of an unpublished page as well, if requested."""
+    if _with_translations(request):
+        for other in tree_actions.permitted_translations(request.user, page, "unpublish"):
+            include_descendants = bool(request.POST.get("include_descendants"))
+            UnpublishPageAction(other, user=request.user, include_descendants=include_descendants).execute()
+
+
+@hooks.register("after_move_page")
+def move_translations(request, page):
+    """Move the translations of a moved page below those of its new parent, if requested."""
+    if _with_translations(request):
+        destination = page.get_parent()
+        for other in tree_actions.permitted_translations(request.user, page, "move", destination):
+            MovePageAction(
+                other, tree_actions.translated_destination(other, destination), pos="last-child", user=request.user
+            ).execute()

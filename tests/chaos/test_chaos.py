@@ -65,7 +65,7 @@ def start_campaign(number):
     )
     campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
     lifecycle.start(campaign)
-    # Nobody queues a task: the workers' own tick finds what is to be done.
+    # Nobody queues a task: the workers poll for due work.
     Campaign.objects.filter(pk=campaign.pk).update(worked_at=None)
     return campaign
 

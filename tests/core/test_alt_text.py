@@ -141,7 +141,7 @@ def test_a_description_that_is_a_files_name_is_refused_with_a_sentence(staff_cli
 
 
 def kinds(page):
-    return [kind for kind, _values in content_checks.problems(page) if "alt" in kind]
+    return [kind for kind, _values in content_checks.find_problems(page) if "alt" in kind]
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_a_page_is_not_published_with_such_a_text(page_of, image, text, found):
     value = {"image": block.to_python({"image": image.pk, "decorative": False, "alt_text": text}), "caption": ""}
     page.body = [("picture", value)]
     assert kinds(page) == found
-    assert content_checks.blocks(content_checks.look_at(page)) == bool(found)
+    assert content_checks.any_blocking(content_checks.check_page(page)) == bool(found)

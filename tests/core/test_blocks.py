@@ -34,7 +34,7 @@ def picture(image, **fields):
     ],
 )  # fmt: skip
 def test_known_places_are_framed_from_an_address_without_cookies(address, frame):
-    assert embeds.find(address).frame.startswith(frame)
+    assert embeds.find(address).frame_url.startswith(frame)
 
 
 @pytest.mark.parametrize("address", ["https://evil.example/watch?v=aqz-KE-bpKQ", "https://youtube.com.evil.example/x"])
@@ -47,7 +47,7 @@ def test_other_places_are_refused_with_the_known_ones(address):
 
 def test_every_frame_is_allowed_by_the_policy(settings):
     hosts = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]["frame-src"]
-    assert all(any(frame.startswith(host) for host in hosts) for _name, _pattern, frame in embeds.PLACES)
+    assert all(any(frame.startswith(host) for host in hosts) for _name, _pattern, frame in embeds.PROVIDERS)
 
 
 def test_a_video_asks_nobody_before_the_click():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from core import images, uploads
-from core.images import CustomImage, rewritten
+from core.images import CustomImage, reencode
 from django.core.files.images import ImageFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -47,18 +47,18 @@ def test_the_place_and_the_notes_are_gone_and_it_stands_upright():
 
 def test_what_hides_behind_a_picture_is_gone():
     raw = io.BytesIO(picture().getvalue() + b"<script>alert(1)</script>")
-    assert b"<script>" not in rewritten(raw)[0]
+    assert b"<script>" not in reencode(raw)[0]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "GIF"])
 def test_every_kind_that_is_taken_stays_what_it_is(kind):
-    with Image.open(io.BytesIO(rewritten(picture(kind))[0])) as kept:
+    with Image.open(io.BytesIO(reencode(picture(kind))[0])) as kept:
         assert (kept.format, kept.size) == (kind, (60, 40))
 
 
 def test_colours_and_frames_stay():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    with Image.open(io.BytesIO(rewritten(picture(icc_profile=profile))[0])) as kept:
+    with Image.open(io.BytesIO(reencode(picture(icc_profile=profile))[0])) as kept:
         assert kept.info["icc_profile"] == profile
 
 
@@ -105,7 +105,7 @@ def test_animations_keep_their_timing_and_their_transparency(kind):
     raw = io.BytesIO()
     options = {"loop": 2, "disposal": 2} if kind != "AVIF" else {}
     frames[0].save(raw, kind, save_all=True, append_images=frames[1:], duration=durations, **options)
-    with Image.open(raw) as before, Image.open(io.BytesIO(rewritten(raw)[0])) as kept:
+    with Image.open(raw) as before, Image.open(io.BytesIO(reencode(raw)[0])) as kept:
         assert kept.n_frames == 3
         assert kept.info.get("loop") == before.info.get("loop")
         for number in range(3):
@@ -230,10 +230,10 @@ def test_a_picture_with_wrong_bytes_is_taken_or_refused(staff_client, name, kind
 
 @pytest.mark.parametrize("error", [IndexError, RuntimeError, EOFError, MemoryError, zlib.error])
 def test_whatever_a_library_raises_over_a_picture_it_is_refused(staff_client, monkeypatch, error):
-    def rewritten(file):
+    def reencode(file):
         raise error
 
-    monkeypatch.setattr(uploads, "rewritten", rewritten)
+    monkeypatch.setattr(uploads, "reencode", reencode)
     assert "image" in refusal(staff_client, "a.png", noise("PNG"))
 
 
@@ -269,7 +269,7 @@ def test_a_picture_of_too_many_pixels_is_refused(staff_client, name, kind):
 def test_an_uploaded_picture_is_written_anew_only_once(staff_client, monkeypatch):
     calls = []
     for module in (uploads, images):
-        monkeypatch.setattr(module, "rewritten", lambda file: calls.append(file) or rewritten(file))
+        monkeypatch.setattr(module, "reencode", lambda file: calls.append(file) or reencode(file))
     file = SimpleUploadedFile("a.png", noise("PNG"))
     assert staff_client.post(reverse("wagtailimages:add_multiple"), {"title": "A", "files[]": file}).json()["success"]
     assert len(calls) == 1

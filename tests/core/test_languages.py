@@ -71,11 +71,11 @@ def test_not_found_outside_of_a_language_follows_the_browser(client):
 def test_server_errors_in_the_readers_language_without_the_database(
     client, language, text, monkeypatch, django_assert_num_queries
 ):
-    from core import views
+    from core import error_views
 
     client.raise_request_exception = False
     with django_assert_num_queries(0):
-        response = views.server_error(_request(f"/{language}/"))
+        response = error_views.server_error(_request(f"/{language}/"))
     assert response.status_code == 500
     assert text in response.content.decode()
 

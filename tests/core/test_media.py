@@ -124,5 +124,5 @@ def test_a_page_with_a_private_picture_is_not_published_without_a_word(page_of, 
     block = page.body.stream_block.child_blocks["picture"].child_blocks["image"]
     value = {"image": picture.pk, "decorative": False, "alt_text": "La junta directiva en sesión"}
     page.body = [("picture", {"image": block.to_python(value), "caption": ""})]
-    (found,) = (finding for finding in content_checks.look_at(page) if finding.level == content_checks.BLOCKS)
+    (found,) = (finding for finding in content_checks.check_page(page) if finding.level == content_checks.BLOCKS)
     assert "Acta" in found.text

@@ -156,7 +156,7 @@ def test_a_picture_that_cannot_be_resized_is_set_aside_and_shown_to_editors(page
     assert shown.status_code == 200
     assert "srcset" in shown.text
     assert not DBTaskResult.objects.ready().exists()  # it is not tried again for each reader
-    findings = [one.text for one in content_checks.look_at(page)]
+    findings = [one.text for one in content_checks.check_page(page)]
     assert f"La imagen «{broken.title}» no se puede redimensionar" in " ".join(findings)
     assert good.title not in " ".join(findings)
 
@@ -164,7 +164,7 @@ def test_a_picture_that_cannot_be_resized_is_set_aside_and_shown_to_editors(page
 def test_a_picture_set_aside_is_tried_again_after_an_hour_and_when_it_is_uploaded_anew(upload):
     image = upload(is_broken=True)
     assert renditions.make(image, "width-30") is None
-    assert image.is_set_aside
+    assert image.resize_failed_recently
     os.replace(upload().file.path, image.file.path)  # its disk is back
     assert renditions.make(image, "width-30") is None  # not yet
     image.resize_failed_at -= timedelta(minutes=61)
@@ -182,7 +182,7 @@ def test_no_picture_keeps_a_page_waiting_for_ever(page_of, upload, worker):
     page.share_image, page.title = upload(), "Nuestra nueva misión"
     page.save_revision().publish()  # and no task is ever run
     assert page_of("mission").title != page.title
-    Revision.objects.update(approved_go_live_at=F("approved_go_live_at") - renditions.LONGEST_WAIT)
+    Revision.objects.update(approved_go_live_at=F("approved_go_live_at") - renditions.MAX_PUBLISH_DELAY)
     call_command("publish_scheduled")
     assert page_of("mission").title == page.title
     assert not page_of("mission").scheduled_revision
@@ -271,14 +271,14 @@ def test_a_reader_of_what_is_missing_waits_for_one_small_picture_and_the_next_on
 
 
 def test_one_turn_of_a_worker_has_an_end(page_of, upload, run_tasks, monkeypatch):
-    monkeypatch.setattr(renditions, "TURN_SECONDS", 0)
+    monkeypatch.setattr(renditions, "BATCH_SECONDS", 0)
     image = upload()
     page = page_of("mission")
     page = published(page, image, run_tasks=lambda: None)
     draft = page.get_latest_revision()
     DBTaskResult.objects.all().delete()
-    renditions.prepare.call(draft.pk)
+    renditions.prepare_revision.call(draft.pk)
     assert image.renditions.count() == 1
-    assert DBTaskResult.objects.ready().filter(task_path="core.renditions.prepare").count() == 1
+    assert DBTaskResult.objects.ready().filter(task_path="core.renditions.prepare_revision").count() == 1
     run_tasks()
     assert image.renditions.count() == 9

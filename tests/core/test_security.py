@@ -44,7 +44,6 @@ from editorial.models import PageProblem
 from operations import logs
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from search import index as search_index
 from wagtail.models import Page
 from wagtail.search import index
 from wagtail.test.utils.form_data import nested_form_data, streamfield
@@ -430,15 +429,15 @@ def test_links_into_our_own_network_are_never_asked(page_of, door, monkeypatch):
     page.body = [("text", body)]
     page.save_revision().publish()
     monkeypatch.setattr(link_checker, "is_online", lambda: True)
-    monkeypatch.setattr(link_checker, "SECONDS", 0.2)
+    monkeypatch.setattr(link_checker, "TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(reports.time, "sleep", lambda seconds: None)
     tried, connect = [], link_checker.urllib3.util.connection.create_connection
     monkeypatch.setattr(link_checker.urllib3.util.connection, "create_connection", lambda place, *more, **options: tried.append(place) or connect(place, *more, **options))  # fmt: skip
-    reports.look_at_all_pages()
+    reports.check_all_pages()
     assert PageProblem.objects.filter(kind="other_link").count() == len(hosts)
     assert tried == []
-    monkeypatch.setattr(link_checker, "public_place", lambda host: "127.0.0.1")
-    link_checker.problem_of_other(f"http://localhost:{door.port}/")
+    monkeypatch.setattr(link_checker, "resolve_public_ip", lambda host: "127.0.0.1")
+    link_checker.check_external_link(f"http://localhost:{door.port}/")
     assert tried == [("127.0.0.1", door.port)]  # what is counted is what knocks
     assert door.asked
 
@@ -446,22 +445,22 @@ def test_links_into_our_own_network_are_never_asked(page_of, door, monkeypatch):
 def test_an_address_is_as_public_as_the_one_within_it():
     """Behind a DNS64 server, sites without IPv6 have such addresses."""
     for place in ("64:ff9b::192.0.2.1", "64:ff9b::10.0.0.1", "64:ff9b::127.0.0.1"):
-        assert not link_checker.is_public(place), place
+        assert not link_checker.is_public_ip(place), place
     for place in ("64:ff9b::8.8.8.8", "2001:4860:4860::8888", "8.8.8.8"):
-        assert link_checker.is_public(place), place
+        assert link_checker.is_public_ip(place), place
 
 
 def test_a_name_that_changes_its_mind_leads_nowhere_else(monkeypatch):
     asked = []
-    monkeypatch.setattr(link_checker, "public_place", lambda host: "203.0.113.7")
+    monkeypatch.setattr(link_checker, "resolve_public_ip", lambda host: "203.0.113.7")
     monkeypatch.setattr(link_checker.urllib3.connection.HTTPConnection, "connect", lambda self: asked.append(self.host) or (_ for _ in ()).throw(OSError))  # fmt: skip
-    assert link_checker.problem_of_other("http://rebinding.example/")
+    assert link_checker.check_external_link("http://rebinding.example/")
     assert asked == ["203.0.113.7"]
 
 
 def test_redirects_of_other_sites_are_not_followed(door, monkeypatch):
-    monkeypatch.setattr(link_checker, "public_place", lambda host: "127.0.0.1")
-    assert link_checker.problem_of_other(f"http://localhost:{door.port}/first") == ""
+    monkeypatch.setattr(link_checker, "resolve_public_ip", lambda host: "127.0.0.1")
+    assert link_checker.check_external_link(f"http://localhost:{door.port}/first") == ""
     assert door.asked == ["GET /first HTTP/1.1\r\n"]
 
 
@@ -471,8 +470,8 @@ def test_every_client_of_ours_checks_certificates(untrusted, settings, monkeypat
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_SSL = "localhost", untrusted.port, True
     settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT, settings.BOUNCE_IMAP_TLS = "localhost", untrusted.port, True
     settings.ANYMAIL = {"BREVO_API_KEY": "key", "BREVO_API_URL": address}
-    monkeypatch.setattr(link_checker, "public_place", lambda host: "127.0.0.1")
-    assert link_checker.problem_of_other(address)
+    monkeypatch.setattr(link_checker, "resolve_public_ip", lambda host: "127.0.0.1")
+    assert link_checker.check_external_link(address)
     message = mail.EmailMessage("Hola", "Hola", to=["rosa@example.org"])
     for name in ("anymail.backends.brevo.EmailBackend", "django.core.mail.backends.smtp.EmailBackend"):
         with pytest.raises(Exception, match="certificate verify failed"):
@@ -802,7 +801,7 @@ def test_comparisons_of_secrets_take_the_same_time():
 
 
 def test_an_unexpected_error_is_logged_and_told_without_details(client, monkeypatch, caplog, capsys):
-    monkeypatch.setattr(search_index, "find", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(views, "search_pages", lambda *arguments: 1 / 0)
     client.raise_request_exception = False
     answer = client.get("/en/search/", {"q": "secret words"})
     html = answer.content.decode()

@@ -22,7 +22,7 @@ def kinds(page_of):
     def find(*body, description="Una frase."):
         page = page_of("mission")
         page.body, page.search_description, page.introduction = list(body), description, ""
-        return [kind for kind, _values in content_checks.problems(page)]
+        return [kind for kind, _values in content_checks.find_problems(page)]
 
     return find
 
@@ -69,8 +69,8 @@ def test_a_description_and_translations_are_missed(kinds, page_of):
 
 
 def test_the_starter_content_has_nothing_to_mend():
-    reports.look_at_all_pages()
-    assert [(problem.page.url, problem.finding.text) for problem in PageProblem.objects.all()] == []
+    reports.check_all_pages()
+    assert [(problem.page.url, problem.problem.text) for problem in PageProblem.objects.all()] == []
 
 
 def publish(client, page, body):
@@ -137,8 +137,8 @@ def test_other_sites_are_asked_at_most_once_a_second(page_of, monkeypatch):
     page.body = [("text", "".join(f'<p><a href="{base}/{path}">Informe {path}</a></p>' for path in ("good", "gone")))]
     page.save_revision().publish()
     monkeypatch.setattr(link_checker, "is_online", lambda: True)
-    monkeypatch.setattr(link_checker, "public_place", lambda host: "127.0.0.1")
-    reports.look_at_all_pages()
+    monkeypatch.setattr(link_checker, "resolve_public_ip", lambda host: "127.0.0.1")
+    reports.check_all_pages()
     server.shutdown()
     (problem,) = PageProblem.objects.filter(kind="other_link")
     assert problem.values == {"url": f"{base}/gone", "text": "Informe gone"}
@@ -150,7 +150,7 @@ def test_the_reports_show_what_was_found(staff_client, page_of):
     page = page_of("mission")
     page.body = [("text", '<p><a href="https://example.org/">aquí</a></p>')]
     page.save_revision().publish()
-    reports.look_at_all_pages()
+    reports.check_all_pages()
     html = staff_client.get(reverse("problems_report")).text
     assert "links that say nothing: 1" in html
     assert page.title in html

@@ -68,9 +68,9 @@ def test_an_erasure_reaches_failed_and_waiting_tasks(queue):
     url, client = queue
     code = """
 import smtplib
-from jobs import periodic, redis_queue as queue
+from jobs import redis_queue
 from operations import alerts
-from privacy.registry import data_of, erase
+from privacy.registry import export_data, erase
 from datetime import timedelta
 def refuse():
     raise smtplib.SMTPRecipientsRefused({"Rosa@example.org": (550, b"unknown")})
@@ -78,11 +78,11 @@ alerts.send_mail = lambda *arguments: refuse()
 import django_rq
 from django.conf import settings
 settings.ALARM_EMAILS = ["ops@example.org"]
-alerts.mail_alarm.enqueue("kind", "failed for <rosa@example.org>")
-django_rq.get_worker("default", worker_class=queue.Worker, job_class=queue.Job).work(burst=True)
-alerts.mail_alarm.enqueue("kind", "about rosa%40example.org")
-alerts.mail_alarm.enqueue("kind", "about ana@example.org")
-print(len(data_of("rosa@example.org")["tasks_in_redis"]), len(django_rq.get_queue("default").failed_job_registry))
+alerts.send_alert_email.enqueue("kind", "failed for <rosa@example.org>")
+django_rq.get_worker("default", worker_class=redis_queue.Worker, job_class=redis_queue.Job).work(burst=True)
+alerts.send_alert_email.enqueue("kind", "about rosa%40example.org")
+alerts.send_alert_email.enqueue("kind", "about ana@example.org")
+print(len(export_data("rosa@example.org")["tasks_in_redis"]), len(django_rq.get_queue("default").failed_job_registry))
 erase("rosa@example.org")
 """
     assert run(code, url).split()[-2:] == ["2", "1"]
@@ -110,7 +110,7 @@ def test_while_redis_is_away_tasks_wait_in_the_database_and_move_on_when_it_is_b
     url, client = queue
     run("from newsletter.tasks import send_campaign; send_campaign.enqueue(7)", AWAY)
     assert DBTaskResult.objects.ready().filter(backend_name="database").count() == 1
-    run("from jobs.recovery import send_tick; send_tick()", url)
+    run("from jobs.recovery import recover_work; recover_work()", url)
     assert not DBTaskResult.objects.filter(backend_name="database").exists()
-    jobs = Queue("bulk", connection=client).get_jobs()  # the tick may queue work of its own besides
+    jobs = Queue("bulk", connection=client).get_jobs()  # polling may enqueue other tasks as well
     assert [job.args for job in jobs].count([7]) == 1

@@ -82,7 +82,7 @@ def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_d
     Delivery.objects.create(campaign=campaign, subscriber=ana, state=Delivery.State.DELIVERED)
     picture = CustomImage.objects.create(title="Harvest", file=get_test_image_file(filename="harvest.png"))
     try:
-        path = backup.make()
+        path = backup.create()
         registry.erase(rosa.email)
         subscriptions.leave(luis, ConsentEvent.Way.FORM)
         answer = elsewhere("restore", path)
@@ -122,7 +122,7 @@ TORN = [
 def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, backups, subscribe):
     rosa = subscribe("rosa@example.org")
     leaving = [subscribe(f"luis{number}@example.org") for number in range(len(TORN))]
-    path = backup.make()
+    path = backup.create()
     registry.erase(rosa.email)
     (file,) = backups.glob("goodbyes-*.log")
     for torn, person in zip(TORN, leaving, strict=True):
@@ -139,7 +139,7 @@ def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, ba
 
 def test_with_a_key_that_cannot_match_nothing_is_replaced_unless_asked_for(elsewhere, subscribe):
     rosa = subscribe("rosa@example.org")
-    path = backup.make()
+    path = backup.create()
     registry.erase(rosa.email)
 
     def restore(fallbacks=(), **options):
@@ -166,7 +166,7 @@ def test_one_goodbye_that_fails_keeps_no_other_from_being_said(subscribe, backup
     people = [subscribe(f"{name}@example.org") for name in ("ana", "luis", "rosa")]
     began = timezone.now()
     for person in people:
-        erasure_log.record(erasure_log.LEFT, person.email)
+        erasure_log.record(erasure_log.UNSUBSCRIBED, person.email)
     leave = subscriptions.leave
     monkeypatch.setattr(subscriptions, "leave", lambda one, *args: 1 / 0 if one.email < "b" else leave(one, *args))
     replay = erasure_log.replay(backups, began)
@@ -179,13 +179,13 @@ def test_one_goodbye_that_fails_keeps_no_other_from_being_said(subscribe, backup
 
 def test_a_site_with_pages_is_not_overwritten_unasked():
     with pytest.raises(CommandError, match="--replace"):
-        call_command("restore", backup.make())
+        call_command("restore", backup.create())
 
 
 def test_backups_are_private_and_the_oldest_make_way(backups, monkeypatch):
     for second in range(3):
-        monkeypatch.setattr(backup, "NAME", f"clac-2027-01-0{second}T00-00-00Z.tar")
-        path = backup.make()
+        monkeypatch.setattr(backup, "FILE_NAME", f"clac-2027-01-0{second}T00-00-00Z.tar")
+        path = backup.create()
     assert [path.name[5:15] for path in backup.backups()] == ["2027-01-02", "2027-01-01"]
     assert oct(path.stat().st_mode)[-3:] == "600"
 
@@ -193,7 +193,7 @@ def test_backups_are_private_and_the_oldest_make_way(backups, monkeypatch):
 def test_with_a_key_nobody_reads_a_backup_without_it(settings, subscribe, elsewhere):
     subscribe("rosa@example.org")
     settings.BACKUP_KEY = str(pyrage.x25519.Identity.generate())
-    path = backup.make()
+    path = backup.create()
     assert path.name.endswith(".tar.age")
     assert path.read_bytes().startswith(b"age-encryption.org/v1")
     assert b"rosa@example.org" not in path.read_bytes()
@@ -213,7 +213,7 @@ def test_a_wrong_key_is_said_at_once(settings, backups):
 @pytest.mark.parametrize("place", ["head", "middle", "end"])
 def test_an_encrypted_backup_of_which_one_bit_changed_is_not_opened(settings, place):
     settings.BACKUP_KEY = str(pyrage.x25519.Identity.generate())
-    path = backup.make()
+    path = backup.create()
     raw = bytearray(path.read_bytes())
     raw[{"head": 60, "middle": len(raw) // 2, "end": -1}[place]] ^= 1
     path.write_bytes(raw)
@@ -229,7 +229,7 @@ def test_new_keys_are_new_and_do_what_a_key_is_for(settings, capsys):
     assert len(set(keys)) == 2
     assert all(re.fullmatch(r"AGE-SECRET-KEY-1[0-9A-Z]{58}", key) for key in keys)  # X25519
     settings.BACKUP_KEY = keys[0]
-    path = backup.make()
+    path = backup.create()
     with backup._opened(path) as archive:
         assert backup.MANIFEST in archive.getnames()
     settings.BACKUP_KEY = keys[1]
@@ -239,7 +239,7 @@ def test_new_keys_are_new_and_do_what_a_key_is_for(settings, capsys):
 
 @pytest.mark.parametrize("harm", ["a bit", "the end", "everything"])
 def test_a_damaged_backup_is_refused_and_nothing_is_changed(harm, elsewhere):
-    path = backup.make()
+    path = backup.create()
     raw = bytearray(path.read_bytes())
     if harm == "a bit":
         with tarfile.open(path) as archive:
@@ -253,7 +253,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_changed(harm, elsewhere):
 
 
 def test_a_full_disk_leaves_the_older_backups_and_no_half_one(backups, tmp_path):
-    older = backup.make()
+    older = backup.create()
     env = environment(VAR_DIR=str(tmp_path), TEST_MEDIA_ROOT=str(settings.MEDIA_ROOT))
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
@@ -273,7 +273,7 @@ def test_the_missing_program_is_named(monkeypatch):
     if connection.vendor == "postgresql":
         monkeypatch.setitem(os.environ, "PATH", "/nowhere")
         with pytest.raises(backup.BackupError, match="postgresql-client"):
-            backup.make()
+            backup.create()
 
 
 def test_a_backup_cannot_write_outside_of_its_place(tmp_path):

@@ -257,7 +257,7 @@ def test_a_token_without_a_digit_is_blanked_too():
     [
         "Campaign 12 waits 30 s for the provider: 421 4.7.0 Try again later",
         "OSError: [Errno 28] No space left on device: '/srv/clac/var/media/images'",
-        "The job forget_old_readings failed",
+        "The job delete_old_page_views failed",
         '  File "/usr/lib/python3.11/site-packages/django/core/handlers/exception.py", line 55, in inner',
         "smtplib.SMTPServerDisconnected: Connection unexpectedly closed",
         "newsletter.tasks.process_sign_ups waits in the database",

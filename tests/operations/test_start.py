@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 from django.conf import settings
-from jobs import recovery
-from operations.management.commands.run_all import Program
+from jobs import process
+from operations.management.commands.run_all import ManagedProcess
 
 from tests import starts
 from tests.services import in_services
@@ -121,19 +121,19 @@ def _told_twice_to_end_it_does_so_at_once(site):
 @in_services
 def test_nothing_outlives_it_when_it_is_killed(site):
     site.process.kill()
-    assert wait_until(lambda: not site.left_behind(), recovery.STOP_SECONDS)
+    assert wait_until(lambda: not site.left_behind(), process.STOP_SECONDS)
 
 
 def test_pauses_grow_until_it_is_steady():
-    program = Program("worker", ["true"], started_at=time.monotonic())
-    assert [program.plan() for _end in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    program.started_at -= 100
-    assert program.plan() == 1
+    process = ManagedProcess("worker", ["true"], started_at=time.monotonic())
+    assert [process.schedule_restart() for _end in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    process.started_at -= 100
+    assert process.schedule_restart() == 1
 
 
 WATCH = """
 import time
-from jobs.recovery import Watchdog
+from jobs.process import Watchdog
 with Watchdog("a test", 1) as watchdog:
     for _half_second in range(5):
         time.sleep(0.5)
@@ -149,4 +149,4 @@ def test_a_worker_without_progress_ends_itself_and_raises_an_alarm():
     assert run.returncode == 1
     assert time.monotonic() - started < 20
     assert "still here" in run.stdout
-    assert "Alarm (worker hangs): No progress for 1 seconds (a test)" in run.stderr
+    assert "Alert (worker hangs): No progress for 1 seconds (a test)" in run.stderr

@@ -1,4 +1,4 @@
-"""What the operator sees: the page in the admin, /metrics, the logs, and the alarm when nobody works."""
+"""Monitoring: the status page in the admin, /metrics, the logs, and the alert when no worker runs."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from django.utils.translation import override
 from django_tasks_db.models import DBTaskResult
 from jobs.heartbeat import record_heartbeat
 from jobs.models import JobRun, WorkerHeartbeat
-from jobs.periodic import JOBS, queue_due_jobs, run_job
+from jobs.periodic import JOBS, enqueue_due_jobs, run_job
 from operations import logs, status
 
 from newsletter.models import Campaign, Delivery, ProviderEvent
@@ -32,7 +32,7 @@ def read(client):
 def test_the_page_shows_every_job_and_says_what_to_do(staff_client, settings):
     settings.BACKUP_KEEP = 14
     DBTaskResult.objects.all().delete()
-    queue_due_jobs()
+    enqueue_due_jobs()
     JobRun.objects.filter(name="publish_scheduled").update(
         started_at=timezone.now() - timedelta(minutes=3), succeeded=False, outcome="OperationalError: gone"
     )
@@ -56,7 +56,7 @@ def test_a_worker_that_ticks_is_shown_and_one_that_fell_silent_is_not(staff_clie
 
 
 def test_a_job_can_be_asked_for_and_that_is_logged(staff_client):
-    queue_due_jobs()
+    enqueue_due_jobs()
     JobRun.objects.update(due_at=timezone.now() + timedelta(days=1), lease_until=None)
     staff_client.post(reverse("operations_run", args=["back_up"]))
     assert JobRun.objects.get(due_at__lte=timezone.now()).name == "back_up"
@@ -103,16 +103,16 @@ def test_nobody_reads_metrics_unless_a_token_is_set(client):
 def test_an_alarm_is_mailed_when_tasks_wait_and_nobody_works(settings):
     settings.ALARM_EMAILS = ["operator@example.org"]
     DBTaskResult.objects.all().delete()
-    status.check_queue()
+    status.alert_if_queue_stalls()
     process_sign_ups.enqueue()
-    status.check_queue()
+    status.alert_if_queue_stalls()
     assert not mail.outbox
     DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(minutes=3))
-    status.check_queue()
-    status.check_queue()
+    status.alert_if_queue_stalls()
+    status.alert_if_queue_stalls()
     (sent,) = mail.outbox
     assert sent.to == ["operator@example.org"]
-    assert "0 workers are at work" in sent.body
+    assert "0 workers are running" in sent.body
 
 
 # Logs

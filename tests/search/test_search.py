@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from search import index as search_index
 from search.models import SpellingWord
+from search.text import excerpt
 from wagtail.models import PageViewRestriction
 
 from news.models import ArticlePage
@@ -134,9 +134,7 @@ def test_an_excerpt_keeps_headings_and_sentences_apart(article, found):
         ("heading", "La feria"),
         ("text", "<h3>El martes</h3><p>Hay yuca.</p><ul><li>dulce</li><li>fina</li></ul>"),
     ]
-    assert search_index.excerpt(page.plain_text, "yuca", "es").endswith(
-        "La feria · El martes · Hay <mark>yuca</mark>. dulce · fina"
-    )
+    assert excerpt(page.plain_text, "yuca", "es").endswith("La feria · El martes · Hay <mark>yuca</mark>. dulce · fina")
 
 
 def test_finding_nothing_is_helpful(found):
@@ -161,7 +159,7 @@ def test_any_query_gets_an_answer(found, query):
 
 @given(st.text(max_size=60), st.text(max_size=30))
 def test_an_excerpt_is_always_safe(text, query):
-    html = search_index.excerpt(text, query, "es")
+    html = excerpt(text, query, "es")
     bare = html.replace("<mark>", "").replace("</mark>", "")
     assert "<" not in bare
     assert html.count("<mark>") == html.count("</mark>")

@@ -6,7 +6,7 @@ from pathlib import Path
 import polib
 from core.images import CustomImage
 from core.models import Menu, SiteSettings, Topic
-from core.sites import follow_site_url
+from core.sites import sync_default_site
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -190,4 +190,4 @@ class Command(BaseCommand):
         site = Site.objects.filter(is_default_site=True).first() or Site(is_default_site=True, hostname="localhost")
         site.site_name, site.root_page = "CLAC", home
         site.save()
-        follow_site_url()
+        sync_default_site()

@@ -1,4 +1,4 @@
-"""The real thing: what `make run` and every server use. It refuses to start with what would leave the site open."""
+"""Production settings, also of `make run`. The site does not start with insecure settings."""
 
 import sys
 from urllib.parse import urlsplit
@@ -33,7 +33,7 @@ if len(SECRET_KEY) < SECRET_KEY_LENGTH or len(set(SECRET_KEY)) < 5:
     sys.exit(
         f"Setting SECRET_KEY: too easy to guess; it takes {SECRET_KEY_LENGTH} random characters. See docs/operators/settings.md."
     )
-# Older keys: links in mails already sent go on working after SECRET_KEY changes.
+# Older keys, so that links in sent mails stay valid after a change of SECRET_KEY.
 SECRET_KEY_FALLBACKS = setting("list", "SECRET_KEY_FALLBACKS", default=[])
 
 if any(host.startswith((".", "*")) for host in ALLOWED_HOSTS):
@@ -43,7 +43,7 @@ if any(host.startswith((".", "*")) for host in ALLOWED_HOSTS):
 
 
 def _refuse_plain(name, host, is_encrypted):
-    """Stop the start if what goes to another machine is not encrypted on the way. A path is a socket of this one."""
+    """Exit if a connection to another host is not encrypted. A path is a local socket."""
     is_here = not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
     if not (is_here or is_encrypted):
         sys.exit(

@@ -1,4 +1,4 @@
-"""The test suite: SQLite in a file (so that real worker processes can join), or DATABASE_URL's PostgreSQL."""
+"""Settings of the tests: SQLite in a file, so that worker processes can use it, or PostgreSQL by DATABASE_URL."""
 
 import atexit
 import shutil
@@ -17,14 +17,14 @@ DEFAULT_FROM_EMAIL = "CLAC <boletin@example.org>"
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     if not setting("str", "DATABASE_URL", default=""):
-        # Never the site's own file, not even where a test reaches the database unasked.
+        # Never the site's own file, even if a test uses the database without the marker.
         DATABASES["default"]["NAME"] = ":memory:"
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
-    if not setting("bool", "DURABLE", default=False):  # as in bin/with-services.sh
+    if not setting("bool", "DURABLE", default=False):  # set by bin/with-services.sh
         DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-# Whatever a run writes besides the database goes to a folder of its own.
+# Each run writes its files to a temporary folder.
 VAR_DIR = Path(tempfile.mkdtemp(prefix="clac-test-"))
 atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
 MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "media")

@@ -1,12 +1,12 @@
-"""What our commands have in common."""
+"""Base class of management commands."""
 
 from django.core.management.base import BaseCommand
 
 
 class ProgressCommand(BaseCommand):
-    """A command that says what it is doing while it does it."""
+    """A command that reports its progress."""
 
-    def say(self, text):
-        """Print a line at once, also into a pipe."""
+    def report(self, text):
+        """Print a line and flush it, so that it appears at once in a pipe too."""
         self.stdout.write(f"clac: {text}")
         self.stdout.flush()

@@ -1,4 +1,4 @@
-"""Template tags of the shell: menus, languages, patterns, absolute addresses."""
+"""Template tags for navigation, languages, woven patterns, images and absolute URLs."""
 
 import json
 
@@ -17,18 +17,18 @@ from core.navigation import menus, public
 
 register = template.Library()
 
-CLOTH_BANDS = 18  # as many as fill the opening of a page on a wide screen
+CLOTH_BANDS = 18  # fill the header of a page on a wide screen
 
 
 @register.simple_tag
 def menu(place):
-    """The MenuEntries of the menu at `place`."""
+    """Return the MenuEntries of the menu at `place`: "main" or "footer"."""
     return menus(get_language()).get(place, [])
 
 
 @register.simple_tag(takes_context=True)
 def languages(context):
-    """The LanguageLinks of this page or view."""
+    """Return the LanguageLinks of the current page or view."""
     request = context.get("request")
     if context.get("error_page") or request is None:
         return i18n.home_languages()
@@ -42,7 +42,7 @@ def languages(context):
 
 @register.simple_tag(takes_context=True)
 def breadcrumbs(context):
-    """(title, path) of what stands above this page or list, from the home page down."""
+    """Return (title, path) of the ancestors of the current page or list, from the home page down."""
     page = context.get("page")
     if page is None or not page.pk or page.depth <= 2:
         return []
@@ -54,7 +54,7 @@ def breadcrumbs(context):
 
 @register.simple_tag(takes_context=True)
 def structured_data(context):
-    """The page's schema.org data as a JSON-LD script."""
+    """Render the page's schema.org data as a JSON-LD script."""
     page = context.get("page")
     if page is None or not page.pk:
         return ""
@@ -69,7 +69,7 @@ def structured_data(context):
 
 @register.simple_tag
 def language_tag():
-    """The active language as BCP 47 writes it."""
+    """Return the BCP 47 tag of the active language."""
     return i18n.language_tag(get_language() or settings.LANGUAGE_CODE)
 
 
@@ -78,7 +78,7 @@ register.filter("local_date", i18n.local_date)
 
 @register.filter
 def bcp47(code):
-    """A language code as BCP 47 writes it."""
+    """Return the BCP 47 tag of a language code."""
     return i18n.language_tag(code)
 
 
@@ -87,19 +87,19 @@ register.filter("absolute", absolute)
 
 @register.filter
 def og_locale(code):
-    """`pt-br` → `pt_BR`; Open Graph wants a region, so es and en get the one that fits the region best."""
+    """Convert a language code to Open Graph's format, which requires a region: `pt-br` → `pt_BR`, `es` → `es_419`."""
     return {"es": "es_419", "en": "en_US", "pt-br": "pt_BR"}.get(code, code)
 
 
 @register.simple_tag
 def weave(pattern="weave"):
-    """A decorative woven band."""
+    """Render a decorative woven band."""
     return format_html('<div class="weave weave-{}" aria-hidden="true"></div>', pattern)
 
 
 @register.simple_tag
 def cloth(pattern="weave"):
-    """A decorative piece of cloth: woven bands, of which the first bears `pattern`."""
+    """Render decorative woven bands, the first one in `pattern`."""
     names = [name for name, _label in PATTERNS]
     first = names.index(pattern) if pattern in names else 0
     chosen = ((names[(first + number) % len(names)],) for number in range(CLOTH_BANDS))
@@ -109,14 +109,14 @@ def cloth(pattern="weave"):
 
 @register.simple_tag(takes_context=True)
 def resized(context, image, shape, **attributes):
-    """A picture as <picture>, in those sizes of one of `renditions.SHAPES` that there are; empty without one."""
+    """Render an image as <picture> with its existing renditions in one of `renditions.SHAPES`; empty if there are none."""
     found = renditions.find(image, shape, context.get("request")) if image else {}
     return Picture(found, attributes) if found else ""
 
 
 @register.simple_tag
 def rendition_url(image, shape):
-    """The address of a picture in one of `renditions.SHAPES` that has one size; empty while there is none."""
+    """Return the URL of an image's rendition in a shape with a single size; empty while it does not exist."""
     return next((one.url for one in renditions.find(image, shape).values()), "")
 
 
@@ -128,5 +128,5 @@ def letter(number):
 
 @register.filter
 def is_current(entry, page):
-    """Whether a MenuEntry leads to `page` or to the section that it stands in."""
+    """Return whether a MenuEntry leads to `page` or one of its ancestors below the home page."""
     return bool(getattr(page, "pk", None)) and entry.depth > 2 and page.path.startswith(entry.path)

@@ -8,6 +8,6 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def translations_to(context, action, page, destination=None):
-    """The translations of a page that may be deleted, unpublished or moved together with it by whoever is asked."""
-    return tree_actions.others(context["request"].user, page, action, destination or None)
+def permitted_translations(context, action, page, destination=None):
+    """Return the translations of a page on which the current user may perform `action` as well."""
+    return tree_actions.permitted_translations(context["request"].user, page, action, destination or None)

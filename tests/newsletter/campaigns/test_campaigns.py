@@ -8,7 +8,7 @@ import time_machine
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
-from jobs.recovery import send_tick
+from jobs.recovery import recover_work
 
 from newsletter.campaigns import lifecycle, reports
 from newsletter.forms import SendForm
@@ -52,11 +52,11 @@ def test_it_starts_by_itself_at_its_time(staff_client, issue, subscribe, run_tas
     assert campaign.state == State.SCHEDULED
     assert campaign.scheduled_at == tomorrow
     with time_machine.travel(tomorrow - timedelta(seconds=1)):
-        send_tick()
+        recover_work()
         run_tasks()
         assert not mail.outbox
     with time_machine.travel(tomorrow + timedelta(seconds=1)):
-        send_tick()
+        recover_work()
         run_tasks()
     assert len(mail.outbox) == 1
 

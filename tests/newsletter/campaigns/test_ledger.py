@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from jobs.recovery import send_tick
+from jobs.recovery import recover_work
 
 from newsletter.campaigns import lifecycle, tracking
 from newsletter.delivery import worker
@@ -62,7 +62,7 @@ def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, act
     row, mail = claimed(campaign)
     lifecycle.change_state(campaign, "cancel")
     worker.record([Result(mail, DeliveryError(action, "not now"))])
-    send_tick()
+    recover_work()
     row.refresh_from_db()
     assert row.state == State.SKIPPED
 
@@ -70,7 +70,7 @@ def test_what_comes_back_unsent_after_it_was_cancelled_is_left_out(campaign, act
 def test_what_was_on_its_way_when_it_was_cancelled_counts_as_what_became_of_it(campaign):
     row, mail = claimed(campaign)
     lifecycle.change_state(campaign, "cancel")
-    send_tick()
+    recover_work()
     row.refresh_from_db()
     assert row.state == State.SENDING
     worker.record([Result(mail)])
@@ -83,7 +83,7 @@ def test_what_a_dead_worker_held_when_it_was_cancelled_is_shown_as_in_doubt(camp
     row, _mail = claimed(campaign)
     Delivery.objects.filter(pk=row.pk).update(lease_until=timezone.now())
     lifecycle.change_state(campaign, "cancel")
-    send_tick()
+    recover_work()
     assert campaign.counts()[State.UNKNOWN] == 1
     assert campaign.counts()[State.SENDING] == 0
 
@@ -210,7 +210,7 @@ def test_a_campaign_that_was_put_off_meanwhile_is_not_started(issue, subscribe, 
     lifecycle.schedule(campaign, timezone.now() - timedelta(seconds=1))
     seen = list(Campaign.objects.filter(state=Campaign.State.SCHEDULED))
     tomorrow = timezone.now() + timedelta(days=1)
-    lifecycle.schedule(campaign, tomorrow)  # after the tick has read it, before it starts it
+    lifecycle.schedule(campaign, tomorrow)  # after the poll has read it, before it starts it
     assert not lifecycle.start(seen[0], is_due=True)
     assert not lifecycle._return_to_draft(seen[0], Campaign.Problem.LATE)
     campaign.refresh_from_db()

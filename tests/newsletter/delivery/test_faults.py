@@ -15,7 +15,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from jobs.recovery import Watchdog
+from jobs.process import Watchdog
 
 from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content
@@ -141,7 +141,7 @@ def begin_anew(campaign, server):
 
 
 def send(campaign, faults):
-    """Work on a campaign, as the queue and the tick do, until it is sent; every pause is over at once."""
+    """Work on a campaign, as the queue and the poll do, until it is sent; no pauses."""
     for _round in range(ROUNDS):
         faults.is_on = True
         try:

@@ -8,8 +8,8 @@ import pytest
 import time_machine
 from django.conf import settings as django_settings
 from django.utils import timezone
-from jobs.leases import free
-from jobs.recovery import send_tick
+from jobs.leases import unleased
+from jobs.recovery import recover_work
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import rate_limit, worker
@@ -151,7 +151,7 @@ def test_three_refusals_of_policy_while_sending_alarm_the_operators(server, star
         server.orders["RCPT"][f"{number}@example.org"].append("554 5.7.1 blocked by policy")
     work(start(5))
     events.process()
-    assert "Alarm (mail is refused by example.org)" in caplog.text
+    assert "Alert (mail is refused by example.org)" in caplog.text
     assert not Subscriber.objects.exclude(state="active").exists()
 
 
@@ -258,7 +258,7 @@ def test_a_server_that_takes_its_time_at_the_end_is_waited_for_and_the_leases_ou
     waiting = worker._waiting
 
     def look(results):
-        free_meanwhile.append(free(campaign.deliveries.filter(state=State.SENDING)).count())
+        free_meanwhile.append(unleased(campaign.deliveries.filter(state=State.SENDING)).count())
         return waiting(results)
 
     monkeypatch.setattr(worker, "_waiting", look)
@@ -332,7 +332,7 @@ def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_
     pauses = []
     while now - begun < timedelta(hours=2):
         with time_machine.travel(now):
-            send_tick()
+            recover_work()
             run_tasks()
         campaign.refresh_from_db()
         assert campaign.state == Campaign.State.SENDING
@@ -343,7 +343,7 @@ def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_
     assert not server.mails
     server.greeting = "220 open again"
     with time_machine.travel(now):
-        send_tick()
+        recover_work()
         run_tasks()
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.SENT
@@ -498,10 +498,10 @@ def test_an_error_that_comes_back_pauses_it_and_alarms_once(server, start, caplo
         work(campaign, after=round_ * timedelta(minutes=5))
         if round_ == 3:
             assert campaign.state == Campaign.State.SENDING
-            assert "Alarm" not in caplog.text
+            assert "Alert" not in caplog.text
     assert (campaign.state, campaign.problem) == (Campaign.State.PAUSED, Campaign.Problem.FAULT)
     assert "KeyError" in campaign.problem_words
-    assert caplog.text.count("Alarm (") == 1
+    assert caplog.text.count("Alert (") == 1
     assert campaign.counts()[State.QUEUED] == 3
     campaign.contents.bulk_create(frozen)
     lifecycle.change_state(campaign, "resume")

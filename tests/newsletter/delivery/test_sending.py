@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.utils import timezone
-from jobs.recovery import send_tick
+from jobs.recovery import recover_work
 from privacy import registry
 
 from newsletter.campaigns import lifecycle
@@ -185,7 +185,7 @@ def test_the_tick_wakes_a_campaign_that_the_queue_forgot(campaign, subscribe, ru
     subscribe("ana@example.org")
     lifecycle.start(campaign)
     Campaign.objects.update(worked_at=timezone.now() - timedelta(minutes=5))
-    send_tick()
+    recover_work()
     run_tasks()
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.SENT

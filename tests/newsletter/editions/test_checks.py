@@ -233,12 +233,12 @@ def other_site(monkeypatch):
 
 
 def test_links_to_other_sites(other_site, monkeypatch):
-    assert link_checker.problem_of_other(f"{other_site}/") == "the address is not a public one"
+    assert link_checker.check_external_link(f"{other_site}/") == "the address is not a public one"
     monkeypatch.setattr("ipaddress.IPv4Address.is_global", True)
-    assert link_checker.problem_of_other(f"{other_site}/") == ""
-    assert link_checker.problem_of_other(f"{other_site}/gone") == "the page is gone (410)"
-    assert link_checker.problem_of_other("http://127.0.0.1:9/") == "the site does not answer"
-    assert link_checker.problem_of_other("http://[broken/") == "the address does not exist"
+    assert link_checker.check_external_link(f"{other_site}/") == ""
+    assert link_checker.check_external_link(f"{other_site}/gone") == "the page is gone (410)"
+    assert link_checker.check_external_link("http://127.0.0.1:9/") == "the site does not answer"
+    assert link_checker.check_external_link("http://[broken/") == "the address does not exist"
 
 
 def test_what_blocks_blocks_the_button_too(staff_client, issue, reader):

@@ -257,7 +257,7 @@ def test_a_planned_edition_that_cannot_be_made_into_a_mail_waits_and_the_others_
     first.refresh_from_db()
     assert (first.state, first.problem) == ("draft", "broken")
     assert "block 2, “Quotation”" in staff_client.get(reverse("newsletter_issue_send", args=[unrenderable.pk])).text
-    assert DBTaskResult.objects.filter(task_path__endswith="mail_alarm").count() == 1
+    assert DBTaskResult.objects.filter(task_path__endswith="send_alert_email").count() == 1
 
 
 def test_taking_over_an_edition_that_cannot_be_made_into_a_mail_says_so(staff_client, unrenderable, subscribe):

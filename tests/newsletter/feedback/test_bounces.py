@@ -539,7 +539,7 @@ def test_an_erasure_reaches_the_mails_that_were_left_in_the_mailbox(imap, delive
     for name, raw in mails.items():
         (imap / "new" / name).write_bytes(raw)
     bounce_mailbox.poll()
-    assert len(registry.data_of("rosa@example.org")["bounce_mailbox"]) == 2
+    assert len(registry.export_data("rosa@example.org")["bounce_mailbox"]) == 2
     with django_capture_on_commit_callbacks(execute=True):
         registry.erase("rosa@example.org")
     left = [path.read_bytes() for folder in ("new", "cur") for path in (imap / folder).iterdir()]

@@ -572,8 +572,8 @@ def test_what_a_provider_says_in_words_of_its_own(make, event, others, state, de
     assert fresh(delivery.subscriber).state == state
 
 
-def alarms_of(caplog):
-    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("Alarm")]
+def alerts_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("Alert")]
 
 
 def test_three_policy_bounces_of_a_domain_in_an_hour_alarm_once_and_touch_nobody(
@@ -592,14 +592,14 @@ def test_three_policy_bounces_of_a_domain_in_an_hour_alarm_once_and_touch_nobody
     refuse(1)
     refuse(2)
     refuse(3, "example.net")
-    assert not alarms_of(caplog)
+    assert not alerts_of(caplog)
     time_machine.move_to(now + timedelta(minutes=61))
     refuse(4)
-    assert not alarms_of(caplog)
+    assert not alerts_of(caplog)
     refuse(5)
     for number in range(6, 10):
         refuse(number)
-    (alarm,) = alarms_of(caplog)
+    (alarm,) = alerts_of(caplog)
     assert "mail is refused by example.org" in alarm
     assert "@" not in alarm
     assert {person.state for person in Subscriber.objects.all()} == {Person.ACTIVE}
@@ -833,10 +833,10 @@ def test_an_erasure_reaches_the_calls_that_wait_and_those_that_nobody_could_read
     incoming.store_report("mailjet", both.encode(), {"content-type": "application/json"})
     incoming.set_aside("mailbox", b"To: x\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(f"about {ADDRESS}".encode()), "not understood")  # fmt: skip
     incoming.set_aside("mailbox", b"about somebody else", "not understood")
-    assert len(registry.data_of(ADDRESS)["incoming_reports"]) == 2
+    assert len(registry.export_data(ADDRESS)["incoming_reports"]) == 2
     with django_capture_on_commit_callbacks(execute=True):
         registry.erase(ADDRESS)
-    assert "incoming_reports" not in registry.data_of(ADDRESS)
+    assert "incoming_reports" not in registry.export_data(ADDRESS)
     assert IncomingReport.objects.get(state=IncomingReport.State.UNREADABLE).text == "about somebody else"
     incoming.process()
     assert ProviderEvent.objects.filter(recipient=other.email).exists()

@@ -354,7 +354,7 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
     erase, person, site, log, settled, staff_client, settings, run_tasks
 ):
     token = tokens.make(tokens.MANAGE, person)
-    before, exported = columns_that_hold_it(), registry.data_of(ADDRESS)
+    before, exported = columns_that_hold_it(), registry.export_data(ADDRESS)
     assert {
         "newsletter_subscriber.email",
         "newsletter_subscriber.new_email",
@@ -379,7 +379,7 @@ def test_nothing_is_left_of_a_person_who_came_in_by_every_way(
     assert holds(log.getvalue()) == set()
     # The export told of each place that forgot something, and of nothing else.
     kept = {place.name for place in registry.PLACES if place.is_kept}
-    assert set(registry.data_of(ADDRESS)) - kept == set()
+    assert set(registry.export_data(ADDRESS)) - kept == set()
     assert set(exported) - kept == {
         place.name for place in registry.PLACES if not place.is_kept and not place.is_outside
     } - {"names_by_staff"}
@@ -499,9 +499,9 @@ def test_a_place_outside_that_does_not_answer_raises_an_alarm_and_stops_nothing(
     with settled():
         registry.erase(ADDRESS)
     assert not Subscriber.objects.exists()
-    assert "Alarm (erasure bounce_mailbox)" in log.getvalue()
+    assert "Alert (erasure bounce_mailbox)" in log.getvalue()
     assert holds(log.getvalue()) == set()
-    assert registry.data_of(ADDRESS)["bounce_mailbox"] == [{"error": "could not be searched just now"}]
+    assert registry.export_data(ADDRESS)["bounce_mailbox"] == [{"error": "could not be searched just now"}]
 
 
 def test_the_name_of_a_list_still_says_what_it_is(settled, staff_client, run_tasks):

@@ -40,8 +40,8 @@ State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
 DELETE_BY_AGE = [
     "apply_retention",
     "forget_old_messages",
-    "forget_old_readings",
-    "forget_old_uses",
+    "delete_old_page_views",
+    "delete_old_rate_limit_hits",
     "forget_sessions",
     "prune_tasks",
 ]
@@ -359,9 +359,9 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
         "uploaded lists": 1,
         "lines of lists": 1,
         "contact messages": 1,
-        "uses of limits": 1,
+        "rate limit hits": 1,
         "sessions": 1,
-        "page readings": 1,
+        "page views": 1,
         "finished tasks": 0,
     }
     assert not SubscriberImport.objects.get().file
@@ -369,18 +369,18 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
 
 def test_retention_runs_by_itself_once_a_day(subscribe, run_tasks, time_machine):
     from jobs.models import JobRun
-    from jobs.recovery import send_tick
+    from jobs.recovery import recover_work
 
     subscribe("old@example.org", state=State.PENDING, created_at=timezone.now() - timedelta(days=31))
-    send_tick()
-    send_tick()
+    recover_work()
+    recover_work()
     run_tasks()
     assert not Subscriber.objects.exists()
     run = JobRun.objects.get(name="apply_retention")
     assert run.succeeded
     assert "sign-ups never confirmed: 1" in run.outcome
     first = run.started_at
-    send_tick()
+    recover_work()
     run_tasks()
     run.refresh_from_db()
     assert run.started_at == first
@@ -425,7 +425,7 @@ def test_a_list_that_is_no_known_table_is_read_and_emptied_all_the_same(subscrib
     job = SubscriberImport.objects.create(
         file=ContentFile(b"rosa@example.org\nluis@example.org\n", "x.csv"), file_name="x.csv"
     )
-    assert "imports" in registry.data_of(rosa.email)
+    assert "imports" in registry.export_data(rosa.email)
     registry.erase(rosa.email)
     job.refresh_from_db()
     with job.file.open("rb") as file:

@@ -97,7 +97,7 @@ def provider_says(kind, person):
 
     def go():
         while not (number := events.process()) and waiting.exists():
-            time.sleep(0.05)  # a change of address holds it: the tick looks again
+            time.sleep(0.05)  # a change of address holds it: the next poll retries
         return number
 
     return go
@@ -108,7 +108,7 @@ def run_import(lines):
 
     def go():
         while not (claimed := claim(SubscriberImport.objects.filter(pk=job.pk), 1, 120)):
-            time.sleep(0.05)  # an erasure holds it: the tick looks again
+            time.sleep(0.05)  # an erasure holds it: the next poll retries
         return runner.work(claimed[0], 30)
 
     return go

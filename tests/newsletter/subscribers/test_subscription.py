@@ -228,9 +228,9 @@ def test_a_sign_up_survives_a_mail_server_that_is_down(join, settings, run_tasks
     assert SignUpRequest.objects.count() == 1
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     time_machine.shift(300)
-    from jobs.recovery import send_tick
+    from jobs.recovery import recover_work
 
-    send_tick()
+    recover_work()
     run_tasks()
     assert len(mail.outbox) == 1
     assert not SignUpRequest.objects.exists()
@@ -283,9 +283,9 @@ def test_a_sign_up_that_is_tried_again_is_recorded_once(join, settings, run_task
     join("rosa@example.org")
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     time_machine.shift(300)
-    from jobs.recovery import send_tick
+    from jobs.recovery import recover_work
 
-    send_tick()
+    recover_work()
     run_tasks()
     assert [event.kind for event in ConsentEvent.objects.all()] == [Kind.ASKED]
     client.post(link_in(mail.outbox[0]))

@@ -1,12 +1,12 @@
-"""Look once for work that the task queue forgot (a worker does so by itself every few seconds)."""
+"""Enqueue due work once. Workers do this by themselves every few seconds."""
 
 from django.core.management.base import BaseCommand
 
-from jobs.recovery import send_tick
+from jobs.recovery import recover_work
 
 
 class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args, **options):
-        send_tick()
+        recover_work()

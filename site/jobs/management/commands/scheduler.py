@@ -1,6 +1,6 @@
-"""Tick until SIGTERM: what is due is queued also when every worker is busy or gone, and the operators hear of it.
+"""Enqueue due work until SIGTERM, also when every worker is busy or gone, and alert the operators in that case.
 
-Workers tick as well, so it may run anywhere, several times or not at all; each job still runs once.
+Optional: workers enqueue due work as well. Several may run, on any machine; each job still runs once.
 """
 
 import logging
@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
 from jobs.database import wait_for_database
-from jobs.recovery import Ticker, stop_by_signal, stopping
-from jobs.signals import watch
+from jobs.process import install_stop_handlers, stopping
+from jobs.recovery import PollThread
+from jobs.signals import worker_check
 
 logger = logging.getLogger(__name__)
 WATCH_SECONDS = 30
@@ -21,11 +22,11 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         wait_for_database()
-        stop_by_signal(lambda: None)
-        Ticker().start()
+        install_stop_handlers(lambda: None)
+        PollThread().start()
         while not stopping.wait(WATCH_SECONDS):
             try:
                 close_old_connections()
-                watch.send(sender=None)
+                worker_check.send(sender=None)
             except DatabaseError as error:
-                logger.warning("The database is away (%s)", " ".join(str(error).split()))
+                logger.warning("The database is unavailable (%s)", " ".join(str(error).split()))

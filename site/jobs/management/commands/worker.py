@@ -1,4 +1,4 @@
-"""Run a worker: background tasks, and the tick beside them. Any number may run, on any number of machines (REDIS_URL)."""
+"""Run a worker: background tasks and periodic jobs. Any number may run; on several machines they need REDIS_URL."""
 
 import logging
 from contextlib import suppress
@@ -11,10 +11,11 @@ from django_tasks import DEFAULT_TASK_BACKEND_ALIAS
 from django_tasks_db.management.commands.db_worker import Worker
 
 from jobs.database import wait_for_database
-from jobs.recovery import Ticker, stop_by_signal, stopping
+from jobs.process import install_stop_handlers, stopping
+from jobs.recovery import PollThread
 
 logger = logging.getLogger(__name__)
-PAUSE_SECONDS = 1  # between two looks whether the database is back
+RETRY_SECONDS = 1  # between two attempts to reach the database
 
 
 class Command(BaseCommand):
@@ -22,9 +23,9 @@ class Command(BaseCommand):
 
     def handle(self, *args, **options):
         wait_for_database()
-        Ticker(is_worker=True).start()
+        PollThread(is_worker=True).start()
         if settings.REDIS_URL:
-            from jobs.redis_queue import run_worker  # needs the settings that only REDIS_URL brings
+            from jobs.redis_queue import run_worker  # needs settings that exist only with REDIS_URL
 
             run_worker()
         else:
@@ -32,25 +33,27 @@ class Command(BaseCommand):
 
 
 class DatabaseWorker(Worker):
-    """The package's worker; while the database is away it waits."""
+    """The worker of django-tasks-db, except that it survives an outage of the database."""
 
     def run(self):
         while self.running:
             try:
                 super().run()
             except DatabaseError as error:
-                logger.warning("The database is away (%s); the worker waits for it", " ".join(str(error).split()))
+                logger.warning(
+                    "The database is unavailable (%s); the worker waits for it", " ".join(str(error).split())
+                )
                 with suppress(DatabaseError):
                     connection.close()
-                stopping.wait(PAUSE_SECONDS)
+                stopping.wait(RETRY_SECONDS)
 
     def stop(self):
-        """End when the task in hand is finished."""
+        """Stop after the current task."""
         self.running = False
 
 
 def run_database_worker():
-    """Work on what is in the database until SIGTERM or SIGINT; the task in hand is finished."""
+    """Run tasks from the database until SIGTERM or SIGINT; the current task is finished first."""
     worker = DatabaseWorker(
         queue_names=["*"],
         interval=0.5,
@@ -61,5 +64,5 @@ def run_database_worker():
         worker_id=get_random_string(32),
         excluded_queue_names=[],
     )
-    stop_by_signal(worker.stop)
+    install_stop_handlers(worker.stop)
     worker.run()

@@ -1,4 +1,4 @@
-"""Write a backup of the database and the files into BACKUP_DIR, and read it back. The site may go on running."""
+"""Write a backup of database and files to BACKUP_DIR and verify it. The site may keep running."""
 
 import pyrage
 from core.management.base import ProgressCommand
@@ -20,7 +20,7 @@ class Command(ProgressCommand):
             self.stdout.write(str(pyrage.x25519.Identity.generate()))
             return
         try:
-            path = backup.make(say=self.say)
+            path = backup.create(report_progress=self.report)
         except backup.BackupError as error:
             raise CommandError(f"No backup was made. {error}") from error
-        self.say(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")
+        self.report(f"{path}, {path.stat().st_size / 1e6:,.1f} MB")

@@ -1,4 +1,4 @@
-"""Bring everything up to this release: texts, database, starter content, static files. After each update; again does no harm."""
+"""Update texts, database, starter content and static files to this release. Run it after each update; it is idempotent."""
 
 import hashlib
 from pathlib import Path
@@ -18,21 +18,21 @@ class Command(ProgressCommand):
 
     def handle(self, *args, dev, **options):
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
-        self.say("compiling the texts …")
+        self.report("compiling the texts …")
         compile_texts()
         wait_for_database()
-        self.say("preparing the database …")
+        self.report("preparing the database …")
         call_command("migrate", verbosity=0, interactive=False)
-        self.say("loading the starter content …")
+        self.report("loading the starter content …")
         try:
             call_command("load_starter_content", stdout=self.stdout)
         except CommandError as error:
-            self.say(str(error))
+            self.report(str(error))
         if not dev:
             self._collect_static()
 
     def _collect_static(self):
-        """Hash and compress the static files, unless neither they nor the packages changed since the last time."""
+        """Run collectstatic if the static files or the packages changed since the last time."""
         state = hashlib.sha256((settings.BASE_DIR / "requirements.txt").read_bytes())
         for folder in settings.STATICFILES_DIRS:
             for file in sorted(Path(folder).rglob("*")):
@@ -40,7 +40,7 @@ class Command(ProgressCommand):
         stamp = settings.VAR_DIR / "static.stamp"
         if stamp.exists() and stamp.read_text() == state.hexdigest():
             return
-        self.say("compressing the static files (about half a minute, only once) …")
-        # What the release before still asks for stays: both may answer at the same time.
+        self.report("compressing the static files (about half a minute, only once) …")
+        # Files of the previous release are kept: both may be running at the same time.
         call_command("collectstatic", verbosity=0, interactive=False)
         stamp.write_text(state.hexdigest())

@@ -1,4 +1,4 @@
-"""Restore a backup: its database and its files, and what readers asked for since it was made (erasures, unsubscribes)."""
+"""Restore the database and files of a backup, then replay the erasures and unsubscribes since it was made."""
 
 from pathlib import Path
 
@@ -31,14 +31,14 @@ class Command(ProgressCommand):
                 "This site has pages, and they would be lost. Make a backup first, stop web and worker, and add --replace."
             )
         try:
-            replay = backup.restore(file, say=self.say, without_unknown=without_unknown)
+            replay = backup.restore(file, report_progress=self.report, without_unknown=without_unknown)
         except backup.BackupError as error:
             raise CommandError(f"{file} was not restored. {error}") from error
-        self.say(f"{file} is restored; {replay.done} erasures and unsubscribes since were done again")
+        self.report(f"{file} is restored; {replay.done} erasures and unsubscribes since were done again")
         for number, text in (
             (replay.failed, "could not be done again: see the log, and do them by hand"),
             (replay.unknown, "were logged under another SECRET_KEY and are not done again"),
             (replay.unreadable, "lines of the log cannot be read, such as lines torn by a full disk"),
         ):
             if number:
-                self.say(f"{number} {text}")
+                self.report(f"{number} {text}")

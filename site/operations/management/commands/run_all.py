@@ -1,4 +1,4 @@
-"""Prepare the site and run it: database, starter content, static files, web server and worker, until Ctrl-C."""
+"""Deploy and run the site until Ctrl-C: database, starter content, static files, web server and worker."""
 
 import ctypes
 import os
@@ -17,52 +17,54 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils.crypto import get_random_string
 
-STOP_SECONDS = 40  # a worker finishes the shift that it has in hand
-FIRST_PAUSE, LONGEST_PAUSE = 1, 60  # seconds before what ended by itself is started again; doubled each time
-STEADY_SECONDS = 60  # what ran for so long begins with the first pause again
+STOP_SECONDS = 40  # longer than a worker needs to finish its current task
+MIN_RESTART_DELAY, MAX_RESTART_DELAY = 1, 60  # seconds; doubled with each restart
+STABLE_SECONDS = 60  # a process that ran for longer restarts with the minimum delay
 PR_SET_PDEATHSIG = 1  # prctl(2)
 LOGIN_FILE = settings.VAR_DIR / "admin-login.txt"
 
 
 @dataclass
-class Program:
-    """One of the processes that make up the site."""
+class ManagedProcess:
+    """A child process that is restarted when it exits."""
 
     name: str
     command: list
-    process: object = None
+    popen: subprocess.Popen | None = None
     started_at: float = 0.0
-    pause: float = FIRST_PAUSE
-    again_at: float = 0.0  # when it is started again, if it ended
+    restart_delay: float = MIN_RESTART_DELAY
+    restart_at: float = 0.0  # on the monotonic clock; 0 while it runs
 
     def start(self):
-        """Start it in a session of its own: Ctrl-C reaches only this command, which then stops them in good order. Should this
-        command be killed, the kernel tells them to end."""
-        self.process = subprocess.Popen(
-            self.command, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=_end_with_parent
+        """Start the process in its own session, so that Ctrl-C reaches only this command, which stops its children in order.
+
+        If this command is killed, the kernel sends SIGTERM to the child.
+        """
+        self.popen = subprocess.Popen(
+            self.command, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=_terminate_with_parent
         )
-        self.started_at, self.again_at = time.monotonic(), 0.0
+        self.started_at, self.restart_at = time.monotonic(), 0.0
 
     def is_running(self):
-        return self.process is not None and self.process.poll() is None
+        return self.popen is not None and self.popen.poll() is None
 
-    def plan(self):
-        """Say when it is started again: the more often it ends, the later. Returns in how many seconds."""
-        if time.monotonic() - self.started_at > STEADY_SECONDS:
-            self.pause = FIRST_PAUSE
-        planned, self.pause = self.pause, min(2 * self.pause, LONGEST_PAUSE)
-        self.again_at = time.monotonic() + planned
-        return planned
+    def schedule_restart(self):
+        """Set the time of the restart, with exponential back-off. Returns the delay in seconds."""
+        if time.monotonic() - self.started_at > STABLE_SECONDS:
+            self.restart_delay = MIN_RESTART_DELAY
+        delay, self.restart_delay = self.restart_delay, min(2 * self.restart_delay, MAX_RESTART_DELAY)
+        self.restart_at = time.monotonic() + delay
+        return delay
 
     def kill(self):
-        """End it and all that it started, at once."""
+        """Kill the process and its children."""
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.popen.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
 
 
-def _end_with_parent():
+def _terminate_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -74,7 +76,7 @@ class Command(ProgressCommand):
         parser.add_argument("--dev", action="store_true", help="reload on change, no static files to collect")
 
     def handle(self, *args, port, dev, **options):
-        self.programs, self.is_stopping = [], False
+        self.processes, self.is_stopping = [], False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
         try:
@@ -82,23 +84,26 @@ class Command(ProgressCommand):
             self.login = self._admin_login()
             self._run(port, dev)
         except KeyboardInterrupt:
-            self.say("Stopping …")
+            self.report("Stopping …")
         finally:
             self._stop()
 
     def _interrupt(self, number, frame):
-        """The first signal stops everything in good order, a second one at once."""
+        """Stop all processes in order on the first signal, kill them on the second."""
         if not self.is_stopping:
             self.is_stopping = True
             raise KeyboardInterrupt
-        for program in self.programs:
-            if program.is_running():
-                program.kill()
+        for process in self.processes:
+            if process.is_running():
+                process.kill()
 
-    # Signing in
+    # Administrator
 
     def _admin_login(self):
-        """Make an administrator with a random password, if there is none; return (name, password) or None."""
+        """Create an administrator with a random password if there is none.
+
+        Returns (name, password) as long as this password is valid, else None.
+        """
         users = get_user_model().objects
         if not users.filter(is_superuser=True).exists():
             password = get_random_string(16)
@@ -117,27 +122,27 @@ class Command(ProgressCommand):
     def _run(self, port, dev):
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         web = [*manage, "runserver", f"127.0.0.1:{port}"] if dev else [*manage, "web", "--port", str(port)]
-        self.programs = [Program("web server", web), Program("worker", [*manage, "worker"])]
-        for program in self.programs:
-            program.start()
+        self.processes = [ManagedProcess("web server", web), ManagedProcess("worker", [*manage, "worker"])]
+        for process in self.processes:
+            process.start()
         self._wait_for(f"http://127.0.0.1:{port}/healthz")
         self._announce(port)
         while True:
-            self._look_after_programs()
+            self._restart_stopped_processes()
             time.sleep(0.5)
 
-    def _look_after_programs(self):
-        """Start again what ended by itself, each program for itself."""
-        for program in self.programs:
-            if program.is_running():
+    def _restart_stopped_processes(self):
+        """Restart processes that exited, each with its own delay."""
+        for process in self.processes:
+            if process.is_running():
                 continue
-            if not program.again_at:
-                status = program.process.returncode
-                self.say(
-                    f"The {program.name} stopped by itself (exit status {status}); it starts again in {program.plan()} s."
+            if not process.restart_at:
+                status = process.popen.returncode
+                self.report(
+                    f"The {process.name} stopped by itself (exit status {status}); it starts again in {process.schedule_restart()} s."
                 )
-            elif time.monotonic() >= program.again_at:
-                program.start()
+            elif time.monotonic() >= process.restart_at:
+                process.start()
 
     def _wait_for(self, url):
         for _attempt in range(240):
@@ -150,16 +155,16 @@ class Command(ProgressCommand):
         raise CommandError("The web server does not answer.")
 
     def _check_web(self):
-        """A web server that never came up, such as for want of a port, will not come up the next time."""
-        web = self.programs[0]
+        """Raise CommandError if the web server exited during start-up, for example because the port is in use."""
+        web = self.processes[0]
         if not web.is_running():
-            raise CommandError(f"The {web.name} stopped by itself (exit status {web.process.returncode}).")
+            raise CommandError(f"The {web.name} stopped by itself (exit status {web.popen.returncode}).")
 
     def _announce(self, port):
         lines = [f"Site            {settings.SITE_URL}/", f"Admin           {settings.SITE_URL}/admin/"]
         if self.login:
             lines.append(f"  log in as     {self.login[0]}   password  {self.login[1]}")
-        if passkey_origin() not in {"", settings.SITE_URL}:  # browsers have no passkeys under a number
+        if passkey_origin() not in {"", settings.SITE_URL}:  # passkeys do not work on IP addresses
             lines.append(f"  with passkeys {passkey_origin()}/admin/")
         if settings.EMAIL_PROVIDER == "local":
             lines.append(f"Outgoing mail   {settings.SITE_URL}/admin/mail/")
@@ -167,15 +172,15 @@ class Command(ProgressCommand):
         self.stdout.flush()
 
     def _stop(self):
-        """End what this command started: first politely, then for good."""
+        """Terminate the processes, and kill those that do not exit within STOP_SECONDS."""
         self.is_stopping = True
-        running = [program for program in self.programs if program.is_running()]
-        for program in running:
-            program.process.terminate()
-        until = time.monotonic() + STOP_SECONDS
-        for program in running:
+        running = [process for process in self.processes if process.is_running()]
+        for process in running:
+            process.popen.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
             try:
-                program.process.wait(max(0, until - time.monotonic()))
+                process.popen.wait(max(0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                program.kill()
-                program.process.wait()
+                process.kill()
+                process.popen.wait()

@@ -1,6 +1,6 @@
-"""Run the web server, in the place of this process: granian on loopback, behind a reverse proxy in production.
+"""Run the web server, granian, which replaces this process. In production it is behind a reverse proxy.
 
-SIGTERM lets requests in hand finish; SIGHUP starts new processes with the code as it is now, and then ends the old ones.
+On SIGTERM, current requests are finished. On SIGHUP, new processes with the current code replace the old ones.
 """
 
 import os
@@ -28,9 +28,9 @@ class Command(BaseCommand):
             "--workers-kill-timeout": 30,
             "--log-level": "warning",
         }
-        words = [str(word) for pair in arguments.items() for word in pair]
-        switches = ["--respawn-failed-workers", "--no-access-log"]  # the application logs requests, without tokens
-        command = [sys.executable, "-m", "granian", *words, *switches, "config.wsgi:application"]
+        options = [str(part) for pair in arguments.items() for part in pair]
+        flags = ["--respawn-failed-workers", "--no-access-log"]  # the application logs requests, without tokens
+        command = [sys.executable, "-m", "granian", *options, *flags, "config.wsgi:application"]
         os.chdir(settings.BASE_DIR)
         sys.stdout.flush()
         os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606

@@ -1,0 +1,169 @@
+"""Restricted versions of wagtail-localize's views, at the same URLs.
+
+wagtail-localize checks whether a user may translate, but not whether they may see the source or edit the target language. It
+creates aliases of missing parents without asking, and publishes incomplete translations.
+"""
+
+import logging
+
+import requests
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
+from wagtail.models import Locale, Page
+from wagtail_localize.models import Translation
+from wagtail_localize.operations import translate_object
+from wagtail_localize.views import (
+    convert,
+    edit_translation,
+    report,
+    snippets_api,
+    submit_translations,
+    update_translations,
+)
+
+from translation import notifications
+from translation.forms import SubmitForm
+from translation.permissions import may_translate_into, translators_only, visible_pages
+from translation.status import texts_left
+from translation.views import import_po_file
+
+logger = logging.getLogger(__name__)
+
+
+class _SubmitMixin:
+    """Uses our SubmitForm."""
+
+    def get_form(self):
+        found = Locale.objects.filter(language_code=self.request.GET.get("select_locale", ""))
+        data = self.request.POST if self.request.method == "POST" else None
+        return SubmitForm(
+            self.object, data, user=self.request.user, initial={"locales": list(found)} if found else None
+        )
+
+
+class SubmitPageView(_SubmitMixin, submit_translations.SubmitPageTranslationView):
+    """Submits a page for translation. Requires that the user may see it and add pages in the chosen languages."""
+
+    def get_object(self):
+        page = super().get_object()
+        if not visible_pages(self.request.user).filter(pk=page.pk).exists():
+            raise PermissionDenied
+        return page
+
+    @transaction.atomic
+    def form_valid(self, form):
+        """Translate missing parents first."""
+        for locale in form.cleaned_data["locales"]:
+            for parent in form.missing[locale]:
+                translate_object(parent, [locale], None, self.request.user)
+            parent = self.object.get_parent().get_translation_or_none(locale)
+            if parent and not parent.permissions_for_user(self.request.user).can_add_subpage():
+                raise PermissionDenied
+        return super().form_valid(form)
+
+
+class SubmitSnippetView(_SubmitMixin, submit_translations.SubmitSnippetTranslationView):
+    """Submits a snippet for translation. Requires permission to edit its type."""
+
+    def get_object(self):
+        snippet = super().get_object()
+        if not edit_translation.user_can_edit_snippet_type(self.request.user, type(snippet)):
+            raise PermissionDenied
+        return snippet
+
+
+class UpdateView(update_translations.UpdateTranslationsView):
+    """Updates translations from their source. Requires permission to edit the source; never publishes the translations."""
+
+    def get_form(self):
+        form = super().get_form()
+        form.fields["publish_translations"].widget = forms.HiddenInput()
+        return form
+
+    def get_object(self):
+        source = super().get_object()
+        if not edit_translation.user_can_edit_instance(self.request.user, source.get_source_instance()):
+            raise PermissionDenied
+        return source
+
+    def form_valid(self, form):
+        """Do not publish: translations may be incomplete."""
+        form.cleaned_data["publish_translations"] = False
+        return super().form_valid(form)
+
+
+def own_languages_only(view):
+    """Decorator for wagtail-localize's views of a Translation: requires that the user may edit its target language.
+
+    Notifies publishers when the view completes the translation.
+    """
+
+    def wrapper(request, translation_id, **kwargs):
+        translation = get_object_or_404(Translation, pk=translation_id)
+        if not may_translate_into(request.user, translation.target_locale):
+            raise PermissionDenied
+        before = texts_left(translation)
+        response = view(request, translation_id, **kwargs)
+        if before and request.method in {"POST", "PUT"} and not texts_left(translation):
+            notifications.notify_publishers.enqueue(translation.pk, request.user.pk)
+        return response
+
+    wrapper.csrf_exempt = getattr(view, "csrf_exempt", False)
+    return wrapper
+
+
+def convert_to_alias(request, page_id):
+    """Convert a translation to an alias. Requires permission to publish, because an alias is live at once."""
+    if not get_object_or_404(Page, pk=page_id).permissions_for_user(request.user).can_publish():
+        raise PermissionDenied
+    return convert.convert_to_alias(request, page_id)
+
+
+def machine_translate(request, translation_id):
+    """Translate the remaining texts of a draft with the configured service; show an error if it fails."""
+    try:
+        return edit_translation.machine_translate(request, translation_id)
+    except (requests.RequestException, KeyError, ValueError) as error:
+        logger.warning("Machine translation failed: %s", error)
+        messages.error(
+            request, _("The translation service cannot be reached now. Nothing was changed; try again later.")
+        )
+        return redirect(get_valid_next_url_from_request(request) or "translation_board")
+
+
+def _edit_view(name):
+    """Return a view function of `wagtail_localize.views.edit_translation`, restricted to own languages."""
+    return own_languages_only(getattr(edit_translation, name))
+
+
+def url_patterns():
+    """Return the URL patterns, to be registered before wagtail-localize's own."""
+    one = "translate/<int:translation_id>"
+    snippet = "<slug:app_label>/<slug:model_name>"
+    patterns = [
+        ("submit/page/<int:page_id>/", SubmitPageView.as_view()),
+        (f"submit/snippet/{snippet}/<str:pk>/", SubmitSnippetView.as_view()),
+        ("update/<int:translation_source_id>/", UpdateView.as_view()),
+        (f"{one}/strings/<int:string_segment_id>/edit/", _edit_view("edit_string_translation")),
+        (f"{one}/overrides/<int:overridable_segment_id>/edit/", _edit_view("edit_override")),
+        (f"{one}/pofile/download/", _edit_view("download_pofile")),
+        (f"{one}/machine_translate/", own_languages_only(machine_translate)),
+        (f"{one}/disable/", _edit_view("stop_translation")),
+        ("page/<int:page_id>/convert_to_alias/", convert_to_alias),
+        ("reports/translations/", translators_only(report.TranslationsReportView.as_view())),
+        ("reports/translations/results/", translators_only(report.TranslationsReportView.as_view(results_only=True))),
+        (f"api/snippets/{snippet}/", translators_only(snippets_api.SnippetViewSet.as_view({"get": "list"}))),
+        (
+            f"api/snippets/{snippet}/<str:pk>/",
+            translators_only(snippets_api.SnippetViewSet.as_view({"get": "retrieve"})),
+        ),
+    ]
+    patterns.append((f"{one}/pofile/upload/", own_languages_only(require_POST(import_po_file))))
+    return [path(f"localize/{address}", view) for address, view in patterns]
