@@ -30,7 +30,7 @@ def main():
 
     for command in ("migrate", "load_starter_content"):
         call_command(command, verbosity=0)
-    settings.JOIN_LIMIT_PER_ORIGIN = settings.JOIN_LIMIT_IN_ALL = 10**6
+    settings.SIGNUP_LIMIT_PER_ORIGIN = settings.SIGNUP_LIMIT_GLOBAL = 10**6
     states = [state for state in Subscriber.State.values if state != "erased"]
     Subscriber.objects.bulk_create(Subscriber(email=f"{state}@example.org", state=state) for state in states)
     Suppression.add("suppressed@example.org", "erased")

@@ -135,9 +135,9 @@ def main():
             "BREVO_API_KEY": "none",
             "BREVO_API_URL": f"http://127.0.0.1:{api.server_address[1]}/v3/",
             "WEBHOOK_SECRET": "provider:secret",
-            "SEND_PER_SECOND": str(MAILS_PER_SECOND),
-            "JOIN_LIMIT_PER_ORIGIN": "1000000",
-            "JOIN_LIMIT_IN_ALL": "1000000",
+            "NEWSLETTER_SEND_PER_SECOND": str(MAILS_PER_SECOND),
+            "SIGNUP_LIMIT_PER_ORIGIN": "1000000",
+            "SIGNUP_LIMIT_GLOBAL": "1000000",
             "BACKUP_KEEP": "0",
         }
         with Stack(folder, **settings) as stack:

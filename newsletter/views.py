@@ -82,12 +82,12 @@ def join(request):
 
 def _is_within_limits(request):
     """Return whether this network and all visitors together are within the hourly limits."""
-    if not rate_limits.hit(f"join {origin(request)}", (settings.JOIN_LIMIT_PER_ORIGIN, HOUR)):
+    if not rate_limits.hit(f"join {origin(request)}", (settings.SIGNUP_LIMIT_PER_ORIGIN, HOUR)):
         return False
-    if rate_limits.hit("join", (settings.JOIN_LIMIT_IN_ALL, HOUR)):
+    if rate_limits.hit("join", (settings.SIGNUP_LIMIT_GLOBAL, HOUR)):
         return True
     raise_alert(
-        "sign-ups", f"More than {settings.JOIN_LIMIT_IN_ALL} sign-ups within an hour; further ones are refused."
+        "sign-ups", f"More than {settings.SIGNUP_LIMIT_GLOBAL} sign-ups within an hour; further ones are refused."
     )
     return False
 

@@ -28,8 +28,8 @@ class ClaimFile:
 
     def __enter__(self):
         try:
-            settings.IN_HAND_DIR.mkdir(parents=True, exist_ok=True)
-            new = settings.IN_HAND_DIR / f"{uuid.uuid4()}.new"
+            settings.NEWSLETTER_CLAIMS_DIR.mkdir(parents=True, exist_ok=True)
+            new = settings.NEWSLETTER_CLAIMS_DIR / f"{uuid.uuid4()}.new"
             self._file = new.open("w")
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self._path = new.rename(
@@ -60,7 +60,7 @@ class ClaimFile:
 def expire_leases_of_dead_workers() -> list[int]:
     """Expire the leases of this machine's workers whose process is dead. Return the ids of their campaigns."""
     campaigns = []
-    for path in settings.IN_HAND_DIR.glob("*.tokens"):
+    for path in settings.NEWSLETTER_CLAIMS_DIR.glob("*.tokens"):
         try:
             with path.open() as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,9 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 GROWTH = 1.5  # daily growth factor during warm-up
-WINDOW = 1.1  # seconds that SEND_PER_SECOND applies to: one, plus a margin for varying latency to the provider
+WINDOW = (
+    1.1  # seconds that NEWSLETTER_SEND_PER_SECOND applies to: one, plus a margin for varying latency to the provider
+)
 
 
 class SendAllowance(models.Model):
@@ -25,24 +27,24 @@ class SendAllowance(models.Model):
 
 
 def daily_limit(day):
-    """Return the number of mails allowed on a date: SEND_PER_DAY, or less during warm-up. None without a limit."""
-    limits = [settings.SEND_PER_DAY] if settings.SEND_PER_DAY else []
-    if settings.WARM_UP_FROM:
-        days = (day - date.fromisoformat(settings.WARM_UP_FROM)).days
+    """Return the number of mails allowed on a date: NEWSLETTER_SEND_PER_DAY, or less during warm-up. None without a limit."""
+    limits = [settings.NEWSLETTER_SEND_PER_DAY] if settings.NEWSLETTER_SEND_PER_DAY else []
+    if settings.NEWSLETTER_WARM_UP_FROM:
+        days = (day - date.fromisoformat(settings.NEWSLETTER_WARM_UP_FROM)).days
         if 0 <= days < 60:  # after that the limit exceeds any realistic list
-            limits.append(int(settings.WARM_UP_START * GROWTH**days))
+            limits.append(int(settings.NEWSLETTER_WARM_UP_START * GROWTH**days))
     return min(limits, default=None)
 
 
 def per_second_limit():
     """Return the number of mails allowed per second, or None without a limit."""
-    return settings.SEND_PER_SECOND or None
+    return settings.NEWSLETTER_SEND_PER_SECOND or None
 
 
 def reserve(number):
     """Reserve up to `number` mails of the limits. Return (reserved number, seconds until the next try if it is 0)."""
     limit = daily_limit(timezone.localdate())
-    if limit is None and not settings.SEND_PER_SECOND:
+    if limit is None and not settings.NEWSLETTER_SEND_PER_SECOND:
         return number, 0
     with transaction.atomic():
         row, now = _locked(), timezone.now()
@@ -52,9 +54,9 @@ def reserve(number):
             number = min(number, limit - row.amount)
             if number <= 0:
                 return 0, _seconds_until_tomorrow()
-        if settings.SEND_PER_SECOND:
+        if settings.NEWSLETTER_SEND_PER_SECOND:
             row.recent = _recent(row, now)
-            number = min(number, settings.SEND_PER_SECOND - sum(used for _at, used in row.recent))
+            number = min(number, settings.NEWSLETTER_SEND_PER_SECOND - sum(used for _at, used in row.recent))
             if number <= 0:
                 return 0, max(row.recent[0][0] + WINDOW - now.timestamp(), 0.01)
             row.recent.append([now.timestamp(), number])
@@ -66,7 +68,7 @@ def reserve(number):
 
 def release(number):
     """Return unused reservations, for example of mails that were not started."""
-    if number and (settings.SEND_PER_DAY or settings.WARM_UP_FROM):
+    if number and (settings.NEWSLETTER_SEND_PER_DAY or settings.NEWSLETTER_WARM_UP_FROM):
         row = SendAllowance.objects.filter(name="all", at__date=timezone.localdate())
         row.update(amount=Greatest(F("amount") - number, 0))
 

@@ -13,7 +13,7 @@ from jobs.process import stopping
 
 logger = logging.getLogger(__name__)
 
-# Sent by every worker and scheduler each TICK_SECONDS, and by `manage.py run_due_jobs`. Receivers enqueue tasks for rows that
+# Sent by every worker and scheduler each JOBS_POLL_SECONDS, and by `manage.py run_due_jobs`. Receivers enqueue tasks for rows that
 # are due but that no task is going to process.
 worker_poll = Signal()
 
@@ -26,7 +26,7 @@ def recover_work():
 
 
 class PollThread(threading.Thread):
-    """Daemon thread that calls `recover_work()` every TICK_SECONDS, also while the worker runs a long task.
+    """Daemon thread that calls `recover_work()` every JOBS_POLL_SECONDS, also while the worker runs a long task.
 
     With `is_worker`, it records the worker's heartbeat as well.
     """
@@ -38,7 +38,7 @@ class PollThread(threading.Thread):
     def run(self):
         while not stopping.is_set():
             self._poll_and_log_errors()
-            stopping.wait(settings.TICK_SECONDS)
+            stopping.wait(settings.JOBS_POLL_SECONDS)
 
     def _poll_and_log_errors(self):
         try:

@@ -13,18 +13,18 @@ logger = logging.getLogger(__name__)
 
 
 def raise_alert(kind, text, at_once=False):
-    """Log `text` and mail it to ALARM_EMAILS, unless an alert of the same `kind` (a short name) was raised within an hour.
+    """Log `text` and mail it to ALERT_EMAILS, unless an alert of the same `kind` (a short name) was raised within an hour.
 
     A worker sends the mail; with `at_once`, this process does.
     """
     text = blank(text)
     if rate_limits.hit(f"alert {kind}", (1, timedelta(hours=1))):
         logger.error("Alert (%s): %s", kind, text)
-        if settings.ALARM_EMAILS:
+        if settings.ALERT_EMAILS:
             (send_alert_email.call if at_once else send_alert_email.enqueue)(kind, text)
 
 
 @task()
 def send_alert_email(kind, text):
-    """Mail an alert to ALARM_EMAILS."""
-    send_mail(f"[{settings.WAGTAIL_SITE_NAME}] {kind}", f"{text}\n\n{settings.SITE_URL}\n", None, settings.ALARM_EMAILS)
+    """Mail an alert to ALERT_EMAILS."""
+    send_mail(f"[{settings.WAGTAIL_SITE_NAME}] {kind}", f"{text}\n\n{settings.SITE_URL}\n", None, settings.ALERT_EMAILS)

@@ -835,7 +835,7 @@ ATTEMPTS = {
 
 @pytest.mark.parametrize("words", ATTEMPTS)
 def test_attempts_to_get_around_limits_are_written_down(client, caplog, settings, words):
-    settings.EMAIL_PROVIDER, settings.WEBHOOK_SECRET, settings.JOIN_LIMIT_PER_ORIGIN = "brevo", "user:password", 2
+    settings.EMAIL_PROVIDER, settings.WEBHOOK_SECRET, settings.SIGNUP_LIMIT_PER_ORIGIN = "brevo", "user:password", 2
     settings.ANYMAIL = {"WEBHOOK_SECRET": "user:password"}
     ATTEMPTS[words](client)
     (line, *_more) = [record for record in caplog.records if record.getMessage().startswith(words)]
@@ -945,7 +945,7 @@ def test_the_document_names_the_limits_that_hold():
         f"{uploads.MAX_BYTES // 1024**2} MB",
         f"{uploads.MAX_UNPACKED_BYTES // 1024**2} MB unpacked",
         f"{live.WAGTAILIMAGES_MAX_UPLOAD_SIZE // 1024**2} MB for a picture",
-        f"{live.JOIN_LIMIT_PER_ORIGIN} sign-ups an hour",
+        f"{live.SIGNUP_LIMIT_PER_ORIGIN} sign-ups an hour",
         *passwords.CONTEXT_WORDS,
     ):
         assert words in text, words

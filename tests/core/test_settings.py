@@ -55,7 +55,7 @@ def test_the_deployment_check_has_nothing_to_say(tmp_path):
         ("SOFT_BOUNCES", "0"),
         ("SOFT_BOUNCE_DAYS", "-5"),
         ("SMTP_CONNECTIONS", "0"),
-        ("JOIN_LIMIT_IN_ALL", "-1"),
+        ("SIGNUP_LIMIT_GLOBAL", "-1"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, setting, value):
@@ -211,12 +211,12 @@ def test_what_is_encrypted_or_stays_here_is_fine(tmp_path, given):
 
 def settings_with(tmp_path, **more):
     """(exit status, what went wrong, settings) of the site with these settings in its environment."""
-    code = "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL, s.SITE_URL, s.BOUNCE_ADDRESS, s.ALARM_EMAILS, sep='|')"
+    code = "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL, s.SITE_URL, s.BOUNCE_ADDRESS, s.ALERT_EMAILS, sep='|')"
     answer = starts.python(code, environment(tmp_path, **more))
     return answer.returncode, answer.stderr, answer.stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["DEFAULT_FROM_EMAIL", "BOUNCE_ADDRESS", "ALARM_EMAILS"])
+@pytest.mark.parametrize("name", ["DEFAULT_FROM_EMAIL", "BOUNCE_ADDRESS", "ALERT_EMAILS"])
 @pytest.mark.parametrize("given", ["CLAC <boletin>", "CLAC\nBcc: eve@example.org <boletin@example.org>", b"Bolet\xedn <b@example.org>"])  # fmt: skip
 def test_what_is_no_mailbox_stops_the_start(tmp_path, name, given):
     status, error, _found = settings_with(tmp_path, **{name: os.fsdecode(given)})

@@ -57,7 +57,7 @@ def test_one_stamp_does_not_make_mails_without_end(client, stamp, settings, lang
 
 
 def test_all_visitors_together_are_limited_and_an_alarm_is_raised(client, stamp, settings, run_tasks):
-    settings.CONTACT_LIMIT_IN_ALL, settings.ALARM_EMAILS = 7, ["operator@example.org"]
+    settings.CONTACT_LIMIT_IN_ALL, settings.ALERT_EMAILS = 7, ["operator@example.org"]
     for number in range(12):
         client.post("/es/contact/send/", {**MESSAGE, "stamp": stamp}, REMOTE_ADDR=f"198.51.100.{number}")
     assert ContactMessage.objects.count() == 7
@@ -85,7 +85,7 @@ def written(email):
 
 
 def test_a_message_that_mail_refuses_stands_in_no_others_way(refused, settings, staff_client):
-    settings.ALARM_EMAILS = ["operator@example.org"]
+    settings.ALERT_EMAILS = ["operator@example.org"]
     SiteSettings.objects.update(contact_email="info@example.org")
     first, second = written(MESSAGE["email"]), written("luis@example.org")
     forward_messages.call()

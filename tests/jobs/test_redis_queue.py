@@ -77,7 +77,7 @@ def refuse():
 alerts.send_mail = lambda *arguments: refuse()
 import django_rq
 from django.conf import settings
-settings.ALARM_EMAILS = ["ops@example.org"]
+settings.ALERT_EMAILS = ["ops@example.org"]
 alerts.send_alert_email.enqueue("kind", "failed for <rosa@example.org>")
 django_rq.get_worker("default", worker_class=redis_queue.Worker, job_class=redis_queue.Job).work(burst=True)
 alerts.send_alert_email.enqueue("kind", "about rosa%40example.org")

@@ -137,7 +137,7 @@ def test_two_workers_share_a_campaign_and_mail_nobody_twice():
 
 
 def test_three_processes_keep_the_limit_per_second_together(settings):
-    settings.SEND_PER_SECOND = 10
+    settings.NEWSLETTER_SEND_PER_SECOND = 10
 
     def take():
         moments, until = [], time.time() + 3

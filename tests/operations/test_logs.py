@@ -294,7 +294,7 @@ def test_the_outcome_of_a_job_and_its_alarm_are_blanked(secrets, settings, monke
     def fail():
         raise ValueError(f"{ADDRESS} {' '.join(secrets.tokens)}")
 
-    settings.ALARM_EMAILS = ["operator@example.org"]
+    settings.ALERT_EMAILS = ["operator@example.org"]
     JobRun.objects.get_or_create(name="back_up")
     monkeypatch.setitem(JOBS, "back_up", replace(JOBS["back_up"], function=fail))
     run_job.call("back_up")

@@ -31,7 +31,7 @@ import time_machine, datetime
 from django.conf import settings
 from core.forms import make_stamp
 from django.test import Client
-settings.JOIN_LIMIT_PER_ORIGIN = settings.JOIN_LIMIT_IN_ALL = 10**6
+settings.SIGNUP_LIMIT_PER_ORIGIN = settings.SIGNUP_LIMIT_GLOBAL = 10**6
 with time_machine.travel(datetime.datetime.now() - datetime.timedelta(seconds=9)):
     stamp = make_stamp()
 client = Client(raise_request_exception=False)

@@ -101,7 +101,7 @@ def test_nobody_reads_metrics_unless_a_token_is_set(client):
 
 
 def test_an_alarm_is_mailed_when_tasks_wait_and_nobody_works(settings):
-    settings.ALARM_EMAILS = ["operator@example.org"]
+    settings.ALERT_EMAILS = ["operator@example.org"]
     DBTaskResult.objects.all().delete()
     status.alert_if_queue_stalls()
     process_sign_ups.enqueue()
@@ -173,7 +173,7 @@ def test_a_job_that_fails_is_mailed_to_the_operators_once_an_hour(settings, monk
     def fail():
         raise OSError("No space left on device")
 
-    settings.ALARM_EMAILS = ["operator@example.org"]
+    settings.ALERT_EMAILS = ["operator@example.org"]
     monkeypatch.setitem(JOBS, "back_up", replace(JOBS["back_up"], function=fail))
     for _run in range(2):
         run_job.call("back_up")

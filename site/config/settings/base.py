@@ -374,28 +374,28 @@ DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
 
 # The newsletter.
 NEWSLETTER_LEASE_SECONDS = 60  # after this another worker takes over the batch of a dead one
-IN_HAND_DIR = VAR_DIR / "in_hand"  # batches of this machine's workers, recovered after a crash
+NEWSLETTER_CLAIMS_DIR = VAR_DIR / "in_hand"  # batches of this machine's workers, recovered after a crash
 NEWSLETTER_CONFIRM_DAYS = 14
-TICK_SECONDS = 10  # how often a worker looks for due work
+JOBS_POLL_SECONDS = 10  # how often a worker looks for due work
 
 # Sending: SMTP connections, rate limits of the provider (0: none), and warm-up of a new sender.
 SMTP_CONNECTIONS = whole_number("SMTP_CONNECTIONS", 10, 1, 100)
-SEND_PER_SECOND = whole_number("SEND_PER_SECOND", 0, 0, 10_000)
-SEND_PER_DAY = whole_number("SEND_PER_DAY", 0, 0, 100_000_000)
-WARM_UP_FROM = setting("str", "WARM_UP_FROM", default="")
-WARM_UP_START = whole_number("WARM_UP_START", 500, 1, 100_000_000)
+NEWSLETTER_SEND_PER_SECOND = whole_number("NEWSLETTER_SEND_PER_SECOND", 0, 0, 10_000)
+NEWSLETTER_SEND_PER_DAY = whole_number("NEWSLETTER_SEND_PER_DAY", 0, 0, 100_000_000)
+NEWSLETTER_WARM_UP_FROM = setting("str", "NEWSLETTER_WARM_UP_FROM", default="")
+NEWSLETTER_WARM_UP_START = whole_number("NEWSLETTER_WARM_UP_START", 500, 1, 100_000_000)
 # Tracking of opens and clicks: off, as it is unreliable (docs/developers/newsletter.md) and readers have not consented.
 TRACK_CLICKS = setting("bool", "TRACK_CLICKS", default=False)
 TRACK_OPENS = setting("bool", "TRACK_OPENS", default=False)
 
 # Sign-up: requests per hour from one network and in total; disposable addresses are marked, or refused.
-JOIN_LIMIT_PER_ORIGIN = whole_number("JOIN_LIMIT_PER_ORIGIN", 20, 1, 1_000_000)
-JOIN_LIMIT_IN_ALL = whole_number("JOIN_LIMIT_IN_ALL", 1000, 1, 1_000_000)
+SIGNUP_LIMIT_PER_ORIGIN = whole_number("SIGNUP_LIMIT_PER_ORIGIN", 20, 1, 1_000_000)
+SIGNUP_LIMIT_GLOBAL = whole_number("SIGNUP_LIMIT_GLOBAL", 1000, 1, 1_000_000)
 # Contact form: the same limits.
 CONTACT_LIMIT_PER_ORIGIN = whole_number("CONTACT_LIMIT_PER_ORIGIN", 5, 1, 1_000_000)
 CONTACT_LIMIT_IN_ALL = whole_number("CONTACT_LIMIT_IN_ALL", 100, 1, 1_000_000)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
-ALARM_EMAILS = [str(mailbox("ALARM_EMAILS", text)) for text in setting("list", "ALARM_EMAILS", default=[])]
+ALERT_EMAILS = [str(mailbox("ALERT_EMAILS", text)) for text in setting("list", "ALERT_EMAILS", default=[])]
 
 # A subscriber is deactivated after SOFT_BOUNCES soft bounces within SOFT_BOUNCE_DAYS.
 SOFT_BOUNCES = whole_number("SOFT_BOUNCES", 3, 1, 100)

@@ -35,6 +35,6 @@ STORAGES["private"]["OPTIONS"]["location"] = "private" if S3_BUCKET else VAR_DIR
 STATIC_ROOT = VAR_DIR
 BACKUP_DIR, BACKUP_KEEP = str(VAR_DIR / "backups"), 0
 NEWSLETTER_LEASE_SECONDS = setting("int", "TEST_LEASE_SECONDS", default=3)
-IN_HAND_DIR = MEDIA_ROOT.with_name("in_hand")
-TICK_SECONDS = 0.5
+NEWSLETTER_CLAIMS_DIR = MEDIA_ROOT.with_name("in_hand")
+JOBS_POLL_SECONDS = 0.5
 LOGGING["loggers"]["django.request"] = {"level": "CRITICAL"}

@@ -295,7 +295,7 @@ def test_clicks_that_belong_together_are_judged_together(campaign):
 
 
 def test_a_torn_line_does_not_hide_the_others(campaign, settings, tmp_path):
-    settings.IN_HAND_DIR = tmp_path
+    settings.NEWSLETTER_CLAIMS_DIR = tmp_path
     row, mail = claimed(campaign)
     with ClaimFile() as claim_file:
         claim_file.write({mail.lease.token})
@@ -307,8 +307,8 @@ def test_a_torn_line_does_not_hide_the_others(campaign, settings, tmp_path):
 
 
 def test_a_shift_goes_on_where_nothing_can_be_noted(campaign, settings, tmp_path):
-    settings.IN_HAND_DIR = tmp_path / "no folder"
-    settings.IN_HAND_DIR.write_text("")
+    settings.NEWSLETTER_CLAIMS_DIR = tmp_path / "no folder"
+    settings.NEWSLETTER_CLAIMS_DIR.write_text("")
     assert expire_leases_of_dead_workers() == []
     assert not worker.run(campaign, 20)
     assert campaign.counts()[State.SENT] == 3

@@ -368,7 +368,7 @@ def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_clie
 
 
 def test_a_limit_per_day_is_kept_and_the_rest_goes_the_next_day(server, start, settings):
-    settings.SEND_PER_DAY = 7
+    settings.NEWSLETTER_SEND_PER_DAY = 7
     rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
     campaign = start(10)
     work(campaign)
@@ -384,7 +384,7 @@ def test_a_limit_per_day_is_kept_and_the_rest_goes_the_next_day(server, start, s
 
 
 def test_a_limit_per_second_is_kept_in_any_second(settings):
-    settings.SEND_PER_SECOND = 10
+    settings.NEWSLETTER_SEND_PER_SECOND = 10
     with time_machine.travel(timezone.now(), tick=False) as clock:
         taken = []
         for _twentieth in range(100):
@@ -395,7 +395,7 @@ def test_a_limit_per_second_is_kept_in_any_second(settings):
 
 
 def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
-    settings.SEND_PER_DAY = 10
+    settings.NEWSLETTER_SEND_PER_DAY = 10
     rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
     assert rate_limit.reserve(8)[0] == 8
     rate_limit.release(3)
@@ -408,10 +408,10 @@ def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
 
 
 def test_a_new_sender_warms_up(settings):
-    settings.WARM_UP_FROM, settings.WARM_UP_START = "2027-01-01", 500
+    settings.NEWSLETTER_WARM_UP_FROM, settings.NEWSLETTER_WARM_UP_START = "2027-01-01", 500
     limits = [rate_limit.daily_limit(date(2027, 1, 1) + timedelta(days=day)) for day in range(4)]
     assert limits == [500, 750, 1125, 1687]
-    settings.SEND_PER_DAY = 1000
+    settings.NEWSLETTER_SEND_PER_DAY = 1000
     assert rate_limit.daily_limit(date(2027, 1, 3)) == 1000
     assert rate_limit.daily_limit(date(2026, 12, 31)) == 1000
 

@@ -243,7 +243,7 @@ def test_which_block_cannot_be_made_into_a_mail_is_said_wherever_it_matters(staf
 def test_a_planned_edition_that_cannot_be_made_into_a_mail_waits_and_the_others_go(
     page_of, unrenderable, subscribe, staff_client, settings
 ):
-    settings.ALARM_EMAILS = ["ops@example.org"]
+    settings.ALERT_EMAILS = ["ops@example.org"]
     subscribe("ana@example.org")
     other = unrenderable.copy(update_attrs={"slug": "otra", "title": "Otra"})
     other.body = [("heading", "Bien")]

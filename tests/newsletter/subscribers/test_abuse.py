@@ -53,7 +53,7 @@ def test_at_most_one_mail_an_hour_and_three_a_day_to_a_mailbox(post, run_tasks, 
 
 
 def test_each_origin_has_its_limit_and_an_ipv6_household_is_one_origin(post, settings):
-    settings.JOIN_LIMIT_PER_ORIGIN = 3
+    settings.SIGNUP_LIMIT_PER_ORIGIN = 3
     for number in range(3):
         assert post(f"a{number}@example.org", REMOTE_ADDR=f"2001:db8:1:2::{number}").status_code == 302
     refused = post("a9@example.org", language="pt-br", REMOTE_ADDR="2001:db8:1:2:ffff::9")
@@ -63,7 +63,7 @@ def test_each_origin_has_its_limit_and_an_ipv6_household_is_one_origin(post, set
 
 
 def test_all_together_have_a_limit_that_raises_an_alarm_once_an_hour(post, settings, run_tasks):
-    settings.JOIN_LIMIT_IN_ALL, settings.ALARM_EMAILS = 2, ["ops@example.org"]
+    settings.SIGNUP_LIMIT_GLOBAL, settings.ALERT_EMAILS = 2, ["ops@example.org"]
     answers = [post(f"a{number}@example.org", REMOTE_ADDR=f"192.0.2.{number}").status_code for number in range(5)]
     assert answers == [302, 302, 429, 429, 429]
     run_tasks()
@@ -71,7 +71,7 @@ def test_all_together_have_a_limit_that_raises_an_alarm_once_an_hour(post, setti
 
 
 def test_behind_a_proxy_the_visitor_is_who_the_proxy_saw(post, settings):
-    settings.BEHIND_PROXY, settings.JOIN_LIMIT_PER_ORIGIN = True, 1
+    settings.BEHIND_PROXY, settings.SIGNUP_LIMIT_PER_ORIGIN = True, 1
     assert post("a@example.org", HTTP_X_FORWARDED_FOR="6.6.6.6, 192.0.2.1").status_code == 302
     # The first entry is the visitor's own invention; only the last one counts.
     assert post("b@example.org", HTTP_X_FORWARDED_FOR="7.7.7.7, 192.0.2.1").status_code == 429

@@ -150,7 +150,7 @@ def site(settings, tmp_path):
         shutil.rmtree(folder, ignore_errors=True)
     settings.EMAIL_BACKEND = "operations.file_outbox.EmailBackend"
     settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-    settings.BOUNCE_ADDRESS, settings.ALARM_EMAILS = "bounces@example.org", ["ops@example.org"]
+    settings.BOUNCE_ADDRESS, settings.ALERT_EMAILS = "bounces@example.org", ["ops@example.org"]
     SiteSettings.objects.update(contact_email="info@example.org", postal_address="Calle 1")
     return tmp_path
 
