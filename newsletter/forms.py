@@ -13,7 +13,6 @@ from search.index import fold
 
 from newsletter.editions import previews
 from newsletter.imports import cells, exporters
-from newsletter.imports import mapping as imports_mapping
 from newsletter.subscribers import email_addresses
 
 from .models import Segment, Subscriber, SubscriberImport
@@ -347,10 +346,13 @@ class MappingForm(forms.Form):
         said = self.job.meanings.get(column, {})
         is_file = column == "file"
         heading = _("the whole file") if is_file else self.job.headings[int(column)]
-        key = "" if is_file else imports_mapping.key_of(self.job.headings[int(column)])
         group = []
         for value, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-            known = self.job.file_meaning(self.job.mapping) if is_file else exporters.meaning_of(key, value)
+            known = (
+                self.job.file_meaning(self.job.mapping)
+                if is_file
+                else exporters.meaning_of(exporters.words_of(heading), value)
+            )
             name = field_of_meaning(column, value)
             self.fields[name] = forms.ChoiceField(
                 label=_("What “%(value)s” means") % {"value": value},

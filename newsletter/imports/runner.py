@@ -32,7 +32,7 @@ from search.index import fold
 from newsletter.imports import exporters, readers
 from newsletter.imports.cells import EITHER, language, moment, order_in
 from newsletter.imports.exporters import Meaning
-from newsletter.imports.mapping import Column, key_of, mapping_of
+from newsletter.imports.mapping import Column, mapping_of
 from newsletter.models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 from newsletter.models.imports import IMPORTS, name_for_upload, private_storage
 from newsletter.subscribers import email_addresses, subscriptions
@@ -117,9 +117,9 @@ class Reader:
                 self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
         self.counts = {column: dict(values) for column, values in job.values.items()}
         self.dates = Counter()
-        self.states = [(column, key_of(job.headings[column])) for column in self.mapping.get("status", [])]
+        self.states = [(column, exporters.words_of(job.headings[column])) for column in self.mapping.get("status", [])]
         self.file_meaning = job.file_meaning(self.mapping)
-        self.last_state = max((column for column, _key in self.states), default=-1)
+        self.last_state = max((column for column, _heading in self.states), default=-1)
 
     def read(self, number, cells):
         """The Line that `cells` say; its outcome is BAD, with a reason, if they make no sense."""
@@ -188,9 +188,9 @@ class Reader:
 
     def _outcome(self, cells):
         meanings = {self._meaning(FILE, self.file_meaning, exporters.EMPTY)}
-        for column, key in self.states:
+        for column, heading in self.states:
             value = exporters.value_of(cells[column] if column < len(cells) else "")
-            meanings.add(self._meaning(str(column), exporters.meaning_of(key, value), value))
+            meanings.add(self._meaning(str(column), exporters.meaning_of(heading, value), value))
         meanings |= {exporters.word_of(exporters.value_of(tag)) for tag in self._tags(cells)} & ENDS_IN_TAGS
         return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
 
