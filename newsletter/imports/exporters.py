@@ -76,8 +76,8 @@ _ENDS = "|".join([
 _MAILING = r"envi|escrib|escrev|mand[ae]|e ?mail|mail|news|correo|boletin|boletim|send|writ|contact|recib|receb|su[bs]*cri|inscri|confirm|optin|opt in|quier|quer|dese[aj]|acept|aceit|accept|activ|ativ|interes"
 # A cell, or a part of it, that says that somebody left, bounced or never confirmed, or wants no mail.
 END_PHRASE = re.compile(
-    rf"\b(?:{GLUED})?(?:{_ENDS})|\b(?:retir|elimin|desligad|fal+ecid|deceased|exclui|inactiv|inativ|pend(?:ing|ient|ent)e?\b|on hold|ya no|nao mais)"
-    rf"|\b(?:no|nao|not|non|never|nunca|don t|dont|sin|sem) ?(?:\w+ ){{0,2}}(?:{_MAILING})"
+    rf"(?:\b(?:{GLUED})?(?:{_ENDS})|\b(?:retir|elimin|desligad|fal+ecid|deceased|exclui|inactiv|inativ|pend(?:ing|ientes?|entes?)\b|on hold|ya no|nao mais)"
+    rf"|\b(?:no|nao|not|non|never|nunca|don t|dont|sin|sem)(?: (?:\w+ ){{0,2}})?(?:{_MAILING}))\w*"
 )
 # Headings by what their columns say.
 BLOCK = re.compile(rf"\b(?:{GLUED})?(?:{_ENDS}|clean(?:ed|s)?(?: |$|time)|do ?not ?e?mail)")
@@ -131,8 +131,10 @@ def value_of(text: str) -> str:
 
 def end_in(text: str) -> str:
     """The words in a cell that say that somebody left, bounced, never confirmed or wants no mail; empty if there are none."""
-    found = END_PHRASE.search(words_of(ADDRESSES.sub(" ", text)))
-    return found[0] if found else ""
+    if found := END_PHRASE.search(words_of(ADDRESSES.sub(" ", text))):
+        return found[0]
+    value = value_of(text)
+    return value if value not in NO and word_of(value) not in {None, Meaning.ACTIVE} else ""
 
 
 def word_of(value):

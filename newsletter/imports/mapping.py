@@ -16,7 +16,6 @@ from newsletter.imports.exporters import (
     OTHERS,
     STARTS_WITH_NO,
     YES,
-    Meaning,
     count,
     end_in,
     is_block,
@@ -66,7 +65,7 @@ class Column:
         value = value_of(text)
         count(self.counts, value)
         self.addresses += "@" in text and email_addresses.is_address(text)
-        self.names_an_end = self.names_an_end or bool(end_in(text)) or _is_end(value)
+        self.names_an_end = self.names_an_end or bool(end_in(text))
         self.says_no = self.says_no or bool(STARTS_WITH_NO.match(value))
 
     @property
@@ -93,10 +92,6 @@ class Column:
             return set(self.counts) <= {EMPTY, DATE}
         few = 2 <= len(self.counts) <= 6 and OTHERS not in self.counts
         return few and self.counts.total() >= 4 * len(self.counts)
-
-
-def _is_end(value):
-    return value not in NO and word_of(value) not in {None, Meaning.ACTIVE}
 
 
 def _is_short(value):

@@ -96,13 +96,18 @@ def _read_start(table, lines):
     if above:
         heading = _heading([start[number] for number in above])
         table.titles += [" ".join(filter(None, start[number])) for number in above[:heading]]
-        table.headings = [cell.strip() for cell in start[above[heading]]]
+        table.headings = _without_empty_end([cell.strip() for cell in start[above[heading]]])
         table.first_line = above[heading] + 1
     elif filled:
         table.headings = [gettext("Column %(number)s") % {"number": number + 1} for number in range(len(start[first]))]
         table.first_line = first
     after = itertools.chain(start[table.first_line :], lines)
     table.sample = list(itertools.islice(filter(any, after), SAMPLE_LINES))
+
+
+def _without_empty_end(cells):
+    """Cells up to the last filled one: what stands below none of them is beyond the headings."""
+    return cells[: max((number for number, cell in enumerate(cells, 1) if cell), default=0)]
 
 
 def _heading(lines):

@@ -65,7 +65,8 @@ ENDED_STATES = {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}
 INVISIBLE = re.compile(
     "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe0f]"
 )  # what joins emoji, turns letters round, or shows nothing
-ENDS_IN_TAGS = {Meaning.LEFT, Meaning.BOUNCED, Meaning.UNCONFIRMED}
+SAYS_AN_END = _("“%(words)s” stands beside the address, in the name or among the topics: perhaps this person has left.")
+PLAIN_TEXT = ("name", "first_name", "last_name", "topics", "language", "country")
 TORN = _(
     "This line goes over several lines of the file, and a later one names an address: perhaps a quotation mark is missing."
 )
@@ -126,6 +127,7 @@ class Reader:
         line = Line(number, cells)
         try:
             self._check_shape(cells)
+            self._check_words(cells)
             line.email = email_addresses.normalise(self._cell(cells, "email"))
             email_addresses.check_welcome(line.email)
             dates = [self._moment(self._cell(cells, what)) for what in ("asked_at", "confirmed_at")]
@@ -142,15 +144,18 @@ class Reader:
         return line
 
     def _check_shape(self, cells):
-        """Refuse a line of a text file whose cells may have slipped into other columns: its state may be another one's."""
+        """Refuse a line whose cells may have slipped into other columns, or say more than the headings."""
         if isinstance(cells, readers.Torn):
             raise ValidationError(TORN)
-        if (
-            self.job.encoding
-            and self.states
-            and (len(cells) <= self.last_state or any(cells[len(self.job.headings) :]))
-        ):
+        is_torn_off = self.job.encoding and self.states and len(cells) <= self.last_state
+        if is_torn_off or any(map(str.strip, cells[len(self.job.headings) :])):
             raise ValidationError(SLIPPED)
+
+    def _check_words(self, cells):
+        """Refuse a line that says among other things that somebody left: `Ana Quispe (BAJA)`, a topic `unsubscribed`."""
+        texts = [self._cell(cells, what) for what in PLAIN_TEXT] + self._tags(cells)
+        if words := next(filter(None, map(exporters.end_in, texts)), ""):
+            raise ValidationError(SAYS_AN_END % {"words": words})
 
     def _cell(self, cells, what):
         column = self.mapping.get(what)
@@ -191,7 +196,6 @@ class Reader:
         for column, heading in self.states:
             value = exporters.value_of(cells[column] if column < len(cells) else "")
             meanings.add(self._meaning(str(column), exporters.meaning_of(heading, value), value))
-        meanings |= {exporters.word_of(exporters.value_of(tag)) for tag in self._tags(cells)} & ENDS_IN_TAGS
         return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
 
     def _meaning(self, column, proposed, value):

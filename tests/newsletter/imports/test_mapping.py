@@ -75,7 +75,7 @@ def test_words_of_leaving_count_within_a_cell(text):
 @pytest.mark.parametrize(
     "text",
     ["Baja California", "Baja Verapaz", "Trabajadora", "Café", "activo", "sí", "no", "No. 5", "suscrito", "Suboficial",
-     "https://example.org/unsubscribe?x=1", "unsub@example.org", "Norte", "opción", "Notaría", "Robot", "Cancún"],
+     "https://example.org/unsubscribe?x=1", "unsub@example.org", "Norte", "opción", "Notaría", "Robot", "Cancún", "Noemí Mandela"],
 )  # fmt: skip
 def test_other_words_are_no_words_of_leaving(text):
     assert not end_in(text)
