@@ -137,6 +137,11 @@ def end_in(text: str) -> str:
     return value if value not in NO and word_of(value) not in {None, Meaning.ACTIVE} else ""
 
 
+def says_no(text: str) -> bool:
+    """Whether a cell begins with a no."""
+    return bool(STARTS_WITH_NO.match(words_of(text)))
+
+
 def word_of(value):
     """What a value means wherever it stands: `rebotado`, `Rebotados`; None if it is not known."""
     return WORDS.get(value) or WORDS.get(_singular(value))
@@ -154,6 +159,11 @@ def is_block(heading: str) -> bool:
 def is_state(heading: str) -> bool:
     """Whether a heading (as words) names a state: of mail, not of calls."""
     return bool(STATE.search(heading)) and not OTHER_CHANNELS.search(heading)
+
+
+def is_of_states(heading: str) -> bool:
+    """Whether a heading (as words) is one or the other."""
+    return is_block(heading) or is_state(heading)
 
 
 def meaning_of(heading: str, value: str) -> Meaning | None:

@@ -14,12 +14,11 @@ from newsletter.imports.exporters import (
     NO,
     OTHER_CHANNELS,
     OTHERS,
-    STARTS_WITH_NO,
     YES,
     count,
     end_in,
-    is_block,
-    is_state,
+    is_of_states,
+    says_no,
     value_of,
     word_of,
     words_of,
@@ -64,9 +63,9 @@ class Column:
         """Count a cell."""
         value = value_of(text)
         count(self.counts, value)
-        self.addresses += "@" in text and email_addresses.is_address(text)
+        self.addresses += email_addresses.holds_address(text)
         self.names_an_end = self.names_an_end or bool(end_in(text))
-        self.says_no = self.says_no or bool(STARTS_WITH_NO.match(value))
+        self.says_no = self.says_no or says_no(text)
 
     @property
     def is_of_words(self) -> bool:
@@ -107,7 +106,7 @@ def may_be_status(heading: str, column: Column, program: str = "") -> bool:
         return True
     if NEVER.search(key) or OTHER_CHANNELS.search(words):
         return False
-    if is_block(words) or is_state(words) or HINT.search(words):
+    if is_of_states(words) or HINT.search(words):
         return True
     if HARMLESS.search(words):
         return False
