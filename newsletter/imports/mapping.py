@@ -127,6 +127,8 @@ def mapping_of(headings: list[str], columns: list[Column], program: str) -> dict
     for what in ("asked_at", "confirmed_at"):  # `Subscribed: yes` is no date
         if what in found and columns[found[what]].is_of_words:
             del found[what]
+    if "confirmed_at" in found and DATE not in columns[found["confirmed_at"]].counts:
+        del found["confirmed_at"]
     if "email" not in found and (most := max(column.addresses for column in columns)):
         found["email"] = next(number for number, column in enumerate(columns) if column.addresses == most)
     taken = set(found.values())
@@ -136,3 +138,9 @@ def mapping_of(headings: list[str], columns: list[Column], program: str) -> dict
         if number not in taken and may_be_status(heading, column, program)
     ]
     return found | {"status": states} if states else found
+
+
+def telling_dates(mapping: dict, headings: list[str]) -> list[int]:
+    """The columns of dates, among those of a mapping, in which an empty cell may say that somebody never confirmed."""
+    found = [mapping[what] for what in ("asked_at", "confirmed_at") if what in mapping]
+    return [each for each in found if each == mapping.get("confirmed_at") or key_of(headings[each]) == "subscribed"]

@@ -31,8 +31,8 @@ from search.index import fold
 
 from newsletter.imports import exporters, readers
 from newsletter.imports.cells import EITHER, language, moment, order_in
-from newsletter.imports.exporters import Meaning
-from newsletter.imports.mapping import Column, mapping_of
+from newsletter.imports.exporters import DATES, FILE, Meaning
+from newsletter.imports.mapping import Column, mapping_of, telling_dates
 from newsletter.models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 from newsletter.models.imports import IMPORTS, name_for_upload, private_storage
 from newsletter.subscribers import email_addresses, subscriptions
@@ -79,7 +79,6 @@ TORN = _(
     "This line goes over several lines of the file, and a later one names an address: perhaps a quotation mark is missing."
 )
 SLIPPED = _("This line has more or fewer cells than the headings, so its state cannot be told.")
-FILE = "file"  # stands for a status column: what the whole file says about its people
 # The strongest first: what is not understood stops the line, whatever the other columns say.
 BY_MEANING = [
     (None, Outcome.UNDECIDED),
@@ -127,6 +126,7 @@ class Reader:
         self.counts = {column: dict(values) for column, values in job.values.items()}
         self.dates = Counter()
         self.states = [(column, exporters.words_of(job.headings[column])) for column in self.mapping.get("status", [])]
+        self.telling_dates = telling_dates(self.mapping, job.headings)
         self.file_meaning = job.file_meaning(self.mapping)
         self.last_state = max((column for column, _heading in self.states), default=-1)
 
@@ -214,6 +214,11 @@ class Reader:
         for column, heading in self.states:
             value = exporters.value_of(cells[column] if column < len(cells) else "")
             meanings.add(self._meaning(str(column), exporters.meaning_of(heading, value), value))
+        for column in self.telling_dates:
+            is_empty = exporters.value_of(cells[column] if column < len(cells) else "") == exporters.EMPTY
+            value = exporters.EMPTY if is_empty else exporters.DATE
+            name = f"{DATES}{column}"
+            meanings.add(self._meaning(name, self.job.meaning_of(name, value), value))
         return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
 
     def _meaning(self, column, proposed, value):
@@ -371,6 +376,7 @@ def look(job):
         job.mapping = mapping_of(table.headings, found, table.program)
         job.file_name = " – ".join([job.file_name, *table.titles])[:200]
         values = {str(column): found[column].counts for column in job.mapping.get("status", [])}
+        values |= {f"{DATES}{column}": _dates(found[column]) for column in telling_dates(job.mapping, job.headings)}
         _hold(
             job,
             state=SubscriberImport.State.UPLOADED,
@@ -388,6 +394,12 @@ def look(job):
             lines=0,
             done_bytes=0,
         )
+
+
+def _dates(column):
+    empty = column.counts[exporters.EMPTY]
+    counts = {exporters.DATE: column.counts.total() - empty, exporters.EMPTY: empty}
+    return {value: number for value, number in counts.items() if number}
 
 
 def _notes(table):

@@ -94,6 +94,14 @@ class SubscriberImport(LeasedModel):
             names.append(self.headings[mapping["email"]])
         return exporters.meaning_of_file(names, self.origin, exporters.tells_all(states))
 
+    def meaning_of(self, column, value):
+        """What a value of a status column is taken to mean, unless an editor says something else; None if only they can know."""
+        if column == exporters.FILE:
+            return self.file_meaning(self.mapping)
+        if column.startswith(exporters.DATES):
+            return exporters.Meaning.ACTIVE if value == exporters.DATE else None
+        return exporters.meaning_of(exporters.words_of(self.headings[int(column)]), value)
+
     @property
     def order(self):
         """The order of the numbers in its dates, or None."""

@@ -1007,3 +1007,38 @@ def test_addresses_as_mail_programs_write_them(cell, headings, upload, take):
 @pytest.mark.parametrize("cell", ["Rosa (BAJA) <a@example.org>", "a@example.org (baja)", "a@example.org <b@example.org>", "NO <a@example.org>", "a@example.org <baja>"])  # fmt: skip
 def test_what_else_stands_beside_an_address_stops_the_line(cell, upload, check):
     assert check(upload("lista.csv", f"email,x\n{cell},\n")).counts == {"bad": 1}
+
+
+CONFIRMED = "email,CONFIRM_TIME\na@example.org,2021-05-04 10:00:00\nb@example.org,\n"
+
+
+def test_who_has_no_date_of_confirming_is_asked(upload, check, staff_client):
+    job = upload("lista.csv", CONFIRMED)
+    assert job.values["date1"] == {exporters.DATE: 1, exporters.EMPTY: 1}
+    page = staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text
+    assert '<th scope="col">CONFIRM_TIME</th>' in page
+    assert check(job).counts == {"new": 1, "undecided": 1}
+    assert job.values["date1"] == {exporters.DATE: 1, exporters.EMPTY: 1}
+    said = {
+        field_of_meaning("date1", exporters.DATE): "active",
+        field_of_meaning("date1", exporters.EMPTY): "unconfirmed",
+    }
+    assert check(job, meanings=said).counts == {"new": 1, "unsure": 1}
+
+
+@pytest.mark.parametrize(
+    ("heading", "counts"),
+    [
+        ("DOUBLE_OPT-IN", {"new": 1, "undecided": 1}),
+        ("Subscribed", {"new": 1, "undecided": 1}),
+        ("created_at", {"new": 2}),
+    ],
+)
+def test_a_date_of_asking_that_is_missing_says_something_in_few_programs(heading, counts, upload, check):
+    job = check(upload("lista.csv", CONFIRMED.replace("CONFIRM_TIME", heading)))
+    assert job.counts == counts
+
+
+def test_a_column_of_which_every_line_has_a_date_asks_nothing(upload, staff_client):
+    job = upload("lista.csv", CONFIRMED.replace("b@example.org,\n", ""))
+    assert '<th scope="col">CONFIRM_TIME</th>' not in staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text

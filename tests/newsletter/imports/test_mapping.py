@@ -198,3 +198,9 @@ def test_a_word_of_leaving_that_a_name_denies_says_nothing():
     assert meaning_of_file(["Ativos sem descadastrados.csv"], "", has_states=True) == "active"
     assert meaning_of_file(["sin confirmar.csv"], "", has_states=True) == "unconfirmed"
     assert exporters.meaning_of_file(["Rebotes.csv"], "", has_states=False) == "bounced"
+
+
+def test_a_date_of_confirming_holds_dates():
+    dated = "email|CONFIRM_TIME/a@example.org|2023-05-06/b@example.org|"
+    assert proposed(dated) == {"email": 0, "confirmed_at": 1}
+    assert proposed("email|CONFIRM_TIME/a@example.org|/b@example.org|") == {"email": 0, "status": [1]}
