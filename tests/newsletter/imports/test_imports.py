@@ -1042,3 +1042,21 @@ def test_a_date_of_asking_that_is_missing_says_something_in_few_programs(heading
 def test_a_column_of_which_every_line_has_a_date_asks_nothing(upload, staff_client):
     job = upload("lista.csv", CONFIRMED.replace("b@example.org,\n", ""))
     assert '<th scope="col">CONFIRM_TIME</th>' not in staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text
+
+
+def test_the_page_says_what_is_to_be_decided(upload, check, staff_client):
+    content = "email,estado\na@example.org,Quetzal\nb@example.org,\nc@example.org,2023-05-06\n"
+    content += "".join(f"d{number}@example.org,Wert {number}\n" for number in range(60))
+    job = upload("lista.csv", content)
+    url = f"/admin/newsletter/imports/{job.pk}/"
+    page = staff_client.get(url).text
+    for label in ("(empty)", "(a date)", "(other values)"):
+        assert label in page
+    assert re.search(r"What the states mean\s*\(51 values to be decided\)", page)
+    assert "0 lines" not in page
+    assert "state or consent: who gets the newsletter" in page
+    check(job)
+    page = staff_client.get(url).text
+    assert "Import it now" not in page
+    assert "line by line" in page
+    assert "63 lines" in page
