@@ -59,8 +59,8 @@ _WORDS = {
 WORDS = {word: meaning for meaning, text in _WORDS.items() for word in text.split(", ")}
 YES, NO = {"yes", "y", "si", "sim", "true", "1", "on"}, {"no", "nao", "n", "false", "0", "off", "none", "never"}
 EMPTY, DATE, OTHERS = "–", "(…/…/…)", "…"  # values that stand for many
-FILE = "file"  # stands for a status column: what the whole file says about its people
 MANY = {EMPTY: _("(empty)"), DATE: _("(a date)"), OTHERS: _("(other values)")}  # how they are shown
+FILE = "file"  # stands for a status column: what the whole file says about its people
 DATES = "date"  # and its number: so does a column of dates, whose empty cells may be people who never confirmed
 VALUES = 50  # different values of a column that are told apart; whatever comes after them is one more
 NEGATIONS = {"no", "not", "non", "nao", "sin", "sem", "without", "never", "nunca"}
@@ -72,14 +72,14 @@ ADDRESSES = re.compile(r"\S+://\S+|[^\s<>]+@[^\s<>]+")  # of pages and of people
 GLUED = r"(?:is|has|was|e ?mail|correo|user|contact|hard|soft) ?"  # what programs glue to the front of a word
 _ENDS = "|".join([
     r"unsub|un ?subscr|des+us?cri|desubscri|desinscri|descadastr|opt(?:s|ed|ing)? ?outs?\b|cancel|anulad|renunci",
-    r"bajas?\b(?! (?:california|verapaz))|de(?:u)? baixa",
+    r"bajas?\b(?! (?:california|verapaz))|d(?:e|eu|ado|ada) baixa(?! renda)",
     r"rebot|bounc|undeliver|devuelt|devolvid|unconfirmed|unactivated",
-    r"black ?list|block ?list|blocked|bloquead|spam|junk|complain|suppress|deleted?\b|disabled|deactivat|archived|removed?\b|removid|eliminad",
+    r"black ?list|block ?list|blocked|bloquead|spam(?:my)?\b|junk\b|complain|suppress|deleted?\b|disabled|deactivat|archived|removed?\b|removid|eliminad",
 ])  # fmt: skip
-_MAILING = r"envi|escrib|escrev|mand[ae]|e ?mail|mail|news|correo|boletin|boletim|send|writ|contact|recib|receb|su[bs]*cri|inscri|confirm|optin|opt in|quier|quer|dese[aj]|acept|aceit|accept|activ|ativ|interes"
+_MAILING = r"envi|escrib|escrev|mand[ae]|e ?mail|mail|news|correo|boletin|boletim|send|writ|contact|recib|receb|su[bs]*cri|inscri|confirm|optin|opt in|quier|quer|dese[aj]|acept|aceit|accept|activ|ativ|interes|exist|funcion|vigent"
 # A cell, or a part of it, that says that somebody left, bounced or never confirmed, or wants no mail.
 END_PHRASE = re.compile(
-    rf"(?:\b(?:{GLUED})?(?:{_ENDS})|\b(?:retir|elimin|desligad|fal+ecid|deceased|exclui|inactiv|inativ|pend(?:ing|ientes?|entes?)\b|on hold|ya no|nao mais)"
+    rf"(?:\b(?:{GLUED})?(?:{_ENDS})|\b(?:retir|elimin|suprimid|borra[dr]|quitar|desactiv|desativ|suspend|suspens|archivad|arquivad|invalid[oa]?\b|stop\b|left the|se fue|salio de|saiu|dejo de|desligad|fal+ecid|deceased|exclui|inactiv|inativ|pend(?:ing|ientes?|entes?)\b|on hold|ya no|nao mais)"
     rf"|\b(?:no|nao|not|non|never|nunca|don t|dont|sin|sem)(?: (?:\w+ ){{0,2}})?(?:{_MAILING}))\w*"
 )
 # Headings by what their columns say.
@@ -90,10 +90,10 @@ YES_OR_NO = re.compile(
     r"subscribed to emails|subscribed|suscrit[oa]|inscrit[oa]|opt ?in|active|activ[oa]|ativ[oa]|confirmed|confirmad[oa]"
 )
 STATE = re.compile(
-    rf"\bstatus\b|\bestado(?: de .*)?$|^state$|\bsituac(?:ion|ao)\b|subscriber type|^(?:{YES_OR_NO.pattern})$"
+    rf"\bstatus\b|\bestado(?: d\w+ .*)?$|^state$|\bsituac(?:ion|ao)\b|subscriber type|^(?:{YES_OR_NO.pattern})$"
 )
 OTHER_CHANNELS = re.compile(
-    r"^(?!.*\b(?:e ?)?mail).*\b(?:sms|whats ?app|telefon\w*|(?:tele)?phone|celular|movil|mobile|number of|numero de|count)\b"
+    r"^(?!.*\b(?:e?mail|correo|boletin|newsletter)).*\b(?:sms|whats ?app|telefon\w*|(?:tele)?phone|celular|movil|mobile|number of|numero de|count)\b"
 )
 # A column of these tells by itself who gets the newsletter and who does not; the other ones name only some who do not.
 _OF_MAIL = r"(?:(?:sub?scri|inscri)\w*|e|e?mails?|correos?|member|contact\w*|list[as]?|newsletter|global|stop|de|do|da|del|la|el|en|o|a)"
@@ -134,15 +134,15 @@ def value_of(text: str) -> str:
 
 def end_in(text: str) -> str:
     """The words in a cell that say that somebody left, bounced, never confirmed or wants no mail; empty if there are none."""
-    if found := END_PHRASE.search(words_of(ADDRESSES.sub(" ", text))):
+    words = words_of(ADDRESSES.sub(" ", text))
+    if found := END_PHRASE.search(words):
         return found[0]
-    value = value_of(text)
-    return value if value not in NO and word_of(value) not in {None, Meaning.ACTIVE} else ""
+    return words if words not in NO and word_of(words) not in {None, Meaning.ACTIVE} else ""
 
 
-def says_no(text: str) -> bool:
-    """Whether a cell begins with a no."""
-    return bool(STARTS_WITH_NO.match(words_of(text)))
+def says_no(words: str) -> bool:
+    """Whether a cell (as words) begins with a no."""
+    return bool(STARTS_WITH_NO.match(words))
 
 
 def word_of(value):

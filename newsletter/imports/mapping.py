@@ -65,17 +65,11 @@ class Column:
         count(self.counts, value)
         self.addresses += email_addresses.holds_address(text)
         self.names_an_end = self.names_an_end or bool(end_in(text))
-        self.says_no = self.says_no or says_no(text)
+        self.says_no = self.says_no or says_no(value)
 
     @property
     def is_of_words(self) -> bool:
-        """Whether every cell is empty, a date, or a word of state, and there is such a word."""
-        words = set(self.counts) - {EMPTY, DATE}
-        return bool(words) and all(map(word_of, words))
-
-    @property
-    def may_be_of_words(self) -> bool:
-        """Whether every cell is empty, a date, or what may be short for a state: a letter, a sign."""
+        """Whether every cell is empty, a date, a word of state or what may be short for one (a letter, a sign), and there is such."""
         words = set(self.counts) - {EMPTY, DATE}
         return bool(words) and OTHERS not in words and all(word_of(word) or _is_short(word) for word in words)
 
@@ -101,7 +95,7 @@ def may_be_status(heading: str, column: Column, program: str = "") -> bool:
     """Whether a Column looks like a state, a date of leaving or a block, by its heading or by what it holds."""
     key, words = key_of(heading), words_of(heading)
     if program and key in EXPORTERS[program].no_states:
-        return column.names_a_state
+        return column.names_a_state or column.names_an_end
     if column.names_an_end:
         return True
     if NEVER.search(key) or OTHER_CHANNELS.search(words):
@@ -110,7 +104,7 @@ def may_be_status(heading: str, column: Column, program: str = "") -> bool:
         return True
     if HARMLESS.search(words):
         return False
-    return column.says_no or column.may_be_of_words or (column.is_of_few and key not in KNOWN)
+    return column.says_no or column.is_of_words or (column.is_of_few and key not in KNOWN)
 
 
 def mapping_of(headings: list[str], columns: list[Column], program: str) -> dict:

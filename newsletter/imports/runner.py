@@ -74,7 +74,7 @@ DIVIDED = _(
 REMARK = re.compile(r"[#*/-]")
 LOOKS_LIKE_REMARK = _("This looks like a remark, not like an address to write to.")
 SAYS_AN_END = _("“%(words)s” stands beside the address, in the name or among the topics: perhaps this person has left.")
-PLAIN_TEXT = ("name", "first_name", "last_name", "topics", "language", "country")
+PLAIN_TEXT = ("name", "first_name", "last_name", "language", "country")
 TORN = _(
     "This line goes over several lines of the file, and a later one names an address: perhaps a quotation mark is missing."
 )
@@ -165,7 +165,7 @@ class Reader:
         if REMARK.match(text) or REMARK.match(address) or address.startswith("'"):
             raise ValidationError(LOOKS_LIKE_REMARK)
         beside = text.replace(address, "") if address else ""
-        if exporters.end_in(beside) or exporters.says_no(beside):
+        if exporters.end_in(beside) or exporters.says_no(exporters.words_of(beside)):
             raise ValidationError(SAYS_AN_END % {"words": beside.strip(" <>")[:60]})
         return email_addresses.normalise(address)
 

@@ -63,6 +63,7 @@ bounced (hard)|Correo devuelto|devolvido|Se retiró|Opted out|opt-out|OptOut|No 
 do not send|do not contact|don't write|never subscribed|Desuscritos ::: * myContacts|blacklisted|block list|bloqueado|spam|complained|Eliminar de la lista
 removed|removido|desligada|renunció|fallecido|falecida|não quer mais|Unconfirmed|sin confirmar|sem confirmar|no confirmó|não confirmou|on hold|ya no quiere
 Ana Quispe (BAJA)|não enviar|no quiere correos|No desea recibir|[{"name": "Boletín", "subscription_status": "unsubscribed"}]|hardbounce|pendiente de confirmar
+Suprimida|borrar de la lista|desactivado|desativada|suspendida|salió de la lista|STOP 2022|correo inválido|ese correo no existe|deu baixa|archivada
 """
 
 
@@ -75,7 +76,7 @@ def test_words_of_leaving_count_within_a_cell(text):
 @pytest.mark.parametrize(
     "text",
     ["Baja California", "Baja Verapaz", "Trabajadora", "Café", "activo", "sí", "no", "No. 5", "suscrito", "Suboficial",
-     "https://example.org/unsubscribe?x=1", "unsub@example.org", "Norte", "opción", "Notaría", "Robot", "Cancún", "Noemí Mandela"],
+     "https://example.org/unsubscribe?x=1", "unsub@example.org", "Norte", "opción", "Notaría", "Robot", "Cancún", "Noemí Mandela", "De baixa renda", "Spampinato", "Stopper", "Invalidez", "Cajamarca", "no aplica"],
 )  # fmt: skip
 def test_other_words_are_no_words_of_leaving(text):
     assert not end_in(text)
@@ -83,6 +84,7 @@ def test_other_words_are_no_words_of_leaving(text):
 
 def test_the_states_of_a_program_are_not_hidden_by_its_other_columns():
     assert proposed("Subscriber|Subscribed/a@example.org|Yes/b@example.org|No", "MailerLite")["status"] == [1]
+    assert proposed("Subscriber|Subscribed/a@example.org|S/b@example.org|N", "MailerLite")["status"] == [1]
     assert meaning_of("subscribed", "no") == "left"
     assert proposed("Email|Lead status|x/a@example.org|Unsubscribed|", "HubSpot")["status"] == [1]
     assert proposed("Email|Lead status|x/a@example.org|Active|", "HubSpot")["status"] == [1]
@@ -153,6 +155,7 @@ def test_other_channels_and_numbers_say_nothing(heading):
 
 def test_a_block_of_mail_and_of_others_says_something():
     assert is_proposed("Unsubscribed from e-mail and SMS", "1")
+    assert is_proposed("Baja del correo y del teléfono", "Lima")
 
 
 @pytest.mark.parametrize(
