@@ -93,7 +93,7 @@ STATE = re.compile(
     rf"\bstatus\b|\bestado(?: d\w+ .*)?$|^state$|\bsituac(?:ion|ao)\b|subscriber type|^(?:{YES_OR_NO.pattern})$"
 )
 OTHER_CHANNELS = re.compile(
-    r"^(?!.*\b(?:e?mail|correo|boletin|newsletter)).*\b(?:sms|whats ?app|telefon\w*|(?:tele)?phone|celular|movil|mobile|number of|numero de|count)\b"
+    r"^(?!.*\b(?:e?mail|correo|boletin|newsletter)).*\b(?:sms|whats ?app|telefon\w*|(?:tele)?phone|celular|movil|mobile|number of|numero de|(?:bounce ?)?count)\b"
 )
 # A column of these tells by itself who gets the newsletter and who does not; the other ones name only some who do not.
 _OF_MAIL = r"(?:(?:sub?scri|inscri)\w*|e|e?mails?|correos?|member|contact\w*|list[as]?|newsletter|global|stop|de|do|da|del|la|el|en|o|a)"
@@ -171,7 +171,8 @@ def is_of_states(heading: str) -> bool:
 
 def meaning_of(heading: str, value: str) -> Meaning | None:
     """The Meaning of a value in a column with this heading (as words); None if nobody but the editor can know."""
-    if is_block(heading):
+    is_denied = NEGATIONS & set(heading.replace("do not", "").split())  # `Active (not bounced)`: no
+    if is_block(heading) and not is_denied:
         if value in NO or value == EMPTY:
             return Meaning.ACTIVE
         if value in YES or value == DATE or REASON.search(heading):

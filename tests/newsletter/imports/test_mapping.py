@@ -146,7 +146,7 @@ def test_dates_that_nothing_explains_are_proposed():
 
 @pytest.mark.parametrize(
     "heading",
-    ["opt_out_sms", "SMS status", "WhatsApp opt-out", "Phone status", "Number of bounces", "Estado del teléfono", "Número de rebotes"],
+    ["opt_out_sms", "SMS status", "WhatsApp opt-out", "Phone status", "Number of bounces", "Estado del teléfono", "Número de rebotes", "bouncecount"],
 )  # fmt: skip
 def test_other_channels_and_numbers_say_nothing(heading):
     assert not is_proposed(heading, "5")
@@ -183,7 +183,7 @@ def test_harmless_headings(heading):
 @pytest.mark.parametrize(
     ("what", "headings"),
     [
-        ("asked_at", "Date subscribed|Subscribed On|Subscription date|Data de inscrição|Fecha de inscripción|Fecha de registro|Data de cadastro|Creado el|Marca temporal|Timestamp|Date Joined|created_on"),
+        ("asked_at", "Date subscribed|Subscribed On|Subscription date|Data de inscrição|Fecha de inscripción|Fecha de registro|Data de cadastro|Creado el|Marca temporal|Timestamp|Date Joined|Subscribed at|entered|created_on"),
         ("language", "Idioma preferido|Preferred language|preferred_locale|Língua"),
         ("name", "Nombre y apellidos|Nombres y apellidos|Apellidos y nombres"),
         ("last_name", "Primer apellido|Apellido paterno"),
@@ -207,3 +207,11 @@ def test_a_date_of_confirming_holds_dates():
     dated = "email|CONFIRM_TIME/a@example.org|2023-05-06/b@example.org|"
     assert proposed(dated) == {"email": 0, "confirmed_at": 1}
     assert proposed("email|CONFIRM_TIME/a@example.org|/b@example.org|") == {"email": 0, "status": [1]}
+
+
+@pytest.mark.parametrize("heading", ["Active (not bounced)", "No bajas", "Sin rebotes"])
+@pytest.mark.parametrize("value", ["no", "yes", EMPTY, DATE])
+def test_a_heading_that_denies_a_word_of_leaving_means_nothing_by_itself(heading, value):
+    assert is_proposed(heading, "Lima")
+    assert meaning_of(words_of(heading), value) is None
+    assert meaning_of(words_of("Do not email"), "yes") == "left"
