@@ -1060,3 +1060,12 @@ def test_the_page_says_what_is_to_be_decided(upload, check, staff_client):
     assert "Import it now" not in page
     assert "line by line" in page
     assert "63 lines" in page
+
+
+def test_hidden_rows_are_counted_across_the_parts_that_are_read():
+    rows = b"".join(
+        b'<row r="%d" hidden="1"><c r="A1"><v>1</v></c></row><row r="1" hidden="1"/>' % n for n in range(9000)
+    )
+    parts = list(readers._whole_tags(io.BytesIO(rows)))
+    assert len(parts) > 5
+    assert sum(len(readers.HIDDEN_ROW.findall(part)) for part in parts) == 9000
