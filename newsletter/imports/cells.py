@@ -24,7 +24,7 @@ MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 MONTHS_IN = ("en", "es", "es_PE", "pt")  # `setiembre` is from Peru
 YEAR = re.compile(rf"(?<!\d)(?:19|20)\d\d(?!\d)|(?:{'|'.join(MONTHS)})\W*\d\d(?!\d)", re.ASCII)  # beside a month's name
 NO_DATE = re.compile(r"0{4}[./-]0{1,2}[./-]0{1,2}.*|-+")  # how databases write that there is none
-CLOCK = r"(?:[T ,]+\d{1,2}:\d\d[\d:.,]*(?: ?(?:[AP]M|Z|UTC|GMT|[+-]\d\d:?\d\d))*)?"
+CLOCK = r"(?:[T ,]+\d{1,2}:\d\d[\d:.,]*(?: ?(?:[AP]M|Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))*)?"
 IN_NUMBERS = re.compile(rf"\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}{CLOCK}", re.ASCII)
 WITH_MONTH = re.compile(
     rf"(?:[A-Z]{{3,}},? )?(?:\d{{1,2}}\W*)?(?:{'|'.join(MONTHS)})\W+(?:\d{{1,2}}\W+)?(?:\d{{4}}|\d\d){CLOCK}", re.ASCII

@@ -65,7 +65,7 @@ DATES = "date"  # and its number: so does a column of dates, whose empty cells m
 VALUES = 50  # different values of a column that are told apart; whatever comes after them is one more
 NEGATIONS = {"no", "not", "non", "nao", "sin", "sem", "without", "never", "nunca"}
 STARTS_WITH_NO = re.compile(r"(?:no|nao|not|don t|dont)\b(?! \d)")
-CAMEL_CASE = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])|(?<=[A-ZÀ-Ý])(?=[A-ZÀ-Ý][a-zà-ÿ])")
+WORD_ENDS = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Ý])|(?<=[^\W\d_])(?=\d)|(?<=[A-ZÀ-Ý])(?=[A-ZÀ-Ý][a-zà-ÿ])")
 ADDRESSES = re.compile(r"\S+://\S+|[^\s<>]+@[^\s<>]+")  # of pages and of people: their words are nobody's state
 
 # Everything below is looked for in words_of() a text, where words begin.
@@ -116,8 +116,8 @@ def count(counts, value):
 
 
 def words_of(text: str) -> str:
-    """A text as folded words with a space between them; CamelCase and names_with_underscores are words, too."""
-    return " ".join(re.findall(r"[^\W_]+", fold(CAMEL_CASE.sub(" ", text))))
+    """A text as folded words with a space between them; CamelCase, names_with_underscores and BAJAS2022 are several."""
+    return " ".join(re.findall(r"[^\W_]+", fold(WORD_ENDS.sub(" ", text))))
 
 
 def value_of(text: str) -> str:
@@ -195,6 +195,8 @@ def meaning_of_file(names, program, has_states):
     A list without states that does not say that its people are subscribed has to be explained: None.
     """
     said = set().union(*map(_meanings_of_name, names))
+    if None in said:
+        return None
     for meaning in (Meaning.LEFT, Meaning.BOUNCED, Meaning.UNCONFIRMED):
         if meaning in said:
             return meaning
@@ -204,7 +206,8 @@ def meaning_of_file(names, program, has_states):
 
 
 def _meanings_of_name(name):
-    """The Meanings of the words in a name, one to four together: `BajasDeMayo2023.csv`, `no confirmados`."""
+    """The Meanings of the words in a name, one to four together: `BajasDeMayo2023.csv`, `no confirmados`; None among them if
+    they may say that its people left (`No enviar`)."""
     all_words = words_of(name)
     words = re.findall(
         r"[a-z]+", re.sub(r"\b(?:sin|sem|without) (?!confirm)\w+", "", all_words)
@@ -215,4 +218,6 @@ def _meanings_of_name(name):
         return said
     if BLOCK.search(" ".join(words)):
         return {Meaning.BOUNCED if BOUNCE.search(" ".join(words)) else Meaning.LEFT}
+    if END_PHRASE.search(" ".join(words)):
+        return {None}
     return set() if NEGATIONS & set(all_words.split()) else said

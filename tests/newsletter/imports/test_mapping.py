@@ -62,7 +62,7 @@ Baja|Dada de baja en mayo|BAJAS 2022|unsubscribed-2022|Se desuscribió|Desinscri
 bounced (hard)|Correo devuelto|devolvido|Se retiró|Opted out|opt-out|OptOut|No enviar|no escribir|NO MAIL|no newsletter|no e-mails|do not mail|Do-not-email
 do not send|do not contact|don't write|never subscribed|Desuscritos ::: * myContacts|blacklisted|block list|bloqueado|spam|complained|Eliminar de la lista
 removed|removido|desligada|renunció|fallecido|falecida|não quer mais|Unconfirmed|sin confirmar|sem confirmar|no confirmó|não confirmou|on hold|ya no quiere
-Ana Quispe (BAJA)|não enviar|no quiere correos|No desea recibir|[{"name": "Boletín", "subscription_status": "unsubscribed"}]|hardbounce|pendiente de confirmar
+Ana Quispe (BAJA)|não enviar|no quiere correos|No desea recibir|[{"name": "Boletín", "subscription_status": "unsubscribed"}]|hardbounce|BAJA2022|pendiente de confirmar
 Suprimida|borrar de la lista|desactivado|desativada|suspendida|salió de la lista|STOP 2022|correo inválido|ese correo no existe|deu baixa|archivada
 """
 
@@ -126,7 +126,7 @@ def test_signs_are_told_apart():
 @pytest.mark.parametrize(
     "cell",
     ["6 de mayo de 2023", "may-23", "May 6, 2022 10:00 am", "06/05/2023", "2023-05-06T07:08:09Z", "6/5/23 10:00",
-     "06/05/2023 10:00 p. m.", "2023-05-06 07:08:09 UTC", "Sat, 6 May 2023 10:00:00 +0000", "6 mai. 2023", "mayo 2023"],
+     "06/05/2023 10:00 p. m.", "2023-05-06 07:08:09 UTC", "Sat, 6 May 2023 10:00:00 +0000", "6 mai. 2023", "mayo 2023", "2023-05-06 07:08:09.123+00"],
 )  # fmt: skip
 def test_dates_count_as_dates(cell):
     assert value_of(cell) == DATE
@@ -215,3 +215,8 @@ def test_a_heading_that_denies_a_word_of_leaving_means_nothing_by_itself(heading
     assert is_proposed(heading, "Lima")
     assert meaning_of(words_of(heading), value) is None
     assert meaning_of(words_of("Do not email"), "yes") == "left"
+
+
+@pytest.mark.parametrize("name", ["No enviar.csv", "Fallecidos 2022.xlsx", "Retiros.csv"])
+def test_a_name_that_may_say_who_left_has_to_be_explained_whatever_the_states_say(name):
+    assert meaning_of_file([name], "", has_states=True) is None
