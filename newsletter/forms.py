@@ -13,7 +13,6 @@ from search.text import fold
 
 from newsletter.editions import previews
 from newsletter.imports import cells, exporters
-from newsletter.imports import mapping as imports_mapping
 from newsletter.subscribers import email_addresses
 
 from .models import Segment, Subscriber, SubscriberImport
@@ -306,7 +305,7 @@ class MappingForm(forms.Form):
         ("language", _("language")),
         ("country", _("country")),
         ("topics", _("topics")),
-        ("status", _("state: active, left, bounced")),
+        ("status", _("state or consent: who gets the newsletter")),
         ("asked_at", _("date of asking")),
         ("confirmed_at", _("date of confirming")),
         ("ip", _("network address at that time")),
@@ -329,7 +328,8 @@ class MappingForm(forms.Form):
         self.job = job
         self.groups = []  # the status columns: heading and rows
         for column, counts in job.values.items():
-            self._ask_meanings(column, counts)
+            if exporters.EMPTY in counts or not column.startswith(exporters.DATES):
+                self._ask_meanings(column, counts)
         if job.is_order_unclear or job.date_order:
             self.fields["date_order"] = forms.ChoiceField(
                 label=_("Dates such as 03/04/2023"),
@@ -345,22 +345,27 @@ class MappingForm(forms.Form):
     def _ask_meanings(self, column, counts):
         """A field for each value of a status column: with its number of lines, and what it will mean. What has to be decided comes first."""
         said = self.job.meanings.get(column, {})
-        is_file = column == "file"
-        heading = _("the whole file") if is_file else self.job.headings[int(column)]
-        key = "" if is_file else imports_mapping.key_of(self.job.headings[int(column)])
+        is_file = column == exporters.FILE
+        heading = _("the whole file") if is_file else self.job.headings[int(column.removeprefix(exporters.DATES))]
         group = []
         for value, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-            known = self.job.file_meaning(self.job.mapping) if is_file else exporters.meaning_of(key, value)
+            known = self.job.meaning_of(column, value)
             name = field_of_meaning(column, value)
+            shown = _("all lines") if is_file else exporters.MANY.get(value, value)
             self.fields[name] = forms.ChoiceField(
-                label=_("What “%(value)s” means") % {"value": value},
+                label=_("What “%(value)s” means") % {"value": shown},
                 choices=[("", _("– please decide –")), *exporters.Meaning.choices],
                 required=False,
                 initial=said.get(value, known or ""),
             )
-            group.append({"field": self[name], "value": _("all lines") if is_file else value, "lines": number})
+            group.append({"field": self[name], "value": shown, "lines": number})
         group.sort(key=lambda row: bool(row["field"].value()))
         self.groups.append((heading, group))
+
+    @property
+    def undecided(self):
+        """How many values are still to be decided."""
+        return sum(not row["field"].value() for _heading, rows in self.groups for row in rows)
 
     @property
     def columns(self):

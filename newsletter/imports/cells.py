@@ -24,6 +24,11 @@ MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 MONTHS_IN = ("en", "es", "es_PE", "pt")  # `setiembre` is from Peru
 YEAR = re.compile(rf"(?<!\d)(?:19|20)\d\d(?!\d)|(?:{'|'.join(MONTHS)})\W*\d\d(?!\d)", re.ASCII)  # beside a month's name
 NO_DATE = re.compile(r"0{4}[./-]0{1,2}[./-]0{1,2}.*|-+")  # how databases write that there is none
+CLOCK = r"(?:[T ,]+\d{1,2}:\d\d[\d:.,]*(?: ?(?:[AP]M|Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))*)?"
+IN_NUMBERS = re.compile(rf"\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}{CLOCK}", re.ASCII)
+WITH_MONTH = re.compile(
+    rf"(?:[A-Z]{{3,}},? )?(?:\d{{1,2}}\W*)?(?:{'|'.join(MONTHS)})\W+(?:\d{{1,2}}\W+)?(?:\d{{4}}|\d\d){CLOCK}", re.ASCII
+)
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)  # nobody asked for a newsletter by e-mail before
 NAMED_IN = ("es", "en", "pt", "fr", "de", "it")  # languages in which languages are named
 NICKNAMES = {  # languages that babel does not call so
@@ -83,6 +88,14 @@ def moment(text: str, order: str | None = None) -> datetime | None:
     if at != other or not OLDEST < at <= timezone.now():
         raise ValueError(text)
     return at
+
+
+def is_date(text: str) -> bool:
+    """Whether a cell holds a date and nothing else: in numbers, whatever their order, or with the name of a month."""
+    if not any(map(str.isdigit, text)):
+        return False
+    text = _plain(text)
+    return bool(IN_NUMBERS.fullmatch(text) or WITH_MONTH.fullmatch(text))
 
 
 def _plain(text: str) -> str:

@@ -7,37 +7,42 @@ from dataclasses import dataclass, field
 from search.text import fold
 
 from newsletter.imports.exporters import (
-    BLOCK,
     DATE,
     EMPTY,
     EXPORTERS,
+    GLUED,
     NO,
+    OTHER_CHANNELS,
     OTHERS,
-    STATE,
-    Meaning,
+    YES,
     count,
+    end_in,
+    is_of_states,
+    says_no,
     value_of,
     word_of,
+    words_of,
 )
 from newsletter.subscribers import email_addresses
 
 # What a column may be, and how the programs that people come from call it (folded, letters and digits only).
 HEADINGS = {
     "email": ["email", "emailaddress", "correo", "correoelectronico", "direcciondecorreo", "direcciondecorreoelectronico", "enderecodeemail", "subscriber", "mail"],
-    "name": ["name", "fullname", "nombre", "nombrecompleto", "nome", "nomecompleto"],
+    "name": ["name", "fullname", "nombre", "nombrecompleto", "nome", "nomecompleto", "nombreyapellidos", "nombresyapellidos", "nombreyapellido", "apellidosynombres"],
     "first_name": ["firstname", "fname", "nombres", "primernombre", "primeironome"],
-    "last_name": ["lastname", "lname", "surname", "apellido", "apellidos", "sobrenome"],
-    "language": ["language", "lang", "locale", "idioma", "lengua"],
-    "country": ["country", "countrycode", "cc", "pais"],
+    "last_name": ["lastname", "lname", "surname", "apellido", "apellidos", "sobrenome", "primerapellido", "apellidopaterno"],
+    "language": ["language", "lang", "locale", "idioma", "lengua", "lingua", "idiomapreferido", "preferredlanguage", "preferredlocale"],
+    "country": ["country", "countrycode", "cc", "pais", "paisdeorigen", "countryregion"],
     "topics": ["topics", "tags", "labels", "lists", "interests", "temas", "etiquetas"],
-    "asked_at": ["optintime", "createdat", "addedtime", "subscribed", "dateadded", "signuptime", "fechadealta"],
+    "asked_at": ["optintime", "createdat", "createdon", "created", "datecreated", "createdate", "creationdate", "creadoel", "fechadecreacion", "addedtime", "subscribed", "datesubscribed", "subscribedon", "subscribedat", "subscriptiondate", "dateadded", "datejoined", "joined", "entered", "signuptime", "fechadealta", "fechadesuscripcion", "fechadeinscripcion", "fechaderegistro", "datadeinscricao", "datadecadastro", "marcatemporal", "timestamp"],
     "confirmed_at": ["confirmtime", "confirmedat", "doubleoptin", "optinconfirmed"],
     "ip": ["confirmip", "optinip", "ip", "ipaddress"],
 }  # fmt: skip
+KNOWN = set().union(*HEADINGS.values())
 # Perhaps a state, but nobody knows of whom or what: its “yes” means nothing until the editor says what.
-HINT = re.compile(r"situacion|suscri|inscri|subscri|consent|acept|aceit|accept|verif|confirm|newsletter|boletin|boletim|informativo|(^|is|esta)(activ[oae]|ativ[oa])$|enabled|habilitad|left|salida|saida|exclu|nomail|noemail|quarantin|cuarenten|quarenten|invalid|optin|gdpr|rgpd|lgpd|permi(so|ssion|ssao)|autoriz|mailing|deliver|stat$|^ok$")  # fmt: skip
-NEVER = re.compile(r"(url|link|token|hash)$|^(uu|eu|le|contact|record|member|user|subscriber|customer|ext|external)?id$|^(optin|confirm|signup|unsub|last)?ip(address)?$")  # fmt: skip
-HARMLESS = re.compile(r"phone|telefon|celular|movil|whatsapp|fax|^sms$|city|ciudad|cidade|municip|provinc|region|regiao|departa|distrit|postal|zip|^cep$|address|direccion|endereco|street|calle|location|company|empresa|compania|compan|organi[sz]|cooperativ|asociacion|associa|instituc|institu|entidad|cargo|job|puesto|position|funcion|profes|ocupa|rating|score|latitud|longitud|gmtoff|dstoff|timezone|zonahoraria|birth|nacim|nascim|gender|genero|^sex|website|^web$|updated|changed|lastactivity|actualiz|atualiz|modifi|lastopen|lastclick|opens|clicks|opened|clicked|^sent|^age$|^edad$|idade|product|produto|rubro|sector|setor|color|source|origen|origem|fuente|utm|referr|^plan$|^tiers?$|price|amount|revenue|expiry|stripe|currency|note|nota|coment|observ|owner|lifecycle|prefix|title|titulo|campaign")  # fmt: skip
+HINT = re.compile(rf"\b(?:{GLUED})?(?:su[bs]*cri|inscri|consent|acept|aceit|accept|(?:un)?verif|confirm|news ?letter|boletin|boletim|informativo|enabled|habilitad|left\b|salida|saida|exclu|no ?e? ?mail|quarantin|cuarenten|quarenten|invalid|opt ?in|double ?opt|gdpr|rgpd|lgpd|permis|autori[sz]|mailing|deliver|stat\b|ok\b|recib|receb|dese[aj]|quier|quer(?:o|e|em|emos)?\b|envi(?!r)|e ?mail you|on hold|no bulk|bulk|do not|privac|retir|ended|stop|renunci)|^(?:is |esta )?(?:activ[oae]|ativ[oa])$")  # fmt: skip
+NEVER = re.compile(r"(url|link|token|hash)$|^subscribepage$|^(uu|eu|le|contact|record|member|user|subscriber|customer|ext|external)?id$|^(optin|confirm|confirmed|signup|subscribed|unsub|last)?ip(address)?$")  # fmt: skip
+HARMLESS = re.compile(r"\b(?:(?:tele)?phone|telefon|celular|movil|whats ?app|fax|sms$|city|ciudad|cidade|municip|provinc|region|regiao|departa|distrit|postal|zip|cep$|address|direccion|endereco|street|calle|location|company|empresa|compania|compan|organi[sz]|cooperativ|asociacion|associa|instituc|institu|entidad|cargo|job|puesto|position|funcion|profes|ocupa|rating|score|latitud|longitud|gmtoff|dstoff|time ?zone|zona|birth|nacim|nascim|gender|genero|sex|web ?site|web$|updated|last changed|changed|last activity|actualiz|atualiz|modifi|last ?open|last ?click|opens|clicks|opened|clicked|sent|age$|edad$|idade|product|produto|rubro|sector|setor|color|source|origen|origem|fuente|utm|refer|plan$|tiers?$|price|amount|revenue|expiry|stripe|currency|note|nota|coment|observ|owner|lifecycle|prefix|title|titulo|campaign|attributes$|tamano|sello|rol$|ano$|html email|htmlemail|digest|ack$|plain|orders?\b|points|tax|woocommerce|hide$|not metoo$)")  # fmt: skip
 
 
 def key_of(heading):
@@ -51,44 +56,58 @@ class Column:
 
     counts: Counter = field(default_factory=Counter)  # {value: number of lines}
     addresses: int = 0
-    names_an_end: bool = False  # a word of people who left, bounced or never confirmed
+    names_an_end: bool = False  # words of people who left, bounced or never confirmed
+    says_no: bool = False  # at the beginning of a cell
 
-    def add(self, text):
+    def add(self, text: str) -> None:
         """Count a cell."""
         value = value_of(text)
         count(self.counts, value)
-        self.addresses += "@" in text and email_addresses.is_address(text)
-        self.names_an_end |= value not in NO and word_of(value) not in {None, Meaning.ACTIVE}
+        self.addresses += email_addresses.holds_address(text)
+        self.names_an_end = self.names_an_end or bool(end_in(text))
+        self.says_no = self.says_no or says_no(value)
 
     @property
-    def is_of_words(self):
-        """Whether every cell is empty, a date, or a word of state, and there is such a word."""
+    def is_of_words(self) -> bool:
+        """Whether every cell is empty, a date, a word of state or what may be short for one (a letter, a sign), and there is such."""
         words = set(self.counts) - {EMPTY, DATE}
-        return bool(words) and all(map(word_of, words))
+        return bool(words) and OTHERS not in words and all(word_of(word) or _is_short(word) for word in words)
 
     @property
-    def is_of_few(self):
-        """Whether its lines fall into few groups, as by a state; or have a date or none, as by a date of leaving."""
-        if set(self.counts) == {EMPTY, DATE}:
-            return True
-        few = 2 <= len(self.counts) <= 6 and OTHERS not in self.counts and DATE not in self.counts
+    def names_a_state(self) -> bool:
+        """Whether there is a word of state that is more than a yes or no."""
+        return any(word_of(value) for value in set(self.counts) - YES - NO)
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether its lines fall into few groups, as by a state; or have dates and nothing else, as by a date of leaving."""
+        if DATE in self.counts:
+            return set(self.counts) <= {EMPTY, DATE}
+        few = 2 <= len(self.counts) <= 6 and OTHERS not in self.counts
         return few and self.counts.total() >= 4 * len(self.counts)
 
 
-def may_be_status(key, column, program=""):
-    """Whether a Column looks like a state, a date of leaving or a block, by the key of its heading or by what it holds."""
+def _is_short(value):
+    return value in {"s", "x"} or not (value.isascii() or any(map(str.isalnum, value)))
+
+
+def may_be_status(heading: str, column: Column, program: str = "") -> bool:
+    """Whether a Column looks like a state, a date of leaving or a block, by its heading or by what it holds."""
+    key, words = key_of(heading), words_of(heading)
     if program and key in EXPORTERS[program].no_states:
-        return False
+        return column.names_a_state or column.names_an_end
     if column.names_an_end:
         return True
-    if NEVER.search(key):
+    if NEVER.search(key) or OTHER_CHANNELS.search(words):
         return False
-    if BLOCK.search(key) or STATE.search(key) or HINT.search(key):
+    if is_of_states(words) or HINT.search(words):
         return True
-    return not HARMLESS.search(key) and (column.is_of_words or column.is_of_few)
+    if HARMLESS.search(words):
+        return False
+    return column.says_no or column.is_of_words or (column.is_of_few and key not in KNOWN)
 
 
-def mapping_of(headings, columns, program):
+def mapping_of(headings: list[str], columns: list[Column], program: str) -> dict:
     """What each column most likely is: {what: number of the column}, and {"status": [numbers of columns]}.
 
     `columns` are what the columns hold (Column), `program` the one that wrote the list, if it is known.
@@ -102,12 +121,20 @@ def mapping_of(headings, columns, program):
     for what in ("asked_at", "confirmed_at"):  # `Subscribed: yes` is no date
         if what in found and columns[found[what]].is_of_words:
             del found[what]
+    if "confirmed_at" in found and DATE not in columns[found["confirmed_at"]].counts:
+        del found["confirmed_at"]
     if "email" not in found and (most := max(column.addresses for column in columns)):
         found["email"] = next(number for number, column in enumerate(columns) if column.addresses == most)
     taken = set(found.values())
     states = [
         number
-        for number, (key, column) in enumerate(zip(keys, columns, strict=True))
-        if number not in taken and may_be_status(key, column, program)
+        for number, (heading, column) in enumerate(zip(headings, columns, strict=True))
+        if number not in taken and may_be_status(heading, column, program)
     ]
     return found | {"status": states} if states else found
+
+
+def telling_dates(mapping: dict, headings: list[str]) -> list[int]:
+    """The columns of dates, among those of a mapping, in which an empty cell may say that somebody never confirmed."""
+    found = [mapping[what] for what in ("asked_at", "confirmed_at") if what in mapping]
+    return [each for each in found if each == mapping.get("confirmed_at") or key_of(headings[each]) == "subscribed"]

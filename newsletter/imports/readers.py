@@ -31,6 +31,9 @@ csv.field_size_limit(1024 * 1024)
 
 UNREADABLE = _("This file cannot be read as a table. Please export it as CSV (UTF-8) or XLSX.")
 TOO_LARGE = _("This workbook holds too much text to be read. Please export the list alone, as CSV (UTF-8).")
+MERGED = _(
+    "Cells that are merged over several lines (%(cells)s) cannot be read line by line. Please unmerge them and fill in each one."
+)
 NO_LINES = _("The file holds no lines below its headings.")
 
 
@@ -43,12 +46,14 @@ class Table:
     """What a file of addresses looks like: headings, and for CSV its encoding and delimiter."""
 
     headings: list
+    has_headings: bool = True
     sample: list = field(default_factory=list)
     encoding: str = ""
     delimiter: str = ""
     first_line: int = 0  # lines before the first person's
     titles: list = field(default_factory=list)  # the name of the sheet, and what stands above the headings
     other_sheets: list = field(default_factory=list)  # names of those that hold something, too
+    hidden_rows: int = 0  # of a workbook; they are read like the other ones
 
     @property
     def program(self):
@@ -72,9 +77,11 @@ def inspect(file):
         table.encoding, table.delimiter = _inspect_csv(file)
     try:
         if not table.encoding:
-            table.titles, table.other_sheets = _sheets(file)
+            table.titles, table.other_sheets, path = _sheets(file)
         with rows(file, table.encoding, table.delimiter) as lines:
             _read_start(table, lines)
+        if not table.encoding:
+            table.hidden_rows = _check_layout(file, path, table.first_line)
     except ValidationError:
         raise
     except Exception as error:  # whatever a damaged workbook makes of openpyxl
@@ -90,19 +97,24 @@ def _read_start(table, lines):
     """Read titles, headings and first lines. A list that begins with a person has no headings, and loses nobody."""
     start = list(itertools.islice(lines, MOST_LINES_IN_START))
     filled = [number for number, cells in enumerate(start) if any(cells)]
-    people = (number for number in filled if any(map(email_addresses.is_address, start[number])))
+    people = (number for number in filled if any(map(email_addresses.holds_address, start[number])))
     first = next(people, len(start))
     above = [number for number in filled if number < first]
     if above:
         heading = _heading([start[number] for number in above])
         table.titles += [" ".join(filter(None, start[number])) for number in above[:heading]]
-        table.headings = [cell.strip() for cell in start[above[heading]]]
+        table.headings = _without_empty_end([cell.strip() for cell in start[above[heading]]])
         table.first_line = above[heading] + 1
     elif filled:
         table.headings = [gettext("Column %(number)s") % {"number": number + 1} for number in range(len(start[first]))]
-        table.first_line = first
+        table.first_line, table.has_headings = first, False
     after = itertools.chain(start[table.first_line :], lines)
     table.sample = list(itertools.islice(filter(any, after), SAMPLE_LINES))
+
+
+def _without_empty_end(cells):
+    """Cells up to the last filled one: what stands below none of them is beyond the headings."""
+    return cells[: max((number for number, cell in enumerate(cells, 1) if cell), default=0)]
 
 
 def _heading(lines):
@@ -194,7 +206,7 @@ def _sheet(book):
 
 
 def _sheets(file):
-    """([the name of the sheet that is read], [names of the other ones that hold something])."""
+    """([the name of the sheet that is read], [names of the other ones that hold something], its path in the archive)."""
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     try:
         sheet = _sheet(book)
@@ -203,9 +215,42 @@ def _sheets(file):
             for each in book.worksheets
             if each is not sheet and any(map(any, each.iter_rows(values_only=True)))
         ]
-        return [sheet.title], others
+        return [sheet.title], others, sheet._worksheet_path
     finally:
         book.close()
+
+
+MERGED_ROWS = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*\bref=["']([A-Z]+(\d+):[A-Z]+(\d+))["']""")
+HIDDEN_ROW = re.compile(
+    rb"""<(?:\w+:)?row\s(?=[^>]*\bhidden=["'](?:1|true)["'])(?![^>]*/>)(?:[^>]*\br=["'](\d+)["'])?"""
+)
+MOST_BYTES_IN_TAG = 4096
+
+
+def _check_layout(file, path, first_line):
+    """The number of hidden rows with people in them. Raises ValidationError if cells are merged over several of their rows.
+
+    In constant memory: openpyxl tells both only of a workbook that it has read as a whole.
+    """
+    hidden = 0
+    with zipfile.ZipFile(file) as archive, archive.open(path) as sheet:
+        for part in _whole_tags(sheet):
+            for cells, top, bottom in MERGED_ROWS.findall(part):
+                if top != bottom and int(bottom) > first_line:
+                    raise ValidationError(MERGED % {"cells": cells.decode()})
+            hidden += sum(not number or int(number) > first_line for number in HIDDEN_ROW.findall(part))
+    return hidden
+
+
+def _whole_tags(file):
+    """The parts of an XML file, cut between its tags."""
+    rest = b""
+    while part := file.read(64 * 1024):
+        part = rest + part
+        cut = max(part.rfind(b"<"), 0)
+        yield part[:cut]
+        rest = part[cut:][:MOST_BYTES_IN_TAG]
+    yield rest
 
 
 def _rows_of_text(lines, delimiter):

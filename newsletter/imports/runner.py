@@ -24,15 +24,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, TextChoices
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
+from django.utils.translation import ngettext, override
 from jobs.leases import claim
 from redaction.text import BLANK, addresses_in
 from search.text import fold
 
 from newsletter.imports import exporters, readers
 from newsletter.imports.cells import EITHER, language, moment, order_in
-from newsletter.imports.exporters import Meaning
-from newsletter.imports.mapping import Column, key_of, mapping_of
+from newsletter.imports.exporters import DATES, FILE, Meaning
+from newsletter.imports.mapping import Column, mapping_of, telling_dates
 from newsletter.models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
 from newsletter.models.imports import IMPORTS, name_for_upload, private_storage
 from newsletter.subscribers import email_addresses, subscriptions
@@ -65,12 +65,20 @@ ENDED_STATES = {State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED}
 INVISIBLE = re.compile(
     "[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe0f]"
 )  # what joins emoji, turns letters round, or shows nothing
-ENDS_IN_TAGS = {Meaning.LEFT, Meaning.BOUNCED, Meaning.UNCONFIRMED}
+ONE_A_LINE = _(
+    "Several columns hold addresses, and no headings say whose. Please upload the list with one address a line."
+)
+DIVIDED = _(
+    "Line %(number)s names no address, but says “%(words)s”. If it divides the list, please upload each part as a file of its own; if it is about one person, take it out."
+)
+REMARK = re.compile(r"[#*/-]")
+LOOKS_LIKE_REMARK = _("This looks like a remark, not like an address to write to.")
+SAYS_AN_END = _("“%(words)s” stands beside the address, in the name or among the topics: perhaps this person has left.")
+PLAIN_TEXT = ("name", "first_name", "last_name", "language", "country")
 TORN = _(
     "This line goes over several lines of the file, and a later one names an address: perhaps a quotation mark is missing."
 )
 SLIPPED = _("This line has more or fewer cells than the headings, so its state cannot be told.")
-FILE = "file"  # stands for a status column: what the whole file says about its people
 # The strongest first: what is not understood stops the line, whatever the other columns say.
 BY_MEANING = [
     (None, Outcome.UNDECIDED),
@@ -117,16 +125,18 @@ class Reader:
                 self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
         self.counts = {column: dict(values) for column, values in job.values.items()}
         self.dates = Counter()
-        self.states = [(column, key_of(job.headings[column])) for column in self.mapping.get("status", [])]
+        self.states = [(column, exporters.words_of(job.headings[column])) for column in self.mapping.get("status", [])]
+        self.telling_dates = telling_dates(self.mapping, job.headings)
         self.file_meaning = job.file_meaning(self.mapping)
-        self.last_state = max((column for column, _key in self.states), default=-1)
+        self.last_state = max((column for column, _heading in self.states), default=-1)
 
     def read(self, number, cells):
         """The Line that `cells` say; its outcome is BAD, with a reason, if they make no sense."""
         line = Line(number, cells)
         try:
             self._check_shape(cells)
-            line.email = email_addresses.normalise(self._cell(cells, "email"))
+            self._check_words(cells)
+            line.email = self._address(self._cell(cells, "email"))
             email_addresses.check_welcome(line.email)
             dates = [self._moment(self._cell(cells, what)) for what in ("asked_at", "confirmed_at")]
         except ValidationError as error:
@@ -142,15 +152,28 @@ class Reader:
         return line
 
     def _check_shape(self, cells):
-        """Refuse a line of a text file whose cells may have slipped into other columns: its state may be another one's."""
+        """Refuse a line whose cells may have slipped into other columns, or say more than the headings."""
         if isinstance(cells, readers.Torn):
             raise ValidationError(TORN)
-        if (
-            self.job.encoding
-            and self.states
-            and (len(cells) <= self.last_state or any(cells[len(self.job.headings) :]))
-        ):
+        is_torn_off = self.job.encoding and self.states and len(cells) <= self.last_state
+        if is_torn_off or any(map(str.strip, cells[len(self.job.headings) :])):
             raise ValidationError(SLIPPED)
+
+    def _address(self, text):
+        """The address in a cell. What is put before it takes it out of a list (`#`), what stands beside it may do so, too."""
+        address = email_addresses.address_in(text)
+        if REMARK.match(text) or REMARK.match(address) or address.startswith("'"):
+            raise ValidationError(LOOKS_LIKE_REMARK)
+        beside = text.replace(address, "") if address else ""
+        if exporters.end_in(beside) or exporters.says_no(exporters.words_of(beside)):
+            raise ValidationError(SAYS_AN_END % {"words": beside.strip(" <>")[:60]})
+        return email_addresses.normalise(address)
+
+    def _check_words(self, cells):
+        """Refuse a line that says among other things that somebody left: `Ana Quispe (BAJA)`, a topic `unsubscribed`."""
+        texts = [self._cell(cells, what) for what in PLAIN_TEXT] + self._tags(cells)
+        if words := next(filter(None, map(exporters.end_in, texts)), ""):
+            raise ValidationError(SAYS_AN_END % {"words": words})
 
     def _cell(self, cells, what):
         column = self.mapping.get(what)
@@ -188,10 +211,14 @@ class Reader:
 
     def _outcome(self, cells):
         meanings = {self._meaning(FILE, self.file_meaning, exporters.EMPTY)}
-        for column, key in self.states:
+        for column, heading in self.states:
             value = exporters.value_of(cells[column] if column < len(cells) else "")
-            meanings.add(self._meaning(str(column), exporters.meaning_of(key, value), value))
-        meanings |= {exporters.word_of(exporters.value_of(tag)) for tag in self._tags(cells)} & ENDS_IN_TAGS
+            meanings.add(self._meaning(str(column), exporters.meaning_of(heading, value), value))
+        for column in self.telling_dates:
+            is_empty = exporters.value_of(cells[column] if column < len(cells) else "") == exporters.EMPTY
+            value = exporters.EMPTY if is_empty else exporters.DATE
+            name = f"{DATES}{column}"
+            meanings.add(self._meaning(name, self.job.meaning_of(name, value), value))
         return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
 
     def _meaning(self, column, proposed, value):
@@ -348,9 +375,8 @@ def look(job):
         job.headings, job.origin = table.headings, table.program
         job.mapping = mapping_of(table.headings, found, table.program)
         job.file_name = " – ".join([job.file_name, *table.titles])[:200]
-        others = _("The workbook has other sheets, which are not imported: %(names)s.")
-        problem = others % {"names": ", ".join(table.other_sheets)} if table.other_sheets else ""
         values = {str(column): found[column].counts for column in job.mapping.get("status", [])}
+        values |= {f"{DATES}{column}": _dates(found[column]) for column in telling_dates(job.mapping, job.headings)}
         _hold(
             job,
             state=SubscriberImport.State.UPLOADED,
@@ -364,25 +390,65 @@ def look(job):
             origin=table.program,
             mapping=job.mapping,
             values={FILE: {exporters.EMPTY: job.lines}} | values,
-            problem=problem,
+            problem=_notes(table),
             lines=0,
             done_bytes=0,
         )
 
 
+def _dates(column):
+    empty = column.counts[exporters.EMPTY]
+    counts = {exporters.DATE: column.counts.total() - empty, exporters.EMPTY: empty}
+    return {value: number for value, number in counts.items() if number}
+
+
+def _notes(table):
+    """What an editor has to know of a workbook. It is kept where errors are, which end an import."""
+    notes = []
+    if table.other_sheets:
+        others = _("The workbook has other sheets, which are not imported: %(names)s.")
+        notes.append(others % {"names": ", ".join(table.other_sheets)})
+    if n := table.hidden_rows:
+        hidden = ngettext(
+            "%(n)s row is hidden and is imported, too.", "%(n)s rows are hidden and are imported, too.", n
+        )
+        notes.append(hidden % {"n": n})
+    return " ".join(map(str, notes))
+
+
 def _read_columns(job, file, table):
     """What the columns of the whole file hold: a state may show only in its last line. Raises Lost."""
     found, job.lines = [Column() for _heading in table.headings], 0
+    headings = [exporters.words_of(heading) for heading in table.headings]
     with readers.rows(file, table.encoding, table.delimiter) as lines:
-        people = itertools.islice(lines, table.first_line, None)
+        people = itertools.islice(enumerate(lines, 1), table.first_line, None)
         while batch := list(itertools.islice(people, BATCH)):
-            for cells in filter(any, batch):
+            for number, cells in batch:
+                if not any(cells):
+                    continue
+                if words := _words_that_divide(headings, cells):
+                    raise ValidationError(str(DIVIDED) % {"number": number, "words": words})
                 job.lines += 1
                 for column, cell in zip(found, cells, strict=False):
                     column.add(cell)
             lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
             _hold(job, lines=job.lines, done_bytes=file.tell(), lease_until=lease_until)
+    if not table.has_headings and sum(bool(column.addresses) for column in found) > 1:
+        raise ValidationError(str(ONE_A_LINE))
     return found
+
+
+def _words_that_divide(headings, cells):
+    """The words of leaving in a line that is nobody's, such as “Bajas:” above some people; empty for any other line.
+
+    The line of a person without an address, whose column of states says it, divides nothing.
+    """
+    if any("@" in cell for cell in cells):
+        return ""
+    filled = [pair for pair in itertools.zip_longest(headings, cells, fillvalue="") if pair[1].strip()]
+    if len(filled) > 1:
+        filled = [(heading, cell) for heading, cell in filled if not exporters.is_of_states(heading)]
+    return next(filter(None, (exporters.end_in(cell) for _heading, cell in filled)), "")
 
 
 def work(job, seconds):
@@ -523,7 +589,7 @@ def begin(job, state, mapping=None, meanings=None, date_order="", seen=None):
             return False
         row.date_order = date_order or (row.order or "" if state == SubscriberImport.State.IMPORTING else "")
         _rewind(row)
-        row.state, row.lease_until, row.problem = state, None, ""
+        row.state, row.lease_until = state, None
         row.mapping = row.mapping if mapping is None else mapping
         row.meanings = row.meanings if meanings is None else meanings
         row.save()
@@ -584,9 +650,8 @@ def _finish(job, state, problem=""):
         "state": state,
         "finished_at": timezone.now(),
         "lease_until": None,
-        "problem": problem,
         "done_bytes": F("total_bytes"),
-    }
+    } | ({"problem": problem} if problem else {})
     if state == SubscriberImport.State.CHECKED:
         held.update(**fields)
     else:

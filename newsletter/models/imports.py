@@ -11,7 +11,6 @@ from jobs.leases import LeasedModel
 from redaction.fields import RedactedCharField, RedactedTextField
 
 from newsletter.imports import cells, exporters
-from newsletter.imports import mapping as imports_mapping
 
 IMPORTS = "imports"  # the folder of the private storage
 
@@ -89,11 +88,19 @@ class SubscriberImport(LeasedModel):
 
     def file_meaning(self, mapping):
         """What the whole file says of its people, if its columns are what `mapping` says; None if an editor has to say it."""
-        keys = [imports_mapping.key_of(self.headings[number]) for number in mapping.get("status", [])]
+        states = [exporters.words_of(self.headings[number]) for number in mapping.get("status", [])]
         names = [self.file_name]
         if "email" in mapping:
             names.append(self.headings[mapping["email"]])
-        return exporters.meaning_of_file(names, self.origin, exporters.tells_all(keys))
+        return exporters.meaning_of_file(names, self.origin, exporters.tells_all(states))
+
+    def meaning_of(self, column, value):
+        """What a value of a status column is taken to mean, unless an editor says something else; None if only they can know."""
+        if column == exporters.FILE:
+            return self.file_meaning(self.mapping)
+        if column.startswith(exporters.DATES):
+            return exporters.Meaning.ACTIVE if value == exporters.DATE else None
+        return exporters.meaning_of(exporters.words_of(self.headings[int(column)]), value)
 
     @property
     def order(self):

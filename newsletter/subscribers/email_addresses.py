@@ -3,6 +3,7 @@
 import difflib
 import re
 import unicodedata
+from email.utils import parseaddr
 
 from disposable_email_domains import blocklist
 from django.conf import settings
@@ -75,6 +76,20 @@ def is_address(text):
         return bool(normalise(text))
     except ValidationError:
         return False
+
+
+def address_in(text: str) -> str:
+    """The address in a text as mail programs write it: `Rosa <rosa@example.org>`, `mailto:rosa@example.org`; any other as it is."""
+    text = text.strip()
+    if text[:7].lower() == "mailto:":
+        return text[7:].partition("?")[0]
+    _name, address = parseaddr(text)
+    return address if text.endswith(f"<{address}>") else text
+
+
+def holds_address(text: str) -> bool:
+    """Whether a text is an address as address_in() knows them."""
+    return "@" in text and is_address(address_in(text))
 
 
 def normalise_any(address):

@@ -894,3 +894,178 @@ def test_a_line_that_has_slipped_is_set_aside(lines, upload, take):
     job = take(upload("lista.csv", f"email,nombre,estado\nb@example.org,Bea,activa\n{lines}"))
     assert job.counts == {"bad": 1, "new": 1}
     assert Subscriber.objects.get().email == "b@example.org"
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [
+        ("nombre", "Ana Quispe (BAJA)"),
+        ("Nombres,Apellidos", "Ana,Quispe - dada de baja"),
+        ("Labels", "Desuscritos ::: * myContacts"),
+        ("tags", "unsubscribed-2022"),
+        ("tags", "VIP;No enviar"),
+        ("tags", "pending"),
+        ("lists", '"[{""name"": ""Boletín"", ""subscription_status"": ""unconfirmed""}]"'),
+    ],
+)
+def test_a_word_of_leaving_in_a_name_or_among_topics_stops_the_line(columns, cells, upload, check):
+    job = check(
+        upload("lista.csv", f"email,{columns}\na@example.org,{cells}\nb@example.org{',' * len(columns.split(','))}\n")
+    )
+    assert job.counts == {"bad": 1, "new": 1}
+    assert re.search(
+        "(?i)“(baja|dada de baja|desuscri|unsub|no enviar|pending|unconfirmed)", job.bad_lines.get().reason
+    )
+
+
+def test_a_line_with_more_cells_than_headings_is_set_aside(upload, check):
+    assert check(upload("lista.csv", "email,nombre\na@example.org,Ana,baja\n")).counts == {"bad": 1}
+
+
+def test_so_is_one_in_a_workbook(upload, check):
+    def fill(book):
+        book.active.append(["ana@example.org", None, "baja"])
+
+    assert check(upload("lista.xlsx", workbook(fill))).counts == {"bad": 1, "new": 1}
+
+
+@pytest.mark.parametrize("content", ["a@example.org, b@example.org, c@example.org\n", "a@example.org,\nb@example.org,c@example.org\n"])  # fmt: skip
+def test_several_addresses_in_a_line_without_headings_lose_nobody(content, upload):
+    job = upload("lista.csv", content)
+    assert job.state == State.FAILED
+    assert "one address" in job.problem
+
+
+@pytest.mark.parametrize("line", ["Bajas:", "DADOS DE BAJA;;", ";NO ENVIAR;2022", ";;Baja", "Unsubscribed"])
+def test_a_heading_within_a_list_divides_it(line, upload):
+    job = upload("lista.csv", f"correo;nombre;estado\na@example.org;Ana;\n\n{line}\nb@example.org;Eva;\n")
+    assert job.state == State.FAILED
+    assert "line 4" in job.problem.lower()
+    assert re.search("(?i)“.*(baja|enviar|unsub)", job.problem)
+
+
+@pytest.mark.parametrize("line", ["rosa@;Rosa;baja", ";Rosa;baja", "Activos:;;"])
+def test_a_line_without_an_address_that_is_a_person_s_does_not(line, upload, check):
+    job = check(upload("lista.csv", f"correo;nombre;estado\na@example.org;Ana;activa\n{line}\n"))
+    assert job.counts == {"new": 1, "bad": 1}
+
+
+def test_merged_cells_are_refused(upload):
+    def merge(book):
+        book.active.append(["ana@example.org", "baja"])
+        book.active.append(["eva@example.org"])
+        book.active.merge_cells("B3:B4")
+
+    job = upload("lista.xlsx", workbook(merge))
+    assert job.state == State.FAILED
+    assert "B3:B4" in job.problem
+
+
+def test_cells_that_are_merged_above_the_people_or_within_a_line_are_not(upload):
+    def merge(book):
+        book.active.insert_rows(1, 2)
+        book.active["A1"] = "Feria"
+        book.active.merge_cells("A1:C2")
+        book.active.append(["ana@example.org", "Ana"])
+        book.active.merge_cells("B5:C5")
+
+    assert upload("lista.xlsx", workbook(merge)).state == State.UPLOADED
+
+
+def test_hidden_rows_are_named_and_the_notes_stay(upload, take, check, staff_client):
+    def hide(book):
+        for name in ("ana", "eva"):
+            book.active.append([f"{name}@example.org"])
+        book.active.row_dimensions[3].hidden = book.active.row_dimensions[4].hidden = True
+        book.create_sheet("Otras").append(["x"])
+
+    job = upload("lista.xlsx", workbook(hide))
+    for _step in range(2):
+        assert "2 rows are hidden" in job.problem
+        assert "Otras" in job.problem
+        assert "2 rows are hidden" in staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text
+        check(job)
+    assert take(job).counts == {"new": 3}
+
+
+@pytest.mark.parametrize("cell", ["#a@example.org", "-a@example.org", "*a@example.org", "/a@example.org", "'a@example.org", "//a@example.org", "# <a@example.org>"])  # fmt: skip
+def test_a_remark_is_no_address(cell, upload, check):
+    job = check(upload("lista.csv", f"email,x\n{cell},\nb@example.org,\n"))
+    assert job.counts == {"bad": 1, "new": 1}
+    assert "remark" in job.bad_lines.get().reason
+
+
+@pytest.mark.parametrize("cell", ["Rosa <a@example.org>", "<a@example.org>", "mailto:a@example.org", "MAILTO:a@example.org?subject=x", "'Rosa' <a@example.org>"])  # fmt: skip
+@pytest.mark.parametrize("headings", ["", "Kontakt,Wer\n"])
+def test_addresses_as_mail_programs_write_them(cell, headings, upload, take):
+    job = upload("lista.csv", f"{headings}{cell},Feria\n")
+    assert job.mapping == {"email": 0}
+    take(job)
+    assert Subscriber.objects.get().email == "a@example.org"
+
+
+@pytest.mark.parametrize("cell", ["Rosa (BAJA) <a@example.org>", "a@example.org (baja)", "a@example.org <b@example.org>", "NO <a@example.org>", "a@example.org <baja>"])  # fmt: skip
+def test_what_else_stands_beside_an_address_stops_the_line(cell, upload, check):
+    assert check(upload("lista.csv", f"email,x\n{cell},\n")).counts == {"bad": 1}
+
+
+CONFIRMED = "email,CONFIRM_TIME\na@example.org,2021-05-04 10:00:00\nb@example.org,\n"
+
+
+def test_who_has_no_date_of_confirming_is_asked(upload, check, staff_client):
+    job = upload("lista.csv", CONFIRMED)
+    assert job.values["date1"] == {exporters.DATE: 1, exporters.EMPTY: 1}
+    page = staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text
+    assert '<th scope="col">CONFIRM_TIME</th>' in page
+    assert check(job).counts == {"new": 1, "undecided": 1}
+    assert job.values["date1"] == {exporters.DATE: 1, exporters.EMPTY: 1}
+    said = {
+        field_of_meaning("date1", exporters.DATE): "active",
+        field_of_meaning("date1", exporters.EMPTY): "unconfirmed",
+    }
+    assert check(job, meanings=said).counts == {"new": 1, "unsure": 1}
+
+
+@pytest.mark.parametrize(
+    ("heading", "counts"),
+    [
+        ("DOUBLE_OPT-IN", {"new": 1, "undecided": 1}),
+        ("Subscribed", {"new": 1, "undecided": 1}),
+        ("created_at", {"new": 2}),
+    ],
+)
+def test_a_date_of_asking_that_is_missing_says_something_in_few_programs(heading, counts, upload, check):
+    job = check(upload("lista.csv", CONFIRMED.replace("CONFIRM_TIME", heading)))
+    assert job.counts == counts
+
+
+def test_a_column_of_which_every_line_has_a_date_asks_nothing(upload, staff_client):
+    job = upload("lista.csv", CONFIRMED.replace("b@example.org,\n", ""))
+    assert '<th scope="col">CONFIRM_TIME</th>' not in staff_client.get(f"/admin/newsletter/imports/{job.pk}/").text
+
+
+def test_the_page_says_what_is_to_be_decided(upload, check, staff_client):
+    content = "email,estado\na@example.org,Quetzal\nb@example.org,\nc@example.org,2023-05-06\n"
+    content += "".join(f"d{number}@example.org,Wert {number}\n" for number in range(60))
+    job = upload("lista.csv", content)
+    url = f"/admin/newsletter/imports/{job.pk}/"
+    page = staff_client.get(url).text
+    for label in ("(empty)", "(a date)", "(other values)"):
+        assert label in page
+    assert re.search(r"What the states mean\s*\(51 values to be decided\)", page)
+    assert "0 lines" not in page
+    assert "state or consent: who gets the newsletter" in page
+    check(job)
+    page = staff_client.get(url).text
+    assert "Import it now" not in page
+    assert "line by line" in page
+    assert "63 lines" in page
+
+
+def test_hidden_rows_are_counted_across_the_parts_that_are_read():
+    rows = b"".join(
+        b'<row r="%d" hidden="1"><c r="A1"><v>1</v></c></row><row r="1" hidden="1"/>' % n for n in range(9000)
+    )
+    parts = list(readers._whole_tags(io.BytesIO(rows)))
+    assert len(parts) > 5
+    assert sum(len(readers.HIDDEN_ROW.findall(part)) for part in parts) == 9000
