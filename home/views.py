@@ -43,9 +43,9 @@ def _is_within_limits(request):
     """Return whether this network and all visitors together are within the hourly limits."""
     if not rate_limits.hit(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
         return False
-    if rate_limits.hit("contact", (settings.CONTACT_LIMIT_IN_ALL, HOUR)):
+    if rate_limits.hit("contact", (settings.CONTACT_LIMIT_GLOBAL, HOUR)):
         return True
-    text = f"More than {settings.CONTACT_LIMIT_IN_ALL} messages came through the contact form within an hour; further ones are refused."
+    text = f"More than {settings.CONTACT_LIMIT_GLOBAL} messages came through the contact form within an hour; further ones are refused."
     raise_alert("contact form", text)
     return False
 

@@ -38,6 +38,8 @@ RUN = re.compile(r"[A-Za-z0-9_-]+")
 # longest words of the site's languages have fewer than 20 letters, or mixed case (ClassNames).
 MIXED = re.compile(r"(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{8,}")
 LONG_RUN = re.compile(r"(?:[A-Z]{20,}|[A-Z]?[a-z]{20,})")
+HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+HUMP_LENGTH = 4.5  # letters between two changes of case: ClassNames have more, a random token of letters has four
 # The format of accounts.services.new_recovery_codes.
 RECOVERY_CODE = re.compile(r"\b(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}\b", re.IGNORECASE)
 MAX_ENCODING_DEPTH = 3  # such as an address in a link in a link
@@ -205,7 +207,13 @@ def _decode(word):
 
 
 def _is_secret(run):
-    return any(MIXED.fullmatch(part) or LONG_RUN.fullmatch(part) for part in re.split("[_-]", run))
+    return any(map(_is_secret_part, re.split("[_-]", run)))
+
+
+def _is_secret_part(part):
+    if MIXED.fullmatch(part) or LONG_RUN.fullmatch(part):
+        return True
+    return len(part) >= 20 and part.isalpha() and len(HUMP.findall(part)) * HUMP_LENGTH >= len(part)
 
 
 def blank_all(value):

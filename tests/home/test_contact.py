@@ -57,7 +57,7 @@ def test_one_stamp_does_not_make_mails_without_end(client, stamp, settings, lang
 
 
 def test_all_visitors_together_are_limited_and_an_alarm_is_raised(client, stamp, settings, run_tasks):
-    settings.CONTACT_LIMIT_IN_ALL, settings.ALERT_EMAILS = 7, ["operator@example.org"]
+    settings.CONTACT_LIMIT_GLOBAL, settings.ALERT_EMAILS = 7, ["operator@example.org"]
     for number in range(12):
         client.post("/es/contact/send/", {**MESSAGE, "stamp": stamp}, REMOTE_ADDR=f"198.51.100.{number}")
     assert ContactMessage.objects.count() == 7

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from urllib.parse import quote
 
 import pytest
@@ -247,9 +248,9 @@ def test_an_address_loses_its_domain_too(spelling):
 
 def test_a_token_without_a_digit_is_blanked_too():
     """One tracking token in 150 has none."""
-    found = (tokens.make_tracking(number) for number in range(100_000))
-    token = next(token for token in found if not re.search(r"\d", token))
-    assert token not in logs.blank(f"GET /t/{token}/1/")
+    made = (tokens.make_tracking(number) for number in range(100_000))
+    without = list(islice((token for token in made if not re.search(r"\d", token)), 40))
+    assert [token for token in without if token in logs.blank(f"GET /t/{token}/1/")] == []
 
 
 @pytest.mark.parametrize(

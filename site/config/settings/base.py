@@ -393,7 +393,7 @@ SIGNUP_LIMIT_PER_ORIGIN = whole_number("SIGNUP_LIMIT_PER_ORIGIN", 20, 1, 1_000_0
 SIGNUP_LIMIT_GLOBAL = whole_number("SIGNUP_LIMIT_GLOBAL", 1000, 1, 1_000_000)
 # Contact form: the same limits.
 CONTACT_LIMIT_PER_ORIGIN = whole_number("CONTACT_LIMIT_PER_ORIGIN", 5, 1, 1_000_000)
-CONTACT_LIMIT_IN_ALL = whole_number("CONTACT_LIMIT_IN_ALL", 100, 1, 1_000_000)
+CONTACT_LIMIT_GLOBAL = whole_number("CONTACT_LIMIT_GLOBAL", 100, 1, 1_000_000)
 NEWSLETTER_REFUSE_DISPOSABLE = setting("bool", "NEWSLETTER_REFUSE_DISPOSABLE", default=False)
 ALERT_EMAILS = [str(mailbox("ALERT_EMAILS", text)) for text in setting("list", "ALERT_EMAILS", default=[])]
 
