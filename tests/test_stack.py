@@ -79,7 +79,7 @@ def post(stack, email, stamp, url=None):
 
 
 def test_a_new_site_has_no_accounts(stack):
-    """`prepare`, which a server runs, makes none."""
+    """`deploy`, which a server runs, makes none."""
     code = "from django.contrib.auth import get_user_model as model; print(model().objects.count())"
     assert stack.manage("shell", "--no-imports", "-c", code).split()[-1] == "0"
 
@@ -392,7 +392,7 @@ def test_with_redis_gone_everything_goes_on(stack):
 TOKENS = """
 from django.contrib.auth import get_user_model
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from newsletter import tokens
+from newsletter.subscribers import tokens
 from newsletter.models import Subscriber
 subscriber = Subscriber.objects.create(email="{address}", state="active")
 user = get_user_model().objects.create_user("rosa", "{address}")

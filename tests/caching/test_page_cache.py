@@ -196,7 +196,7 @@ def test_a_purge_in_one_process_is_seen_by_the_others(rf, tmp_path):
     assert middleware(rf.get("/es/")).content == b"new"
 
 
-@pytest.mark.parametrize("raw", [b"", b"cno_such_module\nPage\n.", b"ccore.pagecache\nNoSuchPage\n.", b"N."])
+@pytest.mark.parametrize("raw", [b"", b"cno_such_module\nPage\n.", b"ccaching.page_cache\nNoSuchPage\n.", b"N."])
 def test_a_file_that_another_release_wrote_is_rendered_anew(rf, tmp_path, raw):
     middleware = a_cache(tmp_path, lambda request: HttpResponse("new"))
     middleware(rf.get("/es/"))

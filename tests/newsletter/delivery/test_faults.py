@@ -184,7 +184,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_campaign_ends_whichever_call_fails(campaign, server, place, monkeypatch):
-    monkeypatch.setattr(Watchdog, "_end", lambda self: pytest.fail("no progress"))
+    monkeypatch.setattr(Watchdog, "_exit_process", lambda self: pytest.fail("no progress"))
     faults = Faults(monkeypatch, place)
     begin_anew(campaign, server)
     send(campaign, faults)
