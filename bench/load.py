@@ -113,7 +113,7 @@ def under_attack(stack):
 
 MAKE_CAMPAIGN = f"""
 from bench.sending import make_people
-from newsletter import campaigns
+from newsletter.campaigns import lifecycle
 from newsletter.models import Campaign, IssuePage, SignUpRequest
 from newsletter.tasks import send_campaign
 from core.models import SiteSettings
@@ -121,7 +121,7 @@ SiteSettings.objects.update(postal_address="Calle del Cafetal 1, San Salvador")
 make_people({PEOPLE})
 SignUpRequest.objects.filter(email__startswith="attack").delete()
 campaign = Campaign.objects.create(issue=IssuePage.objects.get(locale__language_code="es"))
-campaigns.start(campaign)
+lifecycle.start(campaign)
 send_campaign.enqueue(campaign.pk)
 """
 HOW_MANY = "from newsletter.models import *; print(Delivery.objects.filter(state='sent').count(), SignUpRequest.objects.count(), Subscriber.objects.filter(email__startswith='load.').count(), ProviderEvent.objects.count())"

@@ -17,10 +17,11 @@ pytestmark = pytest.mark.django_db
 PEOPLE, CONNECTIONS = 60, 4
 MAILS = "newsletter/templates/newsletter/mail"
 START = """
-from newsletter import campaigns, tasks
+from newsletter import tasks
+from newsletter.campaigns import lifecycle
 from newsletter.models import Campaign
 campaign = Campaign.objects.get()
-campaigns.start(campaign)
+lifecycle.start(campaign)
 tasks.send_campaign.enqueue(campaign.pk)
 """
 QUEUE_WHAT_ONLY_THIS_RELEASE_KNOWS = """
