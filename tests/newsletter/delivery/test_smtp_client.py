@@ -20,7 +20,7 @@ from newsletter.models import Campaign, CampaignContent
 from tests.hostile import POLITE, STEPS, HostileServer, drop, say, stall, trickle
 
 CAMPAIGN = Campaign(pk=7)
-SHORT = 0.8  # seconds that the client waits here
+SHORT = 1.5  # seconds that the client waits for a server that stalls; a busy machine answers later than in one
 NOT_SENT = {ErrorAction.AWAY, ErrorAction.LATER, ErrorAction.HALT, ErrorAction.NEVER}
 
 
@@ -127,7 +127,8 @@ def check_truth(found, server):
 @pytest.mark.parametrize("wish", [drop, stall, "421 4.3.2 closing"], ids=["drop", "stall", "421"])
 @pytest.mark.parametrize("time_", [1, 2])
 def test_a_connection_that_ends_at_any_step(server, settings, step, wish, time_):
-    be_short(settings)
+    if wish is stall:
+        be_short(settings)
     server.wishes[step, time_] = wish
     found = send(mails(4))
     if step != "end":
