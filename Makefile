@@ -38,7 +38,7 @@ test-stack: env-dev  ## the site as it stands on a server: nginx, PostgreSQL, Re
 	@bin/with-services.sh $(VENV)/python -m pytest -m stack -n 0 tests/test_stack.py
 	@E2E_STACK=1 bin/with-services.sh $(VENV)/python -m pytest -m e2e -n 0 tests/e2e/test_journey.py
 
-chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (about ten minutes)
+chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (about fourteen minutes)
 	@DURABLE=1 bin/with-services.sh $(VENV)/python -m pytest -m chaos -n 0 -s tests/chaos
 	@FAULTS_STEP=1 $(VENV)/python -m pytest -n 2 tests/newsletter/delivery/test_faults.py
 
