@@ -117,7 +117,11 @@ def count(counts, value):
 
 def words_of(text: str) -> str:
     """A text as folded words with a space between them; CamelCase, names_with_underscores and BAJAS2022 are several."""
-    return " ".join(re.findall(r"[^\W_]+", fold(WORD_ENDS.sub(" ", text))))
+    return _folded(WORD_ENDS.sub(" ", text))
+
+
+def _folded(text):
+    return " ".join(re.findall(r"[^\W_]+", fold(text)))
 
 
 def value_of(text: str) -> str:
@@ -127,7 +131,7 @@ def value_of(text: str) -> str:
         return EMPTY
     if is_date(text):
         return DATE
-    if words := " ".join(re.findall(r"[^\W_]+", fold(text))):
+    if words := _folded(text):
         return words[:40]
     return OTHERS if text in {EMPTY, OTHERS} else text[:10]
 
@@ -216,8 +220,9 @@ def _meanings_of_name(name):
     said = {word_of(group) for group in groups if len(group) > 3} - {None}
     if said - {Meaning.ACTIVE}:
         return said
-    if BLOCK.search(" ".join(words)):
-        return {Meaning.BOUNCED if BOUNCE.search(" ".join(words)) else Meaning.LEFT}
-    if END_PHRASE.search(" ".join(words)):
+    joined = " ".join(words)
+    if BLOCK.search(joined):
+        return {Meaning.BOUNCED if BOUNCE.search(joined) else Meaning.LEFT}
+    if END_PHRASE.search(joined):
         return {None}
     return set() if NEGATIONS & set(all_words.split()) else said

@@ -120,9 +120,8 @@ def _without_empty_end(cells):
 def _heading(lines):
     """Which of the lines above the first address holds the headings: the first with one that is known, else the first with
     more than a title in it."""
-    known = set().union(*mapping.HEADINGS.values())
     for number, cells in enumerate(lines):
-        if known & set(map(mapping.key_of, cells)):
+        if mapping.KNOWN & set(map(mapping.key_of, cells)):
             return number
     return next((number for number, cells in enumerate(lines) if len(list(filter(None, cells))) > 1), 0)
 

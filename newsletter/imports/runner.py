@@ -177,7 +177,7 @@ class Reader:
 
     def _cell(self, cells, what):
         column = self.mapping.get(what)
-        return cells[column].strip() if column is not None and column < len(cells) else ""
+        return "" if column is None else _at(cells, column).strip()
 
     def _name(self, cells):
         """The name; the surname stands in a column of its own in many lists, beside a column called “name”. Nobody is lost for a
@@ -212,10 +212,10 @@ class Reader:
     def _outcome(self, cells):
         meanings = {self._meaning(FILE, self.file_meaning, exporters.EMPTY)}
         for column, heading in self.states:
-            value = exporters.value_of(cells[column] if column < len(cells) else "")
+            value = exporters.value_of(_at(cells, column))
             meanings.add(self._meaning(str(column), exporters.meaning_of(heading, value), value))
         for column in self.telling_dates:
-            is_empty = exporters.value_of(cells[column] if column < len(cells) else "") == exporters.EMPTY
+            is_empty = exporters.value_of(_at(cells, column)) == exporters.EMPTY
             value = exporters.EMPTY if is_empty else exporters.DATE
             name = f"{DATES}{column}"
             meanings.add(self._meaning(name, self.job.meaning_of(name, value), value))
@@ -230,6 +230,11 @@ class Reader:
         if value in said:  # empty where the editor took back what was proposed
             return Meaning(said[value]) if said[value] else None
         return proposed
+
+
+def _at(cells, column):
+    """The cell of a column; empty if the line ends before it."""
+    return cells[column] if column < len(cells) else ""
 
 
 def _default_locale():

@@ -70,14 +70,6 @@ def normalise(address):
     return normalise_any(address)
 
 
-def is_address(text):
-    """Return whether a text is an e-mail address and nothing else."""
-    try:
-        return bool(normalise(text))
-    except ValidationError:
-        return False
-
-
 def address_in(text: str) -> str:
     """The address in a text as mail programs write it: `Rosa <rosa@example.org>`, `mailto:rosa@example.org`; any other as it is."""
     text = text.strip()
@@ -89,7 +81,10 @@ def address_in(text: str) -> str:
 
 def holds_address(text: str) -> bool:
     """Whether a text is an address as address_in() knows them."""
-    return "@" in text and is_address(address_in(text))
+    try:
+        return "@" in text and bool(normalise(address_in(text)))
+    except ValidationError:
+        return False
 
 
 def normalise_any(address):

@@ -1,13 +1,14 @@
 """Queries for page permissions."""
 
+from django.contrib.auth import get_user_model
+from wagtail.models import GroupPagePermission, Locale, Page
+from wagtail.permission_policies.pages import PagePermissionPolicy
+
 HOME_DEPTH = 2  # tree depth of the home pages, one per language
 
 
 def languages_of(user):
     """Return the Locales whose home page a user may edit; all Locales for superusers."""
-    from wagtail.models import Locale, Page
-    from wagtail.permission_policies.pages import PagePermissionPolicy
-
     if user.is_superuser:
         return Locale.objects.all()
     changeable = PagePermissionPolicy().instances_user_has_permission_for(user, "change")
@@ -17,9 +18,6 @@ def languages_of(user):
 
 def users_with_permission(permission, page):
     """Return the active users with a page permission (such as "publish") on `page` by one of their groups. Excludes superusers."""
-    from django.contrib.auth import get_user_model
-    from wagtail.models import GroupPagePermission
-
     paths = [page.path[:length] for length in range(page.steplen, len(page.path) + 1, page.steplen)]
     groups = GroupPagePermission.objects.filter(page__path__in=paths, permission__codename=f"{permission}_page")
     return get_user_model().objects.filter(is_active=True, groups__in=groups.values("group")).distinct()

@@ -2,7 +2,11 @@
 
 from functools import partial
 
+from django.apps import apps
 from django.utils.translation import gettext as _
+from wagtail.models import Locale
+
+from core.images import CustomImage
 
 
 def sample(name):
@@ -19,8 +23,6 @@ def _text():
 
 
 def _image():
-    from core.images import CustomImage
-
     image = CustomImage.objects.first()
     if image:
         image.contextual_alt_text, image.decorative = image.description, False
@@ -58,8 +60,5 @@ MAKERS = {
 
 
 def _articles():
-    from django.apps import apps
-    from wagtail.models import Locale
-
     articles = apps.get_model("news.ArticlePage").objects.filter(live=True, locale=Locale.get_active())
     return [article.page_ptr for article in articles[:2]]

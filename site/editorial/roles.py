@@ -8,6 +8,8 @@ do not exist yet are granted when the page is created (`grant`).
 from dataclasses import dataclass, field
 
 from core.page_permissions import HOME_DEPTH
+from django.apps import apps
+from django.contrib.auth.models import Group
 
 EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newsletterpage"
 OWN_FILE_ACTIONS = ["add", "choose"]  # Wagtail's “add” includes changing one's own files
@@ -162,9 +164,6 @@ def _create_workflow(get_model):
 
 def grant(page):
     """Grant the roles their permissions on a new home page of a language or a new newsletter page."""
-    from django.apps import apps
-    from django.contrib.auth.models import Group
-
     roles = [role for role in ROLES if role.where == page._meta.label_lower]
     if page.depth == HOME_DEPTH:
         roles += [role for code, role in TRANSLATORS.items() if code == page.locale.language_code]
