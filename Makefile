@@ -45,7 +45,7 @@ chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (ab
 bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in the same run (docs/performance.md)
 	@{ command -v wrk && command -v smtp-sink && test -e /usr/lib/nginx/modules/ngx_http_cache_purge_module.so; } >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk postfix nginx libnginx-mod-http-cache-purge >/dev/null; }
 	@$(VENV)/python -m bench.pages
-	@$(VENV)/python -m bench.joining
+	@$(VENV)/python -m bench.sign_up
 	@bin/with-services.sh $(VENV)/python -m bench.subscribers
 	@DURABLE=1 bin/with-services.sh $(VENV)/python -m bench.sending
 	@DURABLE=1 $(VENV)/python -m bench.sending

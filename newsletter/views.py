@@ -24,7 +24,7 @@ from .forms import CONSENT_VERSION, CONSENT_WORDING, NewAddressForm, Preferences
 from .models import ConsentEvent, SignUpRequest
 from .tasks import process_sign_ups
 
-Way = ConsentEvent.Way
+Method = ConsentEvent.Method
 HOUR = timedelta(hours=1)
 
 
@@ -122,9 +122,9 @@ def leave(request, token):
         may_change = subscriber and subscriber.state == subscriber.State.ACTIVE and found.is_about(subscriber.email)
         return render(request, template, {"token": token, "may_change": may_change})
     if subscriber:
-        way, campaign = Way.ONE_CLICK if is_one_click else Way.MAIL, request.GET.get("c", "")
+        method, campaign = Method.ONE_CLICK if is_one_click else Method.MAIL, request.GET.get("c", "")
         number = int(campaign) if campaign.isdecimal() and len(campaign) < 10 else None
-        subscriptions.leave(subscriber, way, truncated_origin(request), number)
+        subscriptions.leave(subscriber, method, truncated_origin(request), number)
     if is_one_click:
         return HttpResponse(gettext("You have left the newsletter."), content_type="text/plain; charset=utf-8")
     return render(request, "newsletter/left.html" if subscriber else "newsletter/gone.html")

@@ -142,7 +142,7 @@ def history(request, pk):
 def end(request, pk):
     """Unsubscribe somebody who asked for it without using the link."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
-    if subscriptions.leave(subscriber, ConsentEvent.Way.STAFF):
+    if subscriptions.leave(subscriber, ConsentEvent.Method.STAFF):
         log(subscriber, "newsletter.end", user=request.user)
         messages.success(request, _("%(email)s gets no more mail.") % {"email": subscriber.email})
     else:

@@ -171,8 +171,8 @@ def timeline(campaign):
     events = ProviderEvent.objects.filter(delivery__campaign=campaign)
     lines = {
         _("sent"): _by_time(campaign.deliveries.filter(sent_at__isnull=False), "sent_at", kind),
-        _("delivered"): _by_time(events.filter(kind=EventType.DELIVERED), "at", kind),
-        _("bounced"): _by_time(events.filter(kind=EventType.BOUNCED), "at", kind),
+        _("delivered"): _by_time(events.filter(kind=EventType.DELIVERED), "happened_at", kind),
+        _("bounced"): _by_time(events.filter(kind=EventType.BOUNCED), "happened_at", kind),
     }
     lines = {name: line for name, line in lines.items() if line}
     moments = _moments(lines, step)

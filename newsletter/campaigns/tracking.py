@@ -83,7 +83,7 @@ def count_clicks():
     """
     counted, until = 0, time.monotonic() + COUNT_SECONDS
     while time.monotonic() < until:
-        last = Click.objects.values("delivery").annotate(last=Max("at"))
+        last = Click.objects.values("delivery").annotate(last=Max("happened_at"))
         at_rest = last.filter(last__lt=timezone.now() - CLICK_WINDOW)
         deliveries = list(at_rest.values_list("delivery", flat=True)[:BATCH])
         if not deliveries:
@@ -95,7 +95,7 @@ def count_clicks():
 def _count_clicks_of(deliveries):
     with transaction.atomic():
         by_delivery = defaultdict(list)
-        for click in Click.objects.filter(delivery__in=deliveries).select_for_update().order_by("at", "pk"):
+        for click in Click.objects.filter(delivery__in=deliveries).select_for_update().order_by("happened_at", "pk"):
             by_delivery[click.delivery_id].append(click)
         counted = [click for clicks in by_delivery.values() for click in _human_clicks(clicks)]
         for link, number in Counter(click.link_id for click in counted).items():
@@ -108,11 +108,13 @@ def _count_clicks_of(deliveries):
 def _mark_clicked(counted):
     """Store each delivery's first click and each subscriber's last."""
     clicks = Click.objects.filter(pk__in=[click.pk for click in counted])
-    last = Subquery(clicks.filter(delivery__subscriber=OuterRef("pk")).order_by("-at").values("at")[:1])
+    last = Subquery(
+        clicks.filter(delivery__subscriber=OuterRef("pk")).order_by("-happened_at").values("happened_at")[:1]
+    )
     people = Subscriber.objects.filter(deliveries__in=[click.delivery_id for click in counted])
     # Lock subscribers before deliveries, as everywhere, to avoid deadlocks.
     people.update(engaged_at=Greatest(Coalesce("engaged_at", last), last))
-    first = clicks.filter(delivery=OuterRef("pk")).order_by("at").values("at")[:1]
+    first = clicks.filter(delivery=OuterRef("pk")).order_by("happened_at").values("happened_at")[:1]
     Delivery.objects.filter(pk__in=[click.delivery_id for click in counted], clicked_at=None).update(
         clicked_at=Subquery(first)
     )
@@ -134,6 +136,6 @@ def _gaps(clicks):
     for click in clicks:
         if last and last.link_id != click.link_id:
             other = last
-        gaps.append(abs(click.at - other.at) if other else timedelta.max)
+        gaps.append(abs(click.happened_at - other.happened_at) if other else timedelta.max)
         last = click
     return gaps

@@ -19,7 +19,7 @@ class SendAllowance(models.Model):
 
     name = models.CharField(max_length=10, unique=True)
     amount = models.PositiveIntegerField(default=0)
-    at = models.DateTimeField(default=timezone.now)
+    happened_at = models.DateTimeField(default=timezone.now)
     recent = models.JSONField(default=list)
 
     def __str__(self):
@@ -48,7 +48,7 @@ def reserve(number):
         return number, 0
     with transaction.atomic():
         row, now = _locked(), timezone.now()
-        if timezone.localdate(row.at) != timezone.localdate(now):
+        if timezone.localdate(row.happened_at) != timezone.localdate(now):
             row.amount = 0
         if limit is not None:
             number = min(number, limit - row.amount)
@@ -61,15 +61,15 @@ def reserve(number):
                 return 0, max(row.recent[0][0] + WINDOW - now.timestamp(), 0.01)
             row.recent.append([now.timestamp(), number])
         row.amount += number
-        row.at = now
-        row.save(update_fields=["amount", "at", "recent"])
+        row.happened_at = now
+        row.save(update_fields=["amount", "happened_at", "recent"])
     return number, 0
 
 
 def release(number):
     """Return unused reservations, for example of mails that were not started."""
     if number and (settings.NEWSLETTER_SEND_PER_DAY or settings.NEWSLETTER_WARM_UP_FROM):
-        row = SendAllowance.objects.filter(name="all", at__date=timezone.localdate())
+        row = SendAllowance.objects.filter(name="all", happened_at__date=timezone.localdate())
         row.update(amount=Greatest(F("amount") - number, 0))
 
 

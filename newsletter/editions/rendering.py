@@ -68,7 +68,7 @@ def render_mail(name, context, language):
         context = {
             **context,
             "lang": language_tag(language),
-            "site_texts": SiteSettings.current(language),
+            "site_settings": SiteSettings.current(language),
             "SITE_URL": settings.SITE_URL,
         }
         html = render_mjml(f"newsletter/mail/{name}.mjml", context)

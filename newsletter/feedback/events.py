@@ -28,7 +28,7 @@ from newsletter.models import ConsentEvent, Delivery, ProviderEvent, Subscriber,
 from newsletter.subscribers import email_addresses, subscriptions
 
 logger = logging.getLogger(__name__)
-State, Kind, Way = Delivery.State, ConsentEvent.Kind, ConsentEvent.Way
+State, Kind, Method = Delivery.State, ConsentEvent.Kind, ConsentEvent.Method
 MATCH_TIMEOUT = timedelta(minutes=5)
 LEASE_SECONDS = 60
 # Kinds of bounces besides Anymail's permanent one: about the mailbox, about the sender, about anything else.
@@ -111,7 +111,7 @@ def store_event(provider, event):
         defaults={
             "provider": provider,
             "kind": _kind_of(provider, event),
-            "at": min(at, timezone.now()),
+            "happened_at": min(at, timezone.now()),
             "provider_id": provider_id[:255],
             "recipient": recipient,
             "reason": _text(event.reject_reason)[:20],
@@ -301,7 +301,7 @@ def _apply_to_subscriber(event, subscriber, delivery=None):
         return
     if kind:
         words = event.description or event.reason
-        subscriptions.end(subscriber, kind, Way.PROVIDER, detail=words, at=event.at)
+        subscriptions.end(subscriber, kind, Method.PROVIDER, detail=words, happened_at=event.happened_at)
 
 
 def _consent_kind(event, subscriber):
@@ -326,14 +326,14 @@ def _is_for_former_address(event, subscriber, delivery):
 
 def _moved_at(subscriber):
     """Return when a subscriber's address last changed, or None."""
-    moves = subscriber.consent_events.filter(kind=Kind.CHANGED, way=Way.MAIL, detail__startswith="email")
-    return moves.order_by("-at").values_list("at", flat=True).first()
+    moves = subscriber.consent_events.filter(kind=Kind.CHANGED, method=Method.MAIL, detail__startswith="email")
+    return moves.order_by("-happened_at").values_list("happened_at", flat=True).first()
 
 
 def _has_too_many_soft_bounces(subscriber):
     """Return whether SOFT_BOUNCES deliveries to the present address bounced softly within SOFT_BOUNCE_DAYS."""
     since = timezone.now() - timedelta(days=settings.SOFT_BOUNCE_DAYS)
-    soft = ProviderEvent.objects.filter(delivery__subscriber=subscriber, kind=SOFT, at__gte=since)
+    soft = ProviderEvent.objects.filter(delivery__subscriber=subscriber, kind=SOFT, happened_at__gte=since)
     if moved_at := _moved_at(subscriber):
         soft = soft.filter(delivery__sent_at__gte=moved_at)
     return soft.values("delivery").distinct().count() >= settings.SOFT_BOUNCES

@@ -42,7 +42,7 @@ BATCH = 2000  # lines in one transaction
 LEASE_SECONDS = 120
 ORPHAN_AGE = timedelta(days=1)  # younger files may belong to an upload that is not committed yet
 RACES = 25  # how often a batch is judged anew because somebody joined meanwhile, each time after a longer pause
-State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+State, Kind, Method = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Method
 
 
 class Outcome(TextChoices):
@@ -333,8 +333,8 @@ def _write(job, lines):
         ConsentEvent(
             subscriber=person,
             kind=Kind.IMPORTED,
-            way=Way.IMPORT,
-            at=now,
+            method=Method.IMPORT,
+            happened_at=now,
             language=line.language,
             wording=job.provenance,
             origin=line.origin,
@@ -358,7 +358,7 @@ def _end(job, line):
     subscriber = Subscriber.objects.filter(email=line.email).first()
     if subscriber is None:
         raise Overtaken
-    subscriptions.end(subscriber, ENDS[line.outcome], Way.IMPORT, line.origin, detail=_place(job, line))
+    subscriptions.end(subscriber, ENDS[line.outcome], Method.IMPORT, line.origin, detail=_place(job, line))
 
 
 def _place(job, line):

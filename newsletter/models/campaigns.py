@@ -31,11 +31,11 @@ class Campaign(models.Model):
 
         LATE = "late", _("It was to be sent earlier, but the site was not working then. Send it now, or choose another time.")  # fmt: skip
         UNPUBLISHED = "unpublished", _("The edition is not published in any language.")
-        BROKEN = "broken", _("The edition cannot be made into a mail. Mend it, then send it or choose another time.")
+        BROKEN = "broken", _("The edition cannot be made into a mail. Fix it, then send it or choose another time.")
         HALTED = "halted", _("The provider refuses every mail. In its words:")
         REFUSALS = "refusals", _("Too many mails in a row were refused. The last words:")
         UNCLEAR = "unclear", _("Ten times in a row mails were handed over and the answer was not clear: they may or may not have gone. Ask the people who run the mail server, or the provider, before you resume. The last words:")  # fmt: skip
-        FAULT = "fault", _("An error in the program came back again and again. Tell the people who look after the site, and resume when they have mended it. In its words:")  # fmt: skip
+        FAULT = "fault", _("An error in the program came back again and again. Tell the people who look after the site, and resume when they have fixed it. In its words:")  # fmt: skip
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     issue = models.ForeignKey(IssuePage, on_delete=models.PROTECT, related_name="campaigns", verbose_name=_("edition"))
@@ -163,10 +163,10 @@ class Click(models.Model):
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="+")
     link = models.ForeignKey(CampaignLink, on_delete=models.CASCADE, related_name="+")
-    at = models.DateTimeField(default=timezone.now, db_index=True)
+    happened_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     def __str__(self):
-        return f"{self.link} {self.at:%H:%M:%S}"
+        return f"{self.link} {self.happened_at:%H:%M:%S}"
 
 
 def message_id(campaign, delivery_number, domain):
@@ -189,7 +189,7 @@ class ProviderEvent(LeasedModel):
     fingerprint = models.CharField(max_length=64, unique=True, editable=False)
     kind = models.CharField(_("kind"), max_length=20)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
-    at = models.DateTimeField(_("when"), default=timezone.now)
+    happened_at = models.DateTimeField(_("when"), default=timezone.now)
     received_at = models.DateTimeField(_("received"), default=timezone.now)
     provider_id = models.CharField(_("provider's number"), max_length=255, blank=True)
     recipient = models.EmailField(_("recipient"), max_length=254, blank=True)
@@ -211,7 +211,7 @@ class ProviderEvent(LeasedModel):
         ]
 
     def __str__(self):
-        return f"{self.kind}, {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.kind}, {self.happened_at:%Y-%m-%d %H:%M}"
 
 
 class IncomingReport(LeasedModel):

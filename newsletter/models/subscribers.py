@@ -126,7 +126,7 @@ class ConsentEvent(models.Model):
         COMPLAINED = "complained", _("complained")
         ERASED = "erased", _("erased")
 
-    class Way(models.TextChoices):
+    class Method(models.TextChoices):
         FORM = "form", _("sign-up form")
         MAIL = "mail", _("link in a mail")
         ONE_CLICK = "one-click", _("one click in the mail program")
@@ -138,8 +138,8 @@ class ConsentEvent(models.Model):
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="consent_events")
     kind = models.CharField(_("what"), max_length=10, choices=Kind)
-    at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
-    way = models.CharField(_("how"), max_length=12, choices=Way)
+    happened_at = models.DateTimeField(_("when"), default=timezone.now, editable=False)
+    method = models.CharField(_("how"), max_length=12, choices=Method)
     language = models.CharField(_("language"), max_length=10)
     # Events cannot be changed, so other people's addresses are redacted before they are stored.
     wording = RedactedTextField(_("wording shown"), blank=True)
@@ -152,14 +152,14 @@ class ConsentEvent(models.Model):
     class Meta:
         verbose_name = _("consent event")
         verbose_name_plural = _("consent events")
-        ordering = ["at", "pk"]
+        ordering = ["happened_at", "pk"]
         indexes = [
-            models.Index(fields=["kind", "at"], name="consent_growth"),
+            models.Index(fields=["kind", "happened_at"], name="consent_growth"),
             models.Index(fields=["campaign", "kind"], name="consent_campaign"),
         ]
 
     def __str__(self):
-        return f"{self.get_kind_display()}, {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()}, {self.happened_at:%Y-%m-%d %H:%M}"
 
     def save(self, *args, **kwargs):
         """Insert the event; updates are refused."""

@@ -58,7 +58,11 @@ def _first_days(number):
 
 def _counted(events, number):
     since = list(_first_days(number))[-1]
-    rows = events.filter(at__date__gte=since).annotate(month=TruncMonth("at")).values_list("month", "language")
+    rows = (
+        events.filter(happened_at__date__gte=since)
+        .annotate(month=TruncMonth("happened_at"))
+        .values_list("month", "language")
+    )
     found = defaultdict(int)
     for month, language, count in rows.annotate(n=Count("pk")).order_by():
         found[timezone.localtime(month).date(), language] += count

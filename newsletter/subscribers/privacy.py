@@ -84,7 +84,7 @@ class ProviderMessages(Place):
 
     def export(self, pattern):
         rows = self._rows(pattern).exclude(recipient="", description="").order_by("pk")
-        return [{"kind": row.kind, "when": _moment(row.at), "words": row.description} for row in rows]
+        return [{"kind": row.kind, "when": _moment(row.happened_at), "words": row.description} for row in rows]
 
     def forget(self, pattern):
         return self._rows(pattern).update(recipient="", description="", provider_id="", reason="")
@@ -171,8 +171,8 @@ def _subscriber_data(subscriber):
         "consent": [
             {
                 "what": event.kind,
-                "when": _moment(event.at),
-                "how": event.way,
+                "when": _moment(event.happened_at),
+                "how": event.method,
                 "language": event.language,
                 "wording": event.wording,
                 "wording_version": event.wording_version,
@@ -312,7 +312,7 @@ def unsubscribe_restored(kind, email, **kwargs):
     if kind == erasure_log.UNSUBSCRIBED:
         SignUpRequest.objects.filter(email=email).delete()
         for subscriber in Subscriber.objects.filter(email=email):
-            subscriptions.leave(subscriber, ConsentEvent.Way.RESTORED)
+            subscriptions.leave(subscriber, ConsentEvent.Method.RESTORED)
 
 
 def delete_subscribers(subscribers):

@@ -55,7 +55,7 @@ def _old_reports(before):
 def _never_confirmed(before):
     """Return the subscribers who never confirmed, except those whose subscription ended before."""
     requests = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), kind=Kind.ASKED)
-    requests = requests.order_by().values("subscriber").annotate(last=Max("at")).values("last")
+    requests = requests.order_by().values("subscriber").annotate(last=Max("happened_at")).values("last")
     old = Q(last_asked__lt=before) | Q(last_asked=None, created_at__lt=before)
     return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(requests)).filter(old)
 

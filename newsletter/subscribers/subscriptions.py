@@ -26,7 +26,7 @@ from newsletter.models import ConsentEvent, SignUpRequest, Subscriber, Suppressi
 from newsletter.subscribers import email_addresses, tokens
 
 logger = logging.getLogger(__name__)
-State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+State, Kind, Method = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Method
 # Limits of mails that a stranger can cause to one mailbox: pairs of (number, period).
 MAILBOX_LIMITS = [(1, timedelta(hours=1)), (3, timedelta(days=1))]
 REQUEST_LEASE_SECONDS = 60
@@ -165,9 +165,9 @@ def _register_request(request):
     request_event, _created = ConsentEvent.objects.get_or_create(
         subscriber=subscriber,
         kind=Kind.ASKED,
-        at=request.created_at,
+        happened_at=request.created_at,
         defaults={
-            "way": Way.FORM,
+            "method": Method.FORM,
             "origin": request.origin,
             "language": request.language,
             "wording": request.wording,
@@ -254,7 +254,7 @@ def check_confirmation(token, for_update=False):
     subscriber, found = subscriber_for_link(tokens.CONFIRM, token, for_update)
     if subscriber.state == State.ACTIVE:
         raise LinkProblem(*USED)
-    events = subscriber.consent_events.filter(kind=Kind.ASKED).order_by("-at")
+    events = subscriber.consent_events.filter(kind=Kind.ASKED).order_by("-happened_at")
     request_event = next((event for event in events if found.is_about(_consent(subscriber, event))), None)
     if request_event is None or found.round != subscriber.confirmation_round:
         raise LinkProblem(*OUTDATED)
@@ -277,7 +277,7 @@ def confirm(token, origin=""):
     _record(
         subscriber,
         Kind.CONFIRMED,
-        Way.MAIL,
+        Method.MAIL,
         origin,
         wording=request_event.wording,
         wording_version=request_event.wording_version,
@@ -308,7 +308,7 @@ def change(form, origin=""):
     _own_active_row(form.instance)
     subscriber = form.save()
     if form.changed_data:
-        _record(subscriber, Kind.CHANGED, Way.PREFERENCES, origin, detail=", ".join(form.changed_data))
+        _record(subscriber, Kind.CHANGED, Method.PREFERENCES, origin, detail=", ".join(form.changed_data))
 
 
 @transaction.atomic
@@ -385,7 +385,7 @@ def confirm_new_address(token, origin=""):
             subscriber.is_disposable = email_addresses.is_disposable(subscriber.email)
             subscriber.confirmation_round += 1
             subscriber.save(update_fields=["email", "new_email", "is_disposable", "confirmation_round"])
-            _record(subscriber, Kind.CHANGED, Way.MAIL, origin, detail=detail)
+            _record(subscriber, Kind.CHANGED, Method.MAIL, origin, detail=detail)
             if Suppression.covers_until_commit([subscriber.email]):
                 raise LinkProblem(*SUPPRESSED)
             Suppression.add(old, Suppression.Reason.ENDED)
@@ -420,27 +420,35 @@ ENDS = {
 
 
 @transaction.atomic
-def end(subscriber, kind, way, origin="", detail="", at=None, campaign=None):
+def end(subscriber, kind, method, origin="", detail="", happened_at=None, campaign=None):
     """End a subscription as left, bounced or complained (`kind`). A weaker end never replaces a stronger one, and
     repeating a call changes nothing. Return whether it changed the state."""
     target, sources = ENDS[kind]
     row = Subscriber.objects.select_for_update().filter(pk=subscriber.pk).first()
     if row is None or row.state not in sources:
         return False
-    row.state, row.confirmation_round, row.ended_at = target, row.confirmation_round + 1, at or timezone.now()
+    row.state, row.confirmation_round, row.ended_at = target, row.confirmation_round + 1, happened_at or timezone.now()
     row.new_email = ""
     row.save(update_fields=["state", "confirmation_round", "ended_at", "new_email"])
-    _record(row, kind, way, origin, detail=detail[:250], campaign=campaign, **({"at": at} if at else {}))
+    _record(
+        row,
+        kind,
+        method,
+        origin,
+        detail=detail[:250],
+        campaign=campaign,
+        **({"happened_at": happened_at} if happened_at else {}),
+    )
     erasure_log.record(erasure_log.UNSUBSCRIBED, row.email)
     if kind == Kind.COMPLAINED:
         Suppression.add(row.email, Suppression.Reason.COMPLAINED)
     return True
 
 
-def leave(subscriber, way, origin="", campaign=None):
+def leave(subscriber, method, origin="", campaign=None):
     """End a subscription at once; repeating it changes nothing. `campaign` is the id of the campaign whose link was
     used."""
-    return end(subscriber, Kind.LEFT, way, origin, campaign=campaign)
+    return end(subscriber, Kind.LEFT, method, origin, campaign=campaign)
 
 
 @transaction.atomic
@@ -449,12 +457,12 @@ def erase(token):
     registry.erase(own_subscriber(token, for_update=True).email)
 
 
-def _record(subscriber, kind, way, origin="", **fields):
+def _record(subscriber, kind, method, origin="", **fields):
     ConsentEvent.objects.create(
         **{
             "subscriber": subscriber,
             "kind": kind,
-            "way": way,
+            "method": method,
             "language": subscriber.language,
             "origin": origin,
             **fields,

@@ -5,13 +5,13 @@ from django.conf import settings
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 
-from core.navigation import site_texts
+from core.navigation import site_settings
 
 
 def site(request):
     """Add the SiteSettings (loaded lazily), the public URL, and the page cache's generation as a key for template fragments."""
     return {
-        "site_texts": SimpleLazyObject(lambda: site_texts(get_language())),
+        "site_settings": SimpleLazyObject(lambda: site_settings(get_language())),
         "SITE_URL": settings.SITE_URL,
         "generation": shared_generation().current().hex(),
     }

@@ -29,7 +29,7 @@ def locales():
 
 
 @cached_until_purge
-def site_texts(language):
+def site_settings(language):
     """Return the SiteSettings in `language`."""
     return SiteSettings.current(language)
 

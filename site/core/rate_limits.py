@@ -17,13 +17,16 @@ class RateLimitHit(models.Model):
     """One counted event. `key` is an HMAC, so that the row does not reveal what or whom it is about."""
 
     key = models.CharField(max_length=32)
-    at = models.DateTimeField()
+    happened_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["key", "at"], name="use_of_key"), models.Index(fields=["at"], name="use_at")]
+        indexes = [
+            models.Index(fields=["key", "happened_at"], name="rate_limit_key"),
+            models.Index(fields=["happened_at"], name="rate_limit_time"),
+        ]
 
     def __str__(self):
-        return f"{self.key[:8]}, {self.at:%H:%M:%S}"
+        return f"{self.key[:8]}, {self.happened_at:%H:%M:%S}"
 
 
 def _hash_key(key):
@@ -42,16 +45,16 @@ def hit(key, *limits):
                 number = int.from_bytes(bytes.fromhex(name)[:8], "big", signed=True)
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
         for number, period in limits:
-            if RateLimitHit.objects.filter(key=name, at__gt=now - period).count() >= number:
+            if RateLimitHit.objects.filter(key=name, happened_at__gt=now - period).count() >= number:
                 logger.warning("Limit reached: %s", key.partition(" ")[0])  # the rest of a key is personal data
                 return False
-        RateLimitHit.objects.create(key=name, at=now)
+        RateLimitHit.objects.create(key=name, happened_at=now)
     return True
 
 
 def delete_old_hits():
     """Delete hits older than MAX_PERIOD. Returns their number."""
-    return RateLimitHit.objects.filter(at__lt=timezone.now() - MAX_PERIOD).delete()[0]
+    return RateLimitHit.objects.filter(happened_at__lt=timezone.now() - MAX_PERIOD).delete()[0]
 
 
 def reset(key):

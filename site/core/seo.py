@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from wagtail.models import Page, Site
 
 from core.html import absolute
-from core.navigation import public, site_texts
+from core.navigation import public, site_settings
 
 from .i18n import language_tag
 
@@ -86,7 +86,7 @@ def organisation_reference():
 
 def organisation():
     """Return the Organization and the WebSite of the home page."""
-    texts = site_texts(get_language())
+    texts = site_settings(get_language())
     target = f"{settings.SITE_URL}{reverse('search')}?q={{search_term_string}}"
     publisher = organisation_reference() | {"alternateName": texts.full_name}
     if texts.contact_email:
@@ -123,7 +123,7 @@ SECURITY_TXT_DAYS = 180
 @require_safe
 def security(request):
     """security.txt: the contact for security reports (RFC 9116)."""
-    texts = site_texts(settings.LANGUAGE_CODE)
+    texts = site_settings(settings.LANGUAGE_CODE)
     contact = f"mailto:{texts.contact_email}" if texts and texts.contact_email else f"{settings.SITE_URL}/"
     expires = (timezone.now() + timedelta(days=SECURITY_TXT_DAYS)).strftime("%Y-%m-%dT00:00:00Z")
     lines = [f"Contact: {contact}", f"Expires: {expires}", "Preferred-Languages: es, en, pt"]

@@ -17,7 +17,7 @@ MAX_EXTERNAL_LINKS = 2000  # checked in one night
 PAUSE_SECONDS = 1  # between two requests to the same host
 
 
-@every(timedelta(days=1), _("look for broken links and what else is to be mended"))
+@every(timedelta(days=1), _("look for broken links and other problems on published pages"))
 def check_all_pages():
     """Check all published pages and replace the PageProblems. Returns their number.
 

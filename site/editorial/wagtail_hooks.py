@@ -32,7 +32,7 @@ def handbook_menu_item():
 
 @hooks.register("register_reports_menu_item")
 def problems_menu_item():
-    return MenuItem(_("To be mended"), reverse_lazy("problems_report"), icon_name="warning", order=100)
+    return MenuItem(_("Problems"), reverse_lazy("problems_report"), icon_name="warning", order=100)
 
 
 @hooks.register("register_reports_menu_item")

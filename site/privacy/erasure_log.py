@@ -63,7 +63,7 @@ def record(kind, email):
 
 
 def _write(kind, digest):
-    file = Path(settings.BACKUP_DIR) / f"goodbyes-{socket.gethostname()}.log"
+    file = Path(settings.BACKUP_DIR) / f"erasures-{socket.gethostname()}.log"
     at = timezone.now().astimezone(UTC).isoformat(timespec="seconds")
     line = f"{at} {kind} {_key_ids()[0]} {digest}\n"
     try:
@@ -82,7 +82,7 @@ def _write(kind, digest):
 def _read(folder, moment):
     """Return ([ErasureLogEntry, …], number of unreadable lines) of the log files in `folder` since `moment` (a datetime)."""
     found, unreadable = [], 0
-    for file in sorted(Path(folder).glob("goodbyes-*.log")):
+    for file in sorted(Path(folder).glob("erasures-*.log")):
         for line in file.read_bytes().splitlines():
             match = LINE.fullmatch(line)
             at = _parse_time(match["at"]) if match else None

@@ -22,8 +22,8 @@ def admin_urls():
     return [
         path("translations/", views.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", views.publish, name="translation_publish"),
-        path("translations/po/out/", views.export_archive, name="translation_po_out"),
-        path("translations/po/back/", views.import_archive, name="translation_po_back"),
+        path("translations/export/", views.export_archive, name="translation_export"),
+        path("translations/import/", views.import_archive, name="translation_import"),
     ]
 
 

@@ -49,7 +49,7 @@ async function keptPages(url) {
   if (!words || !links.length) return
   const style = (await (await caches.open(FILES)).keys()).find((request) => request.url.endsWith(".css"))?.url
   const html = `<!doctype html><html lang="${language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${words[0]}</title>
-<link rel="stylesheet" href="${style}"><main class="wrap answer"><h1>${words[0]}</h1><p class="lead">${words[1]}</p><ul class="page-list">${links.join("")}</ul></main>`
+<link rel="stylesheet" href="${style}"><main class="wrap message-page"><h1>${words[0]}</h1><p class="lead">${words[1]}</p><ul class="page-list">${links.join("")}</ul></main>`
   return new Response(html, { headers: { "Content-Type": "text/html; charset=utf-8" } })
 }
 

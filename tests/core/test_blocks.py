@@ -93,7 +93,7 @@ def test_the_map_marks_countries_and_lists_them_in_the_readers_order():
     value = block.to_python({"figures": [{"number": "3", "label": "países"}], "countries": ["PE", "BR", "EC"]})
     with override("pt-br"):
         html = block.render(value)
-    assert html.count('class="on"') == 3
+    assert html.count('class="is-member"') == 3
     assert html.index("Brasil") < html.index("Equador") < html.index("Peru")
     assert 'role="img"' in html
 
@@ -105,7 +105,7 @@ def test_every_country_has_its_place_on_the_map():
 def test_the_starter_map_marks_no_country(client, page_of):
     html = client.get(page_of("about").url).content.decode()
     assert "<svg viewBox" in html
-    assert 'class="on"' not in html
+    assert 'class="is-member"' not in html
 
 
 def test_every_block_has_an_icon_and_a_label():

@@ -13,7 +13,7 @@ from home.models import ContactPage, ContentPage, HomePage
 from news.models import ArticlePage, NewsIndexPage
 from newsletter.editions import rendering
 from newsletter.models import IssuePage, NewsletterPage
-from tests.newsletter.editions.snapshot_edition import golden_edition
+from tests.newsletter.editions.snapshot_edition import snapshot_edition
 
 pytestmark = pytest.mark.django_db
 TITLE, SUMMARY = "Zarigüeyas confidenciales", "Murciélagos reservados"
@@ -127,7 +127,7 @@ def test_whoever_may_read_a_private_part_finds_the_way_in_it(page_of, staff_clie
 
 def test_an_edition_names_no_private_article(page_of, issue, client):
     article = ArticlePage.latest(page_of("home").locale_id).last()
-    edition = golden_edition(page_of, article)
+    edition = snapshot_edition(page_of, article)
     assert article.title in rendering.preview(edition).html
     make_private(article, RESTRICTIONS[0])
     for text in (rendering.preview(edition).html, rendering.preview(edition).text, client.get(edition.url).text):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 pytestmark = pytest.mark.e2e
-MAIL = Path(__file__).parents[1] / "newsletter" / "editions" / "golden" / "edition.html"
+MAIL = Path(__file__).parents[1] / "newsletter" / "editions" / "snapshots" / "edition.html"
 PAPER = {"light": (0xFB, 0xF4, 0xE4), "dark": (0x1D, 0x15, 0x10)}
 
 

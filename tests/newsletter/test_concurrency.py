@@ -29,7 +29,7 @@ from tests.newsletter.subscribers.test_stronger_state import ask, link_in
 from tests.transactional import _django_db_helper, race  # noqa: F401
 
 pytestmark = pytest.mark.django_db
-State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+State, Kind, Method = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Method
 
 
 def test_two_confirmations_at_once_confirm_once():
@@ -45,7 +45,7 @@ def test_two_confirmations_at_once_confirm_once():
 
 def test_leaving_many_times_at_once_leaves_one_event():
     person = Subscriber.objects.create(email="rosa@example.org", state=State.ACTIVE)
-    assert sorted(race(*[lambda: subscriptions.leave(person, Way.ONE_CLICK)] * 4)) == [False, False, False, True]
+    assert sorted(race(*[lambda: subscriptions.leave(person, Method.ONE_CLICK)] * 4)) == [False, False, False, True]
     assert ConsentEvent.objects.count() == 1
 
 
@@ -55,7 +55,7 @@ def test_someone_who_leaves_while_a_campaign_starts_gets_it_only_before_having_l
 
     def leave_all():
         for person in people:
-            subscriptions.leave(person, Way.MAIL)
+            subscriptions.leave(person, Method.MAIL)
         return "left"
 
     race(lambda: lifecycle.start(campaign), leave_all)

@@ -84,7 +84,7 @@ def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_d
     try:
         path = backup.create()
         registry.erase(rosa.email)
-        subscriptions.leave(luis, ConsentEvent.Way.FORM)
+        subscriptions.leave(luis, ConsentEvent.Method.FORM)
         answer = elsewhere("restore", path)
         assert answer.returncode == 0, answer.stderr
         assert "2 erasures and unsubscribes since were done again" in answer.stdout
@@ -102,7 +102,7 @@ def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_d
 
 def test_a_list_of_goodbyes_names_nobody(backups, subscribe):
     registry.erase(subscribe("rosa@example.org").email)
-    (file,) = backups.glob("goodbyes-*.log")
+    (file,) = backups.glob("erasures-*.log")
     assert "rosa" not in file.read_text()
     assert oct(file.stat().st_mode)[-3:] == "600"
 
@@ -124,11 +124,11 @@ def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, ba
     leaving = [subscribe(f"luis{number}@example.org") for number in range(len(TORN))]
     path = backup.create()
     registry.erase(rosa.email)
-    (file,) = backups.glob("goodbyes-*.log")
+    (file,) = backups.glob("erasures-*.log")
     for torn, person in zip(TORN, leaving, strict=True):
         with file.open("ab") as stream:
             stream.write(torn)
-        subscriptions.leave(person, ConsentEvent.Way.FORM)
+        subscriptions.leave(person, ConsentEvent.Method.FORM)
     answer = elsewhere("restore", path)
     assert answer.returncode == 0, answer.stderr
     assert f"{1 + len(TORN)} erasures and unsubscribes since were done again" in answer.stdout

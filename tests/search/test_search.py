@@ -8,7 +8,7 @@ from search.text import excerpt
 from wagtail.models import PageViewRestriction
 
 from news.models import ArticlePage
-from tests.newsletter.editions.snapshot_edition import golden_edition
+from tests.newsletter.editions.snapshot_edition import snapshot_edition
 
 pytestmark = pytest.mark.django_db
 
@@ -119,7 +119,7 @@ def test_no_word_of_a_private_page_is_suggested(article, found, django_capture_o
 
 
 def test_what_is_indexed_is_what_readers_see(page_of, issue):
-    edition = golden_edition(page_of, ArticlePage.latest(page_of("home").locale_id).last())
+    edition = snapshot_edition(page_of, ArticlePage.latest(page_of("home").locale_id).last())
     lines = edition.plain_text.splitlines()
     assert "{name}" not in edition.plain_text
     assert "Queridas amigas y amigos:" in lines

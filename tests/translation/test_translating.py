@@ -256,7 +256,7 @@ def test_the_roles_are_there_from_the_beginning():
 
 
 def archive(browser, **query):
-    response = browser.get(reverse("translation_po_out"), query)
+    response = browser.get(reverse("translation_export"), query)
     with zipfile.ZipFile(io.BytesIO(response.content)) as found:
         return {name: polib.pofile(found.read(name).decode()) for name in found.namelist()}
 
@@ -268,7 +268,7 @@ def bring_back(browser, files):
             out.writestr(name, text)
     content.seek(0)
     content.name = "back.zip"
-    return browser.post(reverse("translation_po_back"), {"file": content}, follow=True)
+    return browser.post(reverse("translation_import"), {"file": content}, follow=True)
 
 
 def test_everything_that_changed_since_a_date_goes_out_and_comes_back(log_in, page_of, run_tasks):
@@ -290,7 +290,7 @@ def test_po_files_of_other_languages_or_of_nobody_are_refused(log_in, page_of):
     portuguese = str(translation_of(page_of("about"), "pt-br").export_po())
     browser = log_in(roles.TRANSLATORS["en"])
     assert archive(browser, language="en")
-    assert browser.get(reverse("translation_po_out"), {"language": "pt-br"}).status_code == 302
+    assert browser.get(reverse("translation_export"), {"language": "pt-br"}).status_code == 302
     before = StringTranslation.objects.count()
     bring_back(browser, {"a.po": portuguese.replace('msgstr "Quem somos"', 'msgstr "X"')})
     bring_back(browser, {"a.po": "/etc/passwd"})
@@ -321,7 +321,7 @@ def packed(files, method=zipfile.ZIP_STORED):
     return content.getvalue()
 
 
-def upload(browser, content, name="back.zip", address="translation_po_back", *args, follow=True):
+def upload(browser, content, name="back.zip", address="translation_import", *args, follow=True):
     file = io.BytesIO(content)
     file.name = name
     return browser.post(reverse(address, args=args), {"file": file}, follow=follow)

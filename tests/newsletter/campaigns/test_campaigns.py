@@ -240,7 +240,7 @@ def test_correcting_after_a_reader_of_a_new_language_left(campaign, subscribe, p
     bob = subscribe("bob@example.org", language="en")
     lifecycle.start(campaign)
     lifecycle.change_state(campaign, "pause")
-    leave(bob, ConsentEvent.Way.MAIL)
+    leave(bob, ConsentEvent.Method.MAIL)
     page_of("issue-welcome", "en").get_latest_revision().publish()
     assert "as it is published now" in post(staff_client, "correct", campaign)
     lifecycle.change_state(campaign, "resume")
@@ -340,7 +340,7 @@ def sent(campaign, subscribe):
         ProviderEvent.objects.create(
             provider="mailgun", fingerprint=str(number), kind=state.value, delivery=rows[people[number].pk]
         )
-    leave(people[4], ConsentEvent.Way.MAIL, campaign=campaign.pk)
+    leave(people[4], ConsentEvent.Method.MAIL, campaign=campaign.pk)
     return campaign
 
 
@@ -362,7 +362,7 @@ def test_while_it_runs_the_page_says_how_far_and_how_long(campaign, subscribe, s
 
 def test_afterwards_the_report_adds_up(sent, staff_client):
     Campaign.objects.update(started_at=timezone.now() - timedelta(minutes=9))
-    ProviderEvent.objects.filter(kind="bounced").update(at=timezone.now() - timedelta(minutes=5))
+    ProviderEvent.objects.filter(kind="bounced").update(happened_at=timezone.now() - timedelta(minutes=5))
     sent.refresh_from_db()
     (summary,) = reports.compare_with_earlier(sent)
     assert (summary.total, summary.sent, summary.delivered, summary.bounced, summary.complained, summary.left) == (
@@ -400,7 +400,7 @@ def test_two_subjects_are_told_apart(campaign, subscribe, issue, staff_client):
 
 def test_a_timeline_of_days_is_drawn_by_days(sent):
     Campaign.objects.update(started_at=timezone.now() - timedelta(days=9))
-    ProviderEvent.objects.update(at=timezone.now() - timedelta(days=2))
+    ProviderEvent.objects.update(happened_at=timezone.now() - timedelta(days=2))
     timeline = reports.timeline(Campaign.objects.get(pk=sent.pk))
     assert len(timeline.names) == 3
     assert [sum(numbers) for _label, numbers in timeline.rows] == [3, 0, 5]

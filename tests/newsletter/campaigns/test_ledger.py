@@ -249,9 +249,10 @@ def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
     delivery, start = campaign.deliveries.first(), timezone.now() - timedelta(days=1)
 
     def clicks(number):
-        last = Click(delivery=delivery, link=links[1], at=start + timedelta(minutes=1))
+        last = Click(delivery=delivery, link=links[1], happened_at=start + timedelta(minutes=1))
         return [
-            Click(delivery=delivery, link=links[0], at=start + timedelta(milliseconds=n)) for n in range(number)
+            Click(delivery=delivery, link=links[0], happened_at=start + timedelta(milliseconds=n))
+            for n in range(number)
         ] + [last]
 
     def least(number):
@@ -272,7 +273,7 @@ def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_a
     people = [subscribe(f"p{number}@example.org") for number in range(1200)]
     rows = Delivery.objects.bulk_create(Delivery(campaign=campaign, subscriber=person) for person in people)
     start = timezone.now() - timedelta(days=1)
-    Click.objects.bulk_create(Click(delivery=row, link=link, at=start) for row in rows)
+    Click.objects.bulk_create(Click(delivery=row, link=link, happened_at=start) for row in rows)
     with django_assert_max_num_queries(60):
         assert tracking.count_clicks() == 1200
     link.refresh_from_db()
@@ -285,8 +286,10 @@ def test_clicks_that_belong_together_are_judged_together(campaign):
         CampaignLink.objects.create(campaign=campaign, number=n, url=f"https://example.org/{n}") for n in (901, 902)
     ]
     delivery, edge = campaign.deliveries.first(), timezone.now() - tracking.CLICK_WINDOW
-    Click.objects.create(delivery=delivery, link=links[0], at=edge - timedelta(seconds=0.5))
-    Click.objects.create(delivery=delivery, link=links[1], at=edge + timedelta(seconds=0.5))  # its moment is not over
+    Click.objects.create(delivery=delivery, link=links[0], happened_at=edge - timedelta(seconds=0.5))
+    Click.objects.create(
+        delivery=delivery, link=links[1], happened_at=edge + timedelta(seconds=0.5)
+    )  # its moment is not over
     assert tracking.count_clicks() == 0
     assert Click.objects.count() == 2
 

@@ -111,7 +111,7 @@ def test_the_content_is_frozen_at_the_start(campaign, subscribe, issue):
     "go",
     [
         lambda ana: leave(ana, "mail"),
-        lambda ana: end(ana, ConsentEvent.Kind.BOUNCED, ConsentEvent.Way.PROVIDER),
+        lambda ana: end(ana, ConsentEvent.Kind.BOUNCED, ConsentEvent.Method.PROVIDER),
         lambda ana: registry.erase(ana.email),
         lambda ana: Suppression.add(ana.email, "complained"),
     ],

@@ -1,4 +1,4 @@
-"""The golden edition: one that holds every block there is, so that each is seen in the HTML and in the text."""
+"""The snapshot edition, which holds every block there is, so that each is seen in the HTML and in the text."""
 
 import io
 
@@ -16,7 +16,7 @@ def drawing(kind, size, title):
     return get_image_model().objects.create(title=title, file=ImageFile(raw, f"golden.{kind.lower()}"))
 
 
-def golden_edition(page_of, article):
+def snapshot_edition(page_of, article):
     """A published Spanish edition with every block; its list of news names one chosen article."""
     picture, icon = drawing("JPEG", (1600, 900), "Sol"), drawing("PNG", (300, 300), "Hoja")
 

@@ -22,15 +22,15 @@ from newsletter.editions import rendering
 from newsletter.editions.blocks import GreetingBlock, IssueBlock
 from newsletter.models import Campaign
 from tests.factories import send
-from tests.newsletter.editions.snapshot_edition import golden_edition
+from tests.newsletter.editions.snapshot_edition import snapshot_edition
 
 pytestmark = pytest.mark.django_db
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parent / "snapshots"
 
 
 @pytest.fixture
 def golden(page_of, issue):
-    return golden_edition(page_of, ArticlePage.latest(page_of("home").locale_id).last())
+    return snapshot_edition(page_of, ArticlePage.latest(page_of("home").locale_id).last())
 
 
 def stable(text):
@@ -38,16 +38,16 @@ def stable(text):
     return re.sub(r"/media/images/\S+?\.(width-\d+)\S*?\.(jpe?g|png)", r"/media/images/golden.\1.\2", text)
 
 
-def test_the_golden_edition_holds_every_block(golden):
+def test_the_snapshot_edition_holds_every_block(golden):
     assert {block.block_type for block in golden.body} == set(IssueBlock().child_blocks)
 
 
 @pytest.mark.parametrize("part", ["html", "text"])
 def test_the_mail_is_as_it_was(golden, part):
-    """Look at the difference; if it is meant, run once with UPDATE_GOLDEN=1."""
+    """Look at the difference; if it is meant, run once with UPDATE_SNAPSHOTS=1."""
     mail = stable(getattr(rendering.render_issue(golden)[""], part))
     file = FOLDER / f"edition.{'html' if part == 'html' else 'txt'}"
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("UPDATE_SNAPSHOTS"):
         file.write_text(mail)
     assert mail == file.read_text()
 

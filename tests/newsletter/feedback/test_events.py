@@ -349,7 +349,7 @@ def test_soft_bounces_end_a_subscription_after_three_deliveries_in_a_month(deliv
     say(EventType.BOUNCED, others[2], RejectReason.OTHER, mta_response="452 4.2.2 over quota")
     events.process()
     assert fresh(person).state == Person.BOUNCED
-    assert ConsentEvent.objects.get().way == ConsentEvent.Way.PROVIDER
+    assert ConsentEvent.objects.get().method == ConsentEvent.Method.PROVIDER
 
 
 def test_a_complaint_suppresses_the_address_for_good(delivery):
@@ -667,7 +667,7 @@ def test_whatever_stands_in_an_event_is_kept_and_acted_on(delivery, name, value)
     assert events.store_event("brevo", AnymailTrackingEvent(**{**fields, name: value}))
     assert events.process() == 1
     row = ProviderEvent.objects.get()
-    assert abs(row.at - timezone.now()) < timedelta(days=366)
+    assert abs(row.happened_at - timezone.now()) < timedelta(days=366)
 
 
 # Calls as they came
@@ -849,4 +849,4 @@ def test_an_erasure_reaches_the_calls_that_wait_and_those_that_nobody_could_read
 def test_a_time_without_a_zone_is_meant_in_utc(delivery):
     at = (timezone.now() - timedelta(hours=9)).astimezone(UTC)
     say(EventType.BOUNCED, delivery, at=at.replace(tzinfo=None))
-    assert ProviderEvent.objects.get().at == at
+    assert ProviderEvent.objects.get().happened_at == at

@@ -111,7 +111,7 @@ def test_exports_of_other_programs_are_recognised_and_taken(program, upload, tak
     assert rosa.name.startswith("Rosa")
     assert rosa.created_at.year == 2021
     event = rosa.consent_events.get()
-    assert (event.kind, event.way) == ("imported", "import")
+    assert (event.kind, event.method) == ("imported", "import")
     assert event.wording == "Hoja de inscripción de la feria, 2024"
     if program == "Mailchimp":
         assert (rosa.country, event.origin) == ("PE", "190.1.2.0/24")

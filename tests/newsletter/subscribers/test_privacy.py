@@ -36,7 +36,7 @@ from newsletter.subscribers.privacy import delete_subscribers
 from newsletter.subscribers.subscriptions import manage_url
 
 pytestmark = pytest.mark.django_db
-State, Kind, Way = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Way
+State, Kind, Method = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Method
 DELETE_BY_AGE = [
     "apply_retention",
     "forget_old_messages",
@@ -53,7 +53,7 @@ def rosa(subscribe):
     subscriber = subscribe("rosa@example.org", name="Rosa")
     subscriber.topics.add(Topic.objects.get(slug="incidencia", locale__language_code="es"))
     ConsentEvent.objects.create(
-        subscriber=subscriber, kind=Kind.ASKED, way=Way.FORM, language="es", wording="Quiero", wording_version="1"
+        subscriber=subscriber, kind=Kind.ASKED, method=Method.FORM, language="es", wording="Quiero", wording_version="1"
     )
     return subscriber
 
@@ -66,7 +66,7 @@ def path_to(subscriber, view):
     "statement",
     [
         "UPDATE newsletter_consentevent SET wording = 'other'",
-        "UPDATE newsletter_consentevent SET at = NULL",
+        "UPDATE newsletter_consentevent SET happened_at = NULL",
         "DELETE FROM newsletter_consentevent",
     ],
 )
@@ -88,8 +88,11 @@ def test_every_change_leaves_its_event(client, rosa):
     client.post(path_to(rosa, "preferences"), {"name": "Rosa Q.", "language": "en", "country": "PE"})
     client.post(path_to(rosa, "leave"))
     client.post(path_to(rosa, "leave"))
-    events = list(ConsentEvent.objects.values_list("kind", "way", "detail"))[1:]
-    assert events == [(Kind.CHANGED, Way.PREFERENCES, "name, language, country, topics"), (Kind.LEFT, Way.MAIL, "")]
+    events = list(ConsentEvent.objects.values_list("kind", "method", "detail"))[1:]
+    assert events == [
+        (Kind.CHANGED, Method.PREFERENCES, "name, language, country, topics"),
+        (Kind.LEFT, Method.MAIL, ""),
+    ]
 
 
 def test_the_origin_is_truncated(client, rosa):
@@ -172,7 +175,7 @@ def test_staff_see_the_whole_story_and_may_hand_over_or_erase(staff_client, rosa
 
 def test_staff_can_take_somebody_off_the_list(staff_client, rosa):
     staff_client.post(f"/admin/newsletter/subscribers/{rosa.pk}/end/")
-    assert ConsentEvent.objects.last().way == Way.STAFF
+    assert ConsentEvent.objects.last().method == Method.STAFF
     rosa.refresh_from_db()
     assert rosa.state == State.UNSUBSCRIBED
 
@@ -267,10 +270,10 @@ def test_an_editors_open_page_erases_nobody_but_the_person_on_it(staff_client, r
 
 
 def test_an_editor_is_told_that_somebody_had_left_already(staff_client, rosa):
-    subscriptions.leave(rosa, Way.MAIL)
+    subscriptions.leave(rosa, Method.MAIL)
     answer = staff_client.post(f"/admin/newsletter/subscribers/{rosa.pk}/end/", follow=True)
     assert "was no longer on the list" in answer.content.decode()
-    assert ConsentEvent.objects.last().way == Way.MAIL
+    assert ConsentEvent.objects.last().method == Method.MAIL
 
 
 def test_an_ended_subscription_is_told_from_a_suppressed_address(staff_client):
@@ -285,16 +288,18 @@ def test_unconfirmed_sign_ups_vanish_after_thirty_days(subscribe):
     old = timezone.now() - timedelta(days=31)
     for name, age in [("old", old), ("young", timezone.now())]:
         subscriber = subscribe(f"{name}@example.org", state=State.PENDING, created_at=age)
-        ConsentEvent.objects.create(subscriber=subscriber, kind=Kind.ASKED, way=Way.FORM, language="es", at=age)
+        ConsentEvent.objects.create(
+            subscriber=subscriber, kind=Kind.ASKED, method=Method.FORM, language="es", happened_at=age
+        )
     again = subscribe("again@example.org", state=State.PENDING, created_at=old)
-    ConsentEvent.objects.create(subscriber=again, kind=Kind.ASKED, way=Way.FORM, language="es")
+    ConsentEvent.objects.create(subscriber=again, kind=Kind.ASKED, method=Method.FORM, language="es")
     assert retention.apply()["sign-ups never confirmed"] == 1
     assert set(Subscriber.objects.values_list("email", flat=True)) == {"young@example.org", "again@example.org"}
 
 
 def test_other_data_goes_when_its_time_is_over(subscribe, issue, settings):
     ended = subscribe("left@example.org", state=State.UNSUBSCRIBED, ended_at=timezone.now() - timedelta(days=1100))
-    ConsentEvent.objects.create(subscriber=ended, kind=Kind.LEFT, way=Way.MAIL, language="es")
+    ConsentEvent.objects.create(subscriber=ended, kind=Kind.LEFT, method=Method.MAIL, language="es")
     old = timezone.now() - timedelta(days=800)
     campaign = Campaign.objects.create(issue=issue, state="sent", finished_at=old)
     Delivery.objects.create(campaign=campaign, subscriber=subscribe("a@example.org"), language="es", error="x")
@@ -341,7 +346,7 @@ def test_every_job_that_deletes_by_age_says_how_many_rows_of_what(subscribe, iss
     ContactMessage.objects.create(name="Rosa", email="rosa@example.org", message="Hola", language="es")
     ContactMessage.objects.update(created_at=old)
     rate_limits.hit("x", (1, timedelta(hours=1)))
-    RateLimitHit.objects.update(at=old)
+    RateLimitHit.objects.update(happened_at=old)
     Session.objects.create(session_key="x", session_data="x", expire_date=old)
     PageViewCount.objects.create(path="/", day=old.date(), number=1)
     with caplog.at_level("INFO"):

@@ -112,7 +112,9 @@ def test_growth_is_counted_by_language_and_month(staff_client, subscribe, time_m
 
     def joined(email, at, language):
         person = subscribe(email, language=language, created_at=at, confirmed_at=at)
-        ConsentEvent.objects.create(subscriber=person, kind="confirmed", way="mail", language=language, at=at)
+        ConsentEvent.objects.create(
+            subscriber=person, kind="confirmed", method="mail", language=language, happened_at=at
+        )
         return person
 
     time_machine.move_to("2026-11-15T12:00:00Z")

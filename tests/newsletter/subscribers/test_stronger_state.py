@@ -40,7 +40,7 @@ from tests import transactional
 from tests.transactional import _django_db_helper, overlap, race  # noqa: F401
 
 pytestmark = pytest.mark.django_db
-State, Way = Subscriber.State, ConsentEvent.Way
+State, Method = Subscriber.State, ConsentEvent.Method
 ROSA, NEW = "rosa@example.org", "rosa.nueva@example.org"
 
 
@@ -126,7 +126,7 @@ def form_of(person, **values):
 
 
 def leave(person):
-    return lambda: subscriptions.leave(person, Way.ONE_CLICK)
+    return lambda: subscriptions.leave(person, Method.ONE_CLICK)
 
 
 def bounce(person):

@@ -192,7 +192,7 @@ def test_one_click_from_the_mail_program(leave_path):
         assert response.status_code == 200
         assert not response.cookies
     assert Subscriber.objects.get().state == State.UNSUBSCRIBED
-    assert [event.way for event in ConsentEvent.objects.all()] == [ConsentEvent.Way.ONE_CLICK]
+    assert [event.method for event in ConsentEvent.objects.all()] == [ConsentEvent.Method.ONE_CLICK]
 
 
 def test_leaving_from_the_page(client, leave_path):
@@ -240,7 +240,7 @@ def test_a_consent_event_is_never_changed(subscribe):
     from django.core.exceptions import ValidationError
 
     event = ConsentEvent.objects.create(
-        subscriber=subscribe("a@example.org"), kind=Kind.ASKED, way="form", language="es"
+        subscriber=subscribe("a@example.org"), kind=Kind.ASKED, method="form", language="es"
     )
     event.kind = Kind.LEFT
     with pytest.raises(ValidationError):
@@ -405,11 +405,11 @@ def take(lines):
 
 
 ENDS = {
-    "left": (lambda person: subscriptions.leave(person, ConsentEvent.Way.MAIL), State.UNSUBSCRIBED),
-    "bounced": (lambda person: subscriptions.end(person, Kind.BOUNCED, ConsentEvent.Way.PROVIDER), State.BOUNCED),
+    "left": (lambda person: subscriptions.leave(person, ConsentEvent.Method.MAIL), State.UNSUBSCRIBED),
+    "bounced": (lambda person: subscriptions.end(person, Kind.BOUNCED, ConsentEvent.Method.PROVIDER), State.BOUNCED),
     "complained, let in again": (
         lambda person: (
-            subscriptions.end(person, Kind.COMPLAINED, ConsentEvent.Way.PROVIDER),
+            subscriptions.end(person, Kind.COMPLAINED, ConsentEvent.Method.PROVIDER),
             Suppression.lift(person.email),
         ),
         State.COMPLAINED,
@@ -438,7 +438,7 @@ def test_an_end_outlives_a_sign_up_that_nobody_confirms(how, was_known, subscrib
 
 def test_whoever_left_and_confirms_again_is_back(subscribe, join, client):
     rosa = subscribe("rosa@example.org")
-    subscriptions.leave(rosa, ConsentEvent.Way.MAIL)
+    subscriptions.leave(rosa, ConsentEvent.Method.MAIL)
     join("rosa@example.org", "pt-br", name="Rosa")
     client.post(link_in(mail.outbox[0]))
     rosa.refresh_from_db()
@@ -447,7 +447,7 @@ def test_whoever_left_and_confirms_again_is_back(subscribe, join, client):
 
 
 def test_an_end_is_known_even_when_its_data_is_gone(subscribe, join, client, time_machine, settings):
-    subscriptions.leave(subscribe("rosa@example.org"), ConsentEvent.Way.MAIL)
+    subscriptions.leave(subscribe("rosa@example.org"), ConsentEvent.Method.MAIL)
     time_machine.shift(timedelta(days=3 * 365 + 1))
     retention.apply()
     assert not Subscriber.objects.exists()
@@ -500,7 +500,7 @@ def test_a_list_says_of_an_imported_or_unconfirmed_person_that_they_left(subscri
         "ana@example.org": State.BOUNCED,
     }
     event = ConsentEvent.objects.get(kind=Kind.LEFT)
-    assert (event.way, event.detail) == (ConsentEvent.Way.IMPORT, "a.csv, 2")
+    assert (event.method, event.detail) == (ConsentEvent.Method.IMPORT, "a.csv, 2")
     assert client.post(link_in(mail.outbox[0])).status_code == 410
 
 

@@ -7,7 +7,7 @@ from newsletter.models import ConsentEvent, Subscriber, SubscriberTally
 from newsletter.subscribers.privacy import delete_subscribers
 
 pytestmark = pytest.mark.django_db
-VALUES = """(id, subscriber_id, kind, at, way, language, wording, wording_version, origin, detail, form_data)
+VALUES = """(id, subscriber_id, kind, happened_at, method, language, wording, wording_version, origin, detail, form_data)
     VALUES ({event}, {subscriber}, 'confirmed', '2020-01-01', 'form', 'es', 'other', '', '', '', '{{}}')"""
 BOTH = [
     "UPDATE newsletter_consentevent SET wording = 'other'",
@@ -43,7 +43,7 @@ POSTGRESQL = [
 def events(subscribe):
     """Two consent events of one subscriber."""
     person = subscribe("rosa@example.org")
-    proof = {"subscriber": person, "kind": "asked", "way": "form", "language": "es", "wording": "Quiero"}
+    proof = {"subscriber": person, "kind": "asked", "method": "form", "language": "es", "wording": "Quiero"}
     made = [ConsentEvent.objects.create(**proof) for _number in range(2)]
     connection.check_constraints()  # PostgreSQL refuses to truncate a table whose constraints are still to be checked
     return made

@@ -1,6 +1,6 @@
 """Photograph ten pages of a running site, wide and narrow, light and dark, for docs/design.md:
 
-.venv/bin/python bin/take_pictures.py http://127.0.0.1:8000
+.venv/bin/python bin/take_screenshots.py http://127.0.0.1:8000
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Photograph the admin of a running site for the handbook, docs/editors/, in each language:
 
-.venv/bin/python bin/take_handbook_pictures.py http://127.0.0.1:8000 NAME PASSWORD
+.venv/bin/python bin/take_handbook_screenshots.py http://127.0.0.1:8000 NAME PASSWORD
 
 The site should hold the starter content and nothing else. The account is called Ana Paz afterwards, and its language is Spanish.
 """
