@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 VENV = .venv/bin
-PO_LANGUAGES = es en pt_BR
+PO_LANGUAGES = $(notdir $(wildcard locale/[a-z][a-z]) $(wildcard locale/[a-z][a-z]_*))
 # Debian 12's, on which a server runs: no newer one may be needed.
 OLDEST_PYTHON = 3.11.2
 export SITE_URL ?= http://127.0.0.1:$(PORT)

@@ -26,37 +26,46 @@ class _SMTP(socketserver.StreamRequestHandler):
             return
 
     def converse(self):
-        server = self.server
-        self.say(server.greeting)
-        recipient = ""
+        self.say(self.server.greeting)
+        self.recipient, self.is_open = "", False
         while line := self.rfile.readline():
-            verb, words = line[:4].upper().decode(), line.decode().strip()
-            if verb == "EHLO":
-                lines = ["stand-in", *server.features]
-                for number, feature in enumerate(lines):
-                    self.say(f"250{' ' if number == len(lines) - 1 else '-'}{feature}")
-            elif verb == "AUTH":
-                self.say(server.auth)
-            elif verb == "MAIL":
-                is_open = server.sender.startswith("2")
-                self.say(server.sender)
-            elif verb == "RCPT":
-                recipient = words.partition("<")[2].rpartition(">")[0]
-                reply = server.next_for("RCPT", recipient) or "250 welcome"
-                is_open = is_open and reply.startswith("2")
-                if reply == "drop":
-                    return
-                self.say(reply)
-                if reply.startswith("421"):
-                    return
-            elif verb == "DATA":
-                self.say("354 go on" if is_open else "503 no recipient")
-                if is_open and not self.take(recipient):
-                    return
-            elif verb == "QUIT":
-                return
-            else:
+            command = getattr(self, f"do_{line[:4].decode().lower()}", None)
+            if command is None:
                 self.say("250 fine")
+            elif not command(line.decode().strip()):
+                return
+
+    def do_ehlo(self, _words):
+        *others, last = "stand-in", *self.server.features
+        for feature in others:
+            self.say(f"250-{feature}")
+        self.say(f"250 {last}")
+        return True
+
+    def do_auth(self, _words):
+        self.say(self.server.auth)
+        return True
+
+    def do_mail(self, _words):
+        self.is_open = self.server.sender.startswith("2")
+        self.say(self.server.sender)
+        return True
+
+    def do_rcpt(self, words):
+        self.recipient = words.partition("<")[2].rpartition(">")[0]
+        reply = self.server.next_for("RCPT", self.recipient) or "250 welcome"
+        self.is_open = self.is_open and reply.startswith("2")
+        if reply == "drop":
+            return False
+        self.say(reply)
+        return not reply.startswith("421")
+
+    def do_data(self, _words):
+        self.say("354 go on" if self.is_open else "503 no recipient")
+        return not self.is_open or self.take(self.recipient)
+
+    def do_quit(self, _words):
+        return False
 
     def take(self, recipient):
         """Read a mail and do with it what was ordered; returns whether the connection goes on."""

@@ -21,7 +21,7 @@ ZONE = re.compile(r"(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d{2}))?(?!\d)", re.ASCII)
 ZONE_NAME = re.compile(r"(?<=[+-]\d\d:\d\d)\s*\(.*\)$|(?<=[+-]\d{4})\s*\(.*\)$", re.ASCII)  # said again in words
 FILLING = re.compile(r"\b(?:DEL?|A LAS?|AS)\b|(?<=\d)O\b")  # `1º de maio de 2021 às 10:05`
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]  # as dateutil knows them
-MONTHS_IN = ("en", "es", "es_PE", "pt")  # `setiembre` is from Peru
+MONTHS_IN = {"en", "es_PE"} | {code.partition("-")[0] for code in settings.SITE_LANGUAGES}  # `setiembre` is from Peru
 YEAR = re.compile(rf"(?<!\d)(?:19|20)\d\d(?!\d)|(?:{'|'.join(MONTHS)})\W*\d\d(?!\d)", re.ASCII)  # beside a month's name
 NO_DATE = re.compile(r"0{4}[./-]0{1,2}[./-]0{1,2}.*|-+")  # how databases write that there is none
 CLOCK = r"(?:[T ,]+\d{1,2}:\d\d[\d:.,]*(?: ?(?:[AP]M|Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))*)?"
@@ -30,7 +30,9 @@ WITH_MONTH = re.compile(
     rf"(?:[A-Z]{{3,}},? )?(?:\d{{1,2}}\W*)?(?:{'|'.join(MONTHS)})\W+(?:\d{{1,2}}\W+)?(?:\d{{4}}|\d\d){CLOCK}", re.ASCII
 )
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)  # nobody asked for a newsletter by e-mail before
-NAMED_IN = ("es", "en", "pt", "fr", "de", "it")  # languages in which languages are named
+NAMED_IN = {"en", "fr", "de", "it"} | {
+    code.partition("-")[0] for code in settings.SITE_LANGUAGES
+}  # where languages are named
 NICKNAMES = {  # languages that babel does not call so
     **dict.fromkeys(("castellano", "castelhano", "castilian"), "es"),
     **dict.fromkeys(("ptbr", "brasileiro", "brasileno", "brasilero", "brazilian"), "pt"),

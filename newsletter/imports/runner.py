@@ -18,6 +18,7 @@ from functools import partial
 
 from core.countries import COUNTRIES
 from core.models import Topic
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import IntegrityError, transaction
@@ -120,7 +121,7 @@ class Reader:
             for word in (topic.name, topic.slug):
                 self.topics[fold(word)] = source.pk
         self.countries = {}
-        for code in ("es", "en", "pt-br"):
+        for code in settings.SITE_LANGUAGES:
             with override(code):
                 self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
         self.counts = {column: dict(values) for column, values in job.values.items()}

@@ -3,6 +3,7 @@
 import uuid
 from pathlib import Path
 
+from core.i18n import language_choices
 from django.conf import settings
 from django.core.files.storage import storages
 from django.db import models
@@ -55,7 +56,7 @@ class SubscriberImport(LeasedModel):
     language = models.CharField(
         _("language, where the file names none"),
         max_length=10,
-        choices=settings.LANGUAGES,
+        choices=language_choices,
         default=settings.LANGUAGE_CODE,
     )
     provenance = RedactedTextField(

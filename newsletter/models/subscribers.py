@@ -2,6 +2,7 @@
 
 import uuid
 
+from core.i18n import language_choices
 from core.models import Topic, default_language
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -50,9 +51,7 @@ class Subscriber(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(_("e-mail"), max_length=254, unique=True)
     name = models.CharField(_("name"), max_length=100, blank=True)
-    language = models.CharField(
-        _("language"), max_length=10, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
-    )
+    language = models.CharField(_("language"), max_length=10, choices=language_choices, default=settings.LANGUAGE_CODE)
     country = models.CharField(_("country"), max_length=2, blank=True, help_text=_("Two letters, such as PE or BR."))
     topics = models.ManyToManyField(
         Topic, blank=True, verbose_name=_("topics"), limit_choices_to=default_language, related_name="+"

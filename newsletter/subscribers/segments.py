@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from core.countries import COUNTRIES
+from core.i18n import language_choices
 from core.navigation import topic_choices
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.forms import CheckboxSelectMultiple
 from django.utils import timezone
@@ -126,7 +126,7 @@ class EngagementBlock(blocks.IntegerBlock):
 def simple_conditions():
     """Return all conditions except groups."""
     return [
-        ("language", LanguageBlock(choices=settings.LANGUAGES)),
+        ("language", LanguageBlock(choices=language_choices)),
         ("country", CountryBlock(choices=list(COUNTRIES.items()))),
         ("topic", TopicBlock(choices=topics_of_today)),
         ("source", SourceBlock(choices=SOURCES)),

@@ -33,7 +33,7 @@ MAX_AGE_SECONDS = 3600
 LOCK_SECONDS = 15  # the longest wait for another request that renders the same page
 # Browsers revalidate on each visit; a CDN caches pages and is purged on changes (caching/cdn.py).
 CACHE_CONTROL = "public, max-age=0, s-maxage=600, stale-while-revalidate=60, stale-if-error=600"
-CACHED_PATHS = re.compile(r"/(?:(?:es|en|pt-br)/|share/|sitemap\.xml$|robots\.txt$)")
+CACHED_PATHS = re.compile(rf"/(?:(?:{'|'.join(dict(settings.LANGUAGES))})/|share/|sitemap\.xml$|robots\.txt$)")
 CACHED_QUERIES = re.compile(r"(?:page=\d{1,4})?$")
 GENERATION_BYTES = 8
 CODE_HASH = hashlib.sha256(

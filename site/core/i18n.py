@@ -32,11 +32,20 @@ class LanguageLink:
     def current(self):
         return self.code == get_language()
 
+    @property
+    def is_default(self):
+        return self.code == settings.LANGUAGE_CODE
+
 
 def language_tag(code):
     """`pt-br` → `pt-BR`, the form that `lang` and `hreflang` take (BCP 47)."""
     language, _, region = code.partition("-")
     return f"{language}-{region.upper()}" if region else language
+
+
+def language_choices():
+    """The choices of a model's field. As a function, so that another language changes no migration."""
+    return settings.LANGUAGES
 
 
 def in_language(language, lines):

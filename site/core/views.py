@@ -1,14 +1,17 @@
 """Views of the site that are not pages: the root, search, and the service worker."""
 
+import json
 from pathlib import Path
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from search.index import search_pages
@@ -53,5 +56,11 @@ def search(request):
 
 def service_worker(request):
     """The service worker, which makes visited pages available offline. At the root, so that its scope is the whole site."""
-    script = Path(finders.find("js/sw.js")).read_bytes()
+    words = {}
+    for code in settings.SITE_LANGUAGES:
+        with translation.override(code):
+            words[code] = [gettext("Offline"), gettext("This page is not saved on your device. You can read these:")]
+    script = (
+        Path(finders.find("js/sw.js")).read_text().replace("const WORDS = {}", f"const WORDS = {json.dumps(words)}")
+    )
     return HttpResponse(script, content_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})

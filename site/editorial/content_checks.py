@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from core.alt_text import looks_like_file_name
 from core.html import absolute
 from core.streams import pictures, streams
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 from wagtail.models import Locale
@@ -19,11 +20,7 @@ from editorial import link_checker
 
 BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
 # Link texts that do not describe the target (WCAG 2.4.4), in the site's languages.
-VAGUE_LINK_TEXTS = {
-    "aquí", "acá", "haga clic aquí", "clic aquí", "leer más", "ver más", "más", "enlace", "este enlace",
-    "aqui", "clique aqui", "leia mais", "ler mais", "saiba mais", "mais", "link", "este link",
-    "here", "click here", "read more", "more", "this link", "this page",
-}  # fmt: skip
+VAGUE_LINK_TEXTS = frozenset().union(*(language.vague_link_texts for language in settings.SITE_LANGUAGES.values()))
 KINDS = {  # {kind: (level, message)}
     "alt": (BLOCKS, _("The picture “%(title)s” has no alternative text.")),
     "alt_file_name": (BLOCKS, _("The alternative text “%(text)s” looks like the name of a file. Say what the picture “%(title)s” shows.")),

@@ -11,6 +11,9 @@ FOLDER = settings.BASE_DIR / "docs" / "editors"
 
 @cache
 def render_handbook(language):
-    """Return the handbook in `language` as HTML, with anchors on its headings."""
-    text = (FOLDER / f"{language}.md").read_text(encoding="utf-8")
+    """Return the handbook in `language`, or in the default one if there is none, as HTML with anchors on its headings."""
+    path = FOLDER / f"{language}.md"
+    if not path.exists():
+        path = FOLDER / f"{settings.LANGUAGE_CODE}.md"
+    text = path.read_text(encoding="utf-8")
     return mark_safe(markdown.markdown(text, extensions=["tables", "toc"]))

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from caching.signals import page_read
 from core.page_permissions import HOME_DEPTH
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.db.models import F, Sum
 from django.dispatch import receiver
@@ -24,7 +25,7 @@ from editorial.models import PageViewCount
 
 logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 60
-PAGE_PATHS = re.compile(r"/(?:es|en|pt-br)/[^.]*$")
+PAGE_PATHS = re.compile(rf"/(?:{'|'.join(dict(settings.LANGUAGES))})/[^.]*$")
 BOTS = re.compile(
     r"bot|crawl|spider|slurp|preview|monitor|fetch|curl|wget|python|java|go-http|headless|lighthouse", re.I
 )

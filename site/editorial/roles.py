@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from core.page_permissions import HOME_DEPTH
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import Group
 
 EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newsletterpage"
@@ -85,10 +86,9 @@ ADMINISTRATOR = Role(
     collections=["add", "change", "delete"],
 )
 TRANSLATORS = {
-    "en": Role("Traducción al inglés", ["add", "change"], LANGUAGE, OWN_FILE_ACTIONS, [TRANSLATE, *EDIT_SNIPPETS]),
-    "pt-br": Role(
-        "Traducción al portugués", ["add", "change"], LANGUAGE, OWN_FILE_ACTIONS, [TRANSLATE, *EDIT_SNIPPETS]
-    ),
+    code: Role(language.translators, ["add", "change"], LANGUAGE, OWN_FILE_ACTIONS, [TRANSLATE, *EDIT_SNIPPETS])
+    for code, language in settings.SITE_LANGUAGES.items()
+    if language.translators
 }
 ROLES = [EDITOR, *TRANSLATORS.values(), PUBLISHER, NEWSLETTER_MANAGER, ADMINISTRATOR]
 WORKFLOW = "Revisar y publicar"
@@ -160,6 +160,12 @@ def _create_workflow(get_model):
     get_model("wagtailcore.WorkflowTask").objects.create(workflow=workflow, task=task, sort_order=0)
     root = get_model("wagtailcore.Page").objects.get(depth=1)
     get_model("wagtailcore.WorkflowPage").objects.update_or_create(page_id=root.pk, defaults={"workflow": workflow})
+
+
+def create_translators(code):
+    """Create the group of those who translate into a language that is new to the site."""
+    if code in TRANSLATORS:
+        _create_group(apps.get_model, TRANSLATORS[code])
 
 
 def grant(page):

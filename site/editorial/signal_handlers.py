@@ -1,10 +1,17 @@
-"""Grants the roles their permissions on new pages."""
+"""Creates the group of a new language's translators, and grants the roles their permissions on new pages."""
 
 from django.db.models.signals import post_save
 from django.dispatch import receiver
-from wagtail.models import Page
+from wagtail.models import Locale, Page
 
 from editorial import roles
+
+
+@receiver(post_save, sender=Locale)
+def create_translators(instance, created, raw=False, **kwargs):
+    """Create the group that translates into a new language."""
+    if created and not raw:
+        roles.create_translators(instance.language_code)
 
 
 @receiver(post_save)

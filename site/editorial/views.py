@@ -24,11 +24,8 @@ ROWS_PER_PAGE = 50
 
 @require_safe
 def handbook(request):
-    """The handbook in the language of the admin, or in Spanish if there is none."""
-    language = get_language()
-    known = {code for code, _name in settings.LANGUAGES}
-    text = help.render_handbook(language if language in known else "es")
-    return render(request, "editorial/handbook.html", {"text": text})
+    """The handbook in the language of the admin, or in the default language if there is none."""
+    return render(request, "editorial/handbook.html", {"text": help.render_handbook(get_language())})
 
 
 @require_safe

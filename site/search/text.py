@@ -8,11 +8,11 @@ import re
 import unicodedata
 
 import snowballstemmer
+from django.conf import settings
 from django.utils.html import escape
 from django.utils.safestring import mark_safe
 
 WORD = re.compile(r"\w+")
-STEMMERS = {"es": "spanish", "en": "english", "pt-br": "portuguese"}
 LINE_END = re.compile(r"(?<=[.!?:;…])\n")
 EXCERPT_LENGTH = 220  # characters
 
@@ -30,7 +30,7 @@ def words(text):
 
 def _stemmer(language):
     """Return a new stemmer for a language code. Stemmers are cheap to create and not thread-safe."""
-    return snowballstemmer.stemmer(STEMMERS.get(language, "english"))
+    return snowballstemmer.stemmer(settings.SITE_LANGUAGES[language].stemmer)
 
 
 def stems(text, language):

@@ -2,11 +2,16 @@
 const PAGES = "pages-1", FILES = "files-1"
 const MOST = { [PAGES]: 60, [FILES]: 120 }
 const NEWS = 5
-const PUBLIC = /^\/(es|en|pt-br)\/(?!.*(subscription|suscripcion|contact\/))/
+const WORDS = {} // {language: [title, sentence]} of the page without a connection; core.views.service_worker fills it in
+const PRIVATE = /subscription|suscripcion|contact\//
 const FILE = /^\/(static|media)\//
 
 addEventListener("install", () => skipWaiting())
 addEventListener("activate", (event) => event.waitUntil(clients.claim()))
+
+function languageOf(url) {
+  return url.pathname.split("/")[1]
+}
 
 async function keep(name, request, response) {
   if (!response.ok || response.type !== "basic" || response.redirected || /no-store|private/.test(response.headers.get("cache-control"))) return
@@ -33,12 +38,8 @@ async function pageFirstFromNetwork(event) {
 
 // A page that was never visited: say so, and list what can be read.
 async function keptPages(url) {
-  const language = new URL(url).pathname.split("/")[1]
-  const words = {
-    es: ["Sin conexión", "Esta página no está guardada en su dispositivo. Puede leer estas:"],
-    en: ["Offline", "This page is not kept on your device. You can read these:"],
-    "pt-br": ["Sem conexão", "Esta página não está guardada no seu aparelho. Você pode ler estas:"],
-  }[language]
+  const language = languageOf(new URL(url))
+  const words = WORDS[language]
   const cache = await caches.open(PAGES)
   const links = []
   for (const request of (await cache.keys()).reverse()) {
@@ -64,7 +65,7 @@ async function fileFirstFromCache(event) {
 addEventListener("fetch", (event) => {
   const url = new URL(event.request.url)
   if (event.request.method !== "GET" || url.origin !== location.origin) return
-  if (event.request.mode === "navigate" && PUBLIC.test(url.pathname)) event.respondWith(pageFirstFromNetwork(event))
+  if (event.request.mode === "navigate" && Object.hasOwn(WORDS, languageOf(url)) && !PRIVATE.test(url.pathname)) event.respondWith(pageFirstFromNetwork(event))
   else if (FILE.test(url.pathname)) event.respondWith(fileFirstFromCache(event))
 })
 

@@ -7,10 +7,12 @@ import polib
 from core.images import CustomImage
 from core.models import Menu, SiteSettings, Topic
 from core.sites import sync_default_site
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils.translation import to_locale
 from wagtail.models import Locale, Page, Site
 from wagtail.signal_handlers import disable_reference_index_auto_update
 from wagtail_localize.models import Translation, TranslationSource
@@ -21,7 +23,6 @@ from news.models import ArticlePage, NewsIndexPage
 from newsletter.models import IssuePage, NewsletterPage
 
 NAMESPACE = uuid.UUID("5f0a1c7e-3a63-4d26-9a0e-7a4f2c1b8d90")
-TRANSLATIONS = {"en": "en.po", "pt-br": "pt_BR.po"}
 STARTER = Path(content.__file__).parent
 
 
@@ -41,7 +42,7 @@ class Command(BaseCommand):
             return
         self._refuse_foreign_site()
         self._create_locales()
-        self.strings = {code: self._read_po(name) for code, name in TRANSLATIONS.items()}
+        self.strings = dict(self._read_translations())
         self.pages = {}
         with disable_reference_index_auto_update():  # rebuilt once at the end instead of a task per change
             with transaction.atomic():
@@ -51,7 +52,7 @@ class Command(BaseCommand):
                 self._progress(number, len(made))
         call_command("rebuild_references_index", verbosity=0)
         self._open_site()
-        self.stdout.write(f"Loaded {len(made)} pages and texts in {1 + len(TRANSLATIONS)} languages.")
+        self.stdout.write(f"Loaded {len(made)} pages and texts in {1 + len(self.strings)} languages.")
 
     def _is_loaded(self):
         """Return whether loading was completed: its last step sets the site's root page."""
@@ -73,15 +74,17 @@ class Command(BaseCommand):
             Page.objects.filter(depth=2).delete()
 
     def _create_locales(self):
-        from django.conf import settings
-
         for code, _name in settings.LANGUAGES:
             Locale.objects.get_or_create(language_code=code)
         self.spanish = Locale.objects.get(language_code=settings.LANGUAGE_CODE)
 
     @staticmethod
-    def _read_po(name):
-        return {entry.msgid: entry.msgstr for entry in polib.pofile(STARTER / name) if entry.msgstr}
+    def _read_translations():
+        """Yield (code, {Spanish text: translation}) for each language that has a .po file beside the Spanish content."""
+        for code in settings.SITE_LANGUAGES:
+            path = STARTER / f"{to_locale(code)}.po"
+            if path.exists():
+                yield code, {entry.msgid: entry.msgstr for entry in polib.pofile(path) if entry.msgstr}
 
     def _progress(self, number, total):
         end = "\n" if number == total else "\r"
@@ -180,7 +183,7 @@ class Command(BaseCommand):
     def _filled(self, po, strings, code):
         missing = [entry.msgid for entry in po if entry.msgid not in strings]
         if missing:
-            raise CommandError(f"home/starter/{TRANSLATIONS[code]} lacks: {missing}")
+            raise CommandError(f"home/starter/{to_locale(code)}.po lacks: {missing}")
         for entry in po:
             entry.msgstr = strings[entry.msgid]
         return po

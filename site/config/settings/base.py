@@ -12,6 +12,7 @@ from core.embeds import FRAME_HOSTS
 from environs import Env, EnvError
 from operations import logs
 
+from config import languages
 from newsletter.delivery.providers import PROVIDERS
 
 BASE_DIR = Path(__file__).resolve().parents[3]
@@ -207,8 +208,9 @@ OTP_WEBAUTHN_ALLOWED_ORIGINS = [f"{'http' if _name == 'localhost' and not HTTPS 
 SESSION_COOKIE_AGE = 12 * 3600
 
 # Languages of pages, interface and admin.
-LANGUAGE_CODE = "es"
-LANGUAGES = WAGTAIL_CONTENT_LANGUAGES = [("es", "Español"), ("en", "English"), ("pt-br", "Português")]
+SITE_LANGUAGES = {language.code: language for language in languages.LANGUAGES}
+LANGUAGE_CODE = languages.LANGUAGES[0].code
+LANGUAGES = WAGTAIL_CONTENT_LANGUAGES = [(language.code, language.name) for language in languages.LANGUAGES]
 WAGTAILADMIN_PERMITTED_LANGUAGES = LANGUAGES
 WAGTAIL_I18N_ENABLED = True
 WAGTAIL_ALLOW_UNICODE_SLUGS = False  # readable URLs: “dia” instead of “d%C3%ADa”

@@ -88,7 +88,7 @@ register.filter("absolute", absolute)
 @register.filter
 def og_locale(code):
     """Convert a language code to Open Graph's format, which requires a region: `pt-br` → `pt_BR`, `es` → `es_419`."""
-    return {"es": "es_419", "en": "en_US", "pt-br": "pt_BR"}.get(code, code)
+    return settings.SITE_LANGUAGES[code].open_graph
 
 
 @register.simple_tag
