@@ -29,11 +29,10 @@ ADMIN_POLICY = {
     "form-action": ["'self'"],
     "frame-ancestors": ["'self'"],
 }
-PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
 
 
 class SecurityHeadersMiddleware(CSPMiddleware):
-    """Sets Content-Security-Policy (strict on the site, relaxed in the admin), CORP and Permissions-Policy."""
+    """Sets Content-Security-Policy (strict on the site, relaxed in the admin) and Cross-Origin-Resource-Policy."""
 
     def get_policy_parts(self, request, response, report_only=False):
         parts = super().get_policy_parts(request, response, report_only)
@@ -51,7 +50,6 @@ class SecurityHeadersMiddleware(CSPMiddleware):
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
             response.headers.setdefault("Cache-Control", "private, no-store")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response
 
 

@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "caching.page_cache.PageCacheMiddleware",
     "operations.middleware.RequestLogMiddleware",
     "core.client_ip.ClientAddressMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
     "core.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -445,6 +446,9 @@ SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 63072000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 # No redirects for machine clients, which would follow them silently.
+PERMISSIONS_POLICY = dict.fromkeys(
+    ["camera", "geolocation", "microphone", "payment", "usb", "browsing-topics"], []
+)  # nobody, not even the site itself
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^webhooks/"]
 BEHIND_PROXY = setting("bool", "BEHIND_PROXY", default=False)
 if BEHIND_PROXY:
