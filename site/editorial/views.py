@@ -1,6 +1,5 @@
 """Admin views for editors: the handbook, checks of a draft, languages side by side, and reports."""
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
