@@ -7,7 +7,7 @@ PO_LANGUAGES = $(notdir $(wildcard locale/[a-z][a-z]) $(wildcard locale/[a-z][a-
 OLDEST_PYTHON = 3.11.2
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint test-next audit upgrade pins messages env-dev
+.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint test-next audit upgrade pins messages release env-dev
 
 help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,6 +72,9 @@ audit: env-dev  ## known holes in what is installed (asks pypi.org)
 upgrade: pins  ## refresh the pins and run everything
 	@$(MAKE) audit || echo "clac: the index of holes could not be asked, or has something to say"
 	@.ci/run
+
+release:  ## check everything, then tag the version of pyproject.toml
+	@bin/release.sh
 
 pins: env-dev  ## compile requirements*.txt with hashes
 	@$(VENV)/uv pip compile -q --upgrade --python-version $(OLDEST_PYTHON) --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt

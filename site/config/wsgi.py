@@ -1,5 +1,6 @@
 """WSGI entry point: `granian --interface wsgi config.wsgi:application`."""
 
+import logging
 import os
 
 from django.conf import settings
@@ -13,5 +14,6 @@ application = get_wsgi_application()
 from editorial import page_views  # noqa: E402 – requires loaded apps
 from jobs import database  # noqa: E402 – requires loaded apps
 
+logging.getLogger(__name__).info("CLAC %s: a web process starts", settings.VERSION)
 database.wait_for_database()
 page_views.start()

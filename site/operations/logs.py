@@ -101,6 +101,7 @@ def _scrub_error(error):
 OWN_LOGGERS = [
     "accounts",
     "caching",
+    "config",
     "core",
     "editorial",
     "home",

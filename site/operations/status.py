@@ -109,7 +109,8 @@ def _check_failed_tasks():
 
 def all_health_checks():
     """Return the HealthChecks of this app and, after them, those of other apps."""
-    found = [_check_workers(), _check_queue_length(), _check_failed_tasks(), _check_backup(), _check_migrations()]
+    found = [HealthCheck(_("Version"), settings.VERSION)]
+    found += [_check_workers(), _check_queue_length(), _check_failed_tasks(), _check_backup(), _check_migrations()]
     return found + [check for _receiver, checks in health_checks.send(sender=None) for check in checks]
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -92,12 +93,20 @@ def site(tmp_path):
         site.process.wait()
 
 
+def version():
+    """The one place where the version stands."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
 def test_a_worker_that_dies_is_started_again_and_the_web_goes_on(site):
     first = site.worker()
     os.kill(first, signal.SIGKILL)
     assert wait_until(lambda: site.worker() not in {first, None}, 20), site.log.read_text()
     assert site.answers()
-    assert "The worker stopped by itself (exit status -9)" in site.log.read_text()
+    log = site.log.read_text()
+    assert "The worker stopped by itself (exit status -9)" in log
+    assert f"CLAC {version()}: a web process starts" in log
+    assert f"CLAC {version()}: a worker starts" in log
     _told_twice_to_end_it_does_so_at_once(site)
 
 

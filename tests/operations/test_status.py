@@ -2,6 +2,7 @@
 
 import json
 import os
+import tomllib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,7 +21,7 @@ from operations import logs, status
 from newsletter.models import Campaign, Delivery, ProviderEvent
 from newsletter.tasks import process_sign_ups
 from tests import starts
-from tests.workers import environment
+from tests.workers import ROOT, environment
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,7 @@ def test_the_page_shows_every_job_and_says_what_to_do(staff_client, settings):
     assert "OperationalError: gone" in text
     assert "systemctl start clac-worker@1" in text  # none runs
     assert "manage.py backup" in text  # none was made
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] in text
 
 
 def test_a_worker_that_ticks_is_shown_and_one_that_fell_silent_is_not(staff_client):

@@ -22,6 +22,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args, **options):
+        logger.info("CLAC %s: a worker starts", settings.VERSION)
         wait_for_database()
         PollThread(is_worker=True).start()
         if settings.REDIS_URL:
