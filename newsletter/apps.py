@@ -8,7 +8,7 @@ class NewsletterConfig(AppConfig):
     name = "newsletter"
     verbose_name = _("Newsletter")
 
-    def ready(self):
+    def ready(self) -> None:
         from newsletter import operations, tasks  # noqa: F401
         from newsletter.feedback import webhooks  # noqa: F401
         from newsletter.subscribers import privacy  # noqa: F401

@@ -1,11 +1,18 @@
 """Forms of the newsletter: joining, changing preferences, and the editors' test send."""
 
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict, cast
+
 from core.countries import COUNTRIES
 from core.forms import PublicForm
 from core.navigation import topic_choices
 from django import forms
 from django.conf import settings
+from django.forms.boundfield import BoundField
+from django.http import QueryDict
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +22,7 @@ from newsletter.editions import previews
 from newsletter.imports import cells, exporters
 from newsletter.subscribers import email_addresses
 
-from .models import Segment, Subscriber, SubscriberImport
+from .models import IssuePage, Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
 CONSENT_VERSION = "2026-11"
@@ -29,7 +36,7 @@ class TopicsField(forms.TypedMultipleChoiceField):
 
     widget = forms.CheckboxSelectMultiple
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(coerce=int, required=False, choices=lambda: topic_choices(get_language()), **kwargs)
 
 
@@ -38,11 +45,11 @@ class AddressField(forms.EmailField):
 
     default_validators = []
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         widget = forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email", "maxlength": 254})
         super().__init__(widget=widget, **kwargs)
 
-    def clean(self, value):
+    def clean(self, value: str | None) -> str:
         value = super().clean(value)
         return email_addresses.normalise(value) if value else value
 
@@ -50,7 +57,7 @@ class AddressField(forms.EmailField):
 class OwnAddressField(AddressField):
     """The address of somebody who joins: of a kind that the site takes."""
 
-    def clean(self, value):
+    def clean(self, value: str | None) -> str:
         value = super().clean(value)
         email_addresses.check_welcome(value)
         return value
@@ -59,11 +66,11 @@ class OwnAddressField(AddressField):
 class NameField(forms.CharField):
     """A name in plain letters."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"autocomplete": "name", "maxlength": email_addresses.NAME_LETTERS})
         super().__init__(required=False, widget=widget, strip=False, **kwargs)
 
-    def clean(self, value):
+    def clean(self, value: str | None) -> str:
         return email_addresses.clean_name(super().clean(value) or "")
 
 
@@ -75,16 +82,16 @@ class SignUpForm(PublicForm):
     topics = TopicsField(label=_("What interests you most? (optional)"))
     consent_wording = CONSENT_WORDING
 
-    def __init__(self, data=None, *args, **kwargs):
+    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
         # The answer to “did you mean …?” is the address that was pressed, the suggested or the typed one.
         self.has_answered = bool(data and data.get("use"))
-        if self.has_answered:
+        if data and self.has_answered:
             data = data.copy()
-            data["email"] = data["use"]
+            data["email"] = str(data["use"])
         super().__init__(data, *args, **kwargs)
 
     @property
-    def suggestion(self):
+    def suggestion(self) -> str | None:
         """What the address was probably meant to be, unless the visitor has already been asked; else None."""
         return None if self.has_answered else email_addresses.suggestion(self.cleaned_data["email"])
 
@@ -100,16 +107,16 @@ class PreferencesForm(forms.ModelForm):
         model = Subscriber
         fields = ["name", "language", "country", "topics"]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = sorted(COUNTRIES.items(), key=lambda country: fold(str(country[1])))
         own = self.instance.country
         elsewhere = [(own, own)] if own and own not in COUNTRIES else []
-        self.fields["country"].choices = [("", "–"), *names, *elsewhere]
+        cast(forms.ChoiceField, self.fields["country"]).choices = [("", "–"), *names, *elsewhere]
         if self.instance.pk:
             self.initial["topics"] = list(self.instance.topics.values_list("pk", flat=True))
 
-    def save(self, commit=True):
+    def save(self, commit: bool = True) -> Subscriber:
         """Write the fields of this form and no others: the state may have changed since the instance was read."""
         subscriber = super().save(commit=False)
         if commit:
@@ -123,11 +130,11 @@ class NewAddressForm(forms.Form):
 
     email = OwnAddressField(label=_("New address"))
 
-    def __init__(self, *args, current, **kwargs):
+    def __init__(self, *args: Any, current: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.current = current
 
-    def clean_email(self):
+    def clean_email(self) -> str:
         """Refuse the address that the newsletter goes to already."""
         if self.cleaned_data["email"] == self.current:
             raise forms.ValidationError(_("The newsletter already comes to this address."))
@@ -140,24 +147,26 @@ class TestSendForm(forms.Form):
     email = AddressField(label=_("E-mail"))
     languages = forms.MultipleChoiceField(label=_("Languages"), widget=forms.CheckboxSelectMultiple)
 
-    def __init__(self, *args, languages=(), **kwargs):
+    def __init__(self, *args: Any, languages: Collection[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["languages"].choices = [pair for pair in settings.LANGUAGES if pair[0] in languages]
+        cast(forms.ChoiceField, self.fields["languages"]).choices = [
+            pair for pair in settings.LANGUAGES if pair[0] in languages
+        ]
         self.fields["languages"].initial = list(languages)
 
 
 class SiteTimeField(forms.DateTimeField):
     """A moment in the site's time zone, whatever the editor's own; one that a change of clocks leaves out is refused."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
         super().__init__(widget=widget, **kwargs)
 
-    def clean(self, value):
+    def clean(self, value: str | None) -> datetime | None:
         with timezone.override(settings.TIME_ZONE):
             return super().clean(value)
 
-    def prepare_value(self, value):
+    def prepare_value(self, value: datetime | str | None) -> datetime | str | None:
         with timezone.override(settings.TIME_ZONE):
             return super().prepare_value(value)
 
@@ -185,9 +194,10 @@ class SendForm(forms.Form):
         help_text=_("From that time on, everybody gets it at 9 in the morning where they live."),
     )
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         """Ask for a time that is still to come."""
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         if cleaned.get("when") == "later" and "at" in cleaned:
             if not cleaned["at"]:
                 self.add_error("at", _("Say when it is to be sent."))
@@ -203,11 +213,11 @@ class SendAgainForm(SendForm):
         label=_("Type the edition's title to confirm"), widget=forms.TextInput({"autocomplete": "off"})
     )
 
-    def __init__(self, *args, issue, **kwargs):
+    def __init__(self, *args: Any, issue: IssuePage, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.issue = issue
 
-    def clean_title(self):
+    def clean_title(self) -> str:
         """Refuse another title; capitals, accents and spaces do not matter."""
         typed, wanted = (fold(title).split() for title in (self.cleaned_data["title"], self.issue.title))
         if typed != wanted:
@@ -227,11 +237,13 @@ class PreviewForm(forms.Form):
         label=_("As it is for"), required=False, widget=forms.EmailInput(attrs={"placeholder": "ana@example.org"})
     )
 
-    def __init__(self, *args, languages=(), **kwargs):
+    def __init__(self, *args: Any, languages: Collection[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["language"].choices = [pair for pair in settings.LANGUAGES if pair[0] in languages]
+        cast(forms.ChoiceField, self.fields["language"]).choices = [
+            pair for pair in settings.LANGUAGES if pair[0] in languages
+        ]
 
-    def clean_subscriber(self):
+    def clean_subscriber(self) -> Subscriber | None:
         """The Subscriber of that address, or None."""
         email = self.cleaned_data["subscriber"].strip().lower()
         found = Subscriber.objects.filter(email=email).first()
@@ -253,9 +265,10 @@ class SuppressionForm(forms.Form):
         error_messages={"invalid_choice": _("This person is no longer on the list.")},
     )
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         """Refuse to erase the address that a person had when the page was opened, if it is another one by now."""
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         subscriber = cleaned.get("subscriber")
         if subscriber and cleaned.get("email") != subscriber.email:
             raise forms.ValidationError(
@@ -289,9 +302,17 @@ class UploadForm(forms.ModelForm):
         }
 
 
-def field_of_meaning(column, value):
+def field_of_meaning(column: str, value: str) -> str:
     """The name of the field that says what a value of a status column means: a page that is out of date decides nothing else."""
     return f"meaning-{column}-{value.encode().hex()}"
+
+
+class MeaningRow(TypedDict):
+    """A value of a status column: the field that asks for its meaning, how it is shown, and its number of lines."""
+
+    field: BoundField
+    value: str | Promise
+    lines: int
 
 
 class MappingForm(forms.Form):
@@ -311,7 +332,7 @@ class MappingForm(forms.Form):
         ("ip", _("network address at that time")),
     ]
 
-    def __init__(self, *args, job, sample=(), **kwargs):
+    def __init__(self, *args: Any, job: SubscriberImport, sample: Sequence[Sequence[str]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         meant = {column: what for what, column in job.mapping.items() if what != "status"}
         meant |= dict.fromkeys(job.mapping.get("status", []), "status")
@@ -326,7 +347,7 @@ class MappingForm(forms.Form):
             )
 
         self.job = job
-        self.groups = []  # the status columns: heading and rows
+        self.groups: list[tuple[str | Promise, list[MeaningRow]]] = []  # the status columns: heading and rows
         for column, counts in job.values.items():
             if exporters.EMPTY in counts or not column.startswith(exporters.DATES):
                 self._ask_meanings(column, counts)
@@ -342,12 +363,12 @@ class MappingForm(forms.Form):
                 initial=job.date_order,
             )
 
-    def _ask_meanings(self, column, counts):
+    def _ask_meanings(self, column: str, counts: Mapping[str, int]) -> None:
         """A field for each value of a status column: with its number of lines, and what it will mean. What has to be decided comes first."""
         said = self.job.meanings.get(column, {})
         is_file = column == exporters.FILE
         heading = _("the whole file") if is_file else self.job.headings[int(column.removeprefix(exporters.DATES))]
-        group = []
+        group: list[MeaningRow] = []
         for value, number in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
             known = self.job.meaning_of(column, value)
             name = field_of_meaning(column, value)
@@ -363,17 +384,17 @@ class MappingForm(forms.Form):
         self.groups.append((heading, group))
 
     @property
-    def undecided(self):
+    def undecided(self) -> int:
         """How many values are still to be decided."""
         return sum(not row["field"].value() for _heading, rows in self.groups for row in rows)
 
     @property
-    def columns(self):
+    def columns(self) -> list[BoundField]:
         """The fields that say what each column is."""
         return [field for field in self if field.name.startswith("column")]
 
     @property
-    def meanings(self):
+    def meanings(self) -> dict[str, dict[str, str]]:
         """{status column: {value: what it means}}, of the values that were shown.
 
         What the whole file means is asked again if only a status column that is left out now told it.
@@ -392,19 +413,20 @@ class MappingForm(forms.Form):
         return found
 
     @property
-    def mapping(self):
+    def mapping(self) -> dict[str, Any]:
         """{what: number of its column; of states: numbers}."""
         states = [int(name.removeprefix("column")) for name, what in self.cleaned_data.items() if what == "status"]
-        found = {"status": states} if states else {}
+        found: dict[str, Any] = {"status": states} if states else {}
         return found | {
             what: int(name.removeprefix("column"))
             for name, what in self.cleaned_data.items()
             if name.startswith("column") and what and what != "status"
         }
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         """Ask for a column of addresses, and for each meaning once."""
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         chosen = [what for name, what in cleaned.items() if name.startswith("column") and what and what != "status"]
         if "email" not in chosen:
             raise forms.ValidationError(_("Say which column holds the e-mail addresses."))

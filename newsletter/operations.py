@@ -1,9 +1,10 @@
 """Health checks and metrics of the newsletter: provider, running campaigns, waiting provider messages."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -19,7 +20,7 @@ from .models import Campaign, Delivery, IncomingReport, ProviderEvent
 WEBHOOK_SLOW_SECONDS = 600
 
 
-def _oldest_message():
+def _oldest_message() -> datetime | None:
     """Return when the oldest waiting provider message was received, or None."""
     waiting = (
         ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING),
@@ -29,19 +30,19 @@ def _oldest_message():
     return min(filter(None, moments), default=None)
 
 
-def _unreadable():
+def _unreadable() -> int:
     """Return the number of unreadable reports of the last week."""
     since = timezone.now() - timedelta(days=7)
     return IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE, received_at__gte=since).count()
 
 
-def _in_hand():
+def _in_hand() -> QuerySet[Campaign]:
     """Return the campaigns that are not finished."""
     return Campaign.objects.filter(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
 
 
 @receiver(status.health_checks)
-def facts(**kwargs):
+def facts(**kwargs: object) -> list[HealthCheck]:
     """Return the health checks: the provider's state as seen by campaigns, running campaigns, and the backlog of
     provider messages."""
     campaigns = list(_in_hand().select_related("issue"))
@@ -57,7 +58,7 @@ def facts(**kwargs):
     warning = providers.current().warning
     return [
         HealthCheck(_("E-mail provider"), provider, not troubles, _("Open the campaign: it says what to do.")),
-        *([HealthCheck(_("About this provider"), warning)] if warning else []),
+        *([HealthCheck(_("About this provider"), str(warning))] if warning else []),
         HealthCheck(_("Sending"), f"{sending % {'number': len(campaigns)}}{': ' if titles else ''}{titles}"),
         HealthCheck(
             _("Messages of the provider"),
@@ -77,7 +78,7 @@ def facts(**kwargs):
 
 
 @receiver(status.collect_metrics)
-def measured(**kwargs):
+def measured(**kwargs: object) -> list[tuple[str, str, str, Mapping[str, float]]]:
     """Return the metrics: deliveries of running campaigns by state, and the webhook backlog in seconds."""
     rows = Delivery.objects.filter(campaign__in=_in_hand()).values_list("state").annotate(number=Count("pk"))
     states = dict.fromkeys(Delivery.State.values, 0) | dict(rows)

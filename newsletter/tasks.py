@@ -26,14 +26,14 @@ WORKER_SECONDS = 20  # time limit of a campaign or import before other tasks run
 
 
 @task(priority=50)
-def process_sign_ups():
+def process_sign_ups() -> None:
     """Process waiting sign-ups."""
     if run_batches(BATCH_SECONDS, subscriptions.process_requests):
         process_sign_ups.enqueue()
 
 
 @task(priority=-10)
-def send_campaign(campaign_id):
+def send_campaign(campaign_id: int) -> None:
     """Send a campaign for WORKER_SECONDS. While many deliveries wait, another task lets a second worker join."""
     with bound_contextvars(campaign_id=campaign_id):
         campaign = Campaign.objects.get(pk=campaign_id)
@@ -45,7 +45,7 @@ def send_campaign(campaign_id):
 
 
 @task(priority=40)
-def process_incoming_reports():
+def process_incoming_reports() -> None:
     """Read the provider's waiting reports, then act on their events."""
     if run_batches(BATCH_SECONDS, incoming.process):
         process_incoming_reports.enqueue()
@@ -54,53 +54,53 @@ def process_incoming_reports():
 
 
 @task(priority=40)
-def process_provider_events():
+def process_provider_events() -> None:
     """Act on waiting provider events."""
     if run_batches(BATCH_SECONDS, events.process):
         process_provider_events.enqueue()
 
 
 @task(priority=-20)
-def work_on_imports():
+def work_on_imports() -> None:
     """Work on imports for WORKER_SECONDS, then queue again behind other tasks."""
     if runner.work_on_next(WORKER_SECONDS):
         work_on_imports.enqueue()
 
 
 @receiver(worker_poll)
-def enqueue_imports(**kwargs):
+def enqueue_imports(**kwargs: object) -> None:
     """Enqueue imports whose worker died."""
     if unleased(SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)).exists():
         work_on_imports.enqueue()
 
 
 @every(timedelta(hours=1), _("add up the number of subscribers"))
-def sum_up_tally():
+def sum_up_tally() -> None:
     """Consolidate the rows of the subscriber tally."""
     triggers.sum_up_tally()
 
 
 @every(timedelta(minutes=2), _("read the mailbox for bounced mail"))
-def poll_bounces():
+def poll_bounces() -> str | None:
     """Store the bounces in the mailbox; the next poll enqueues their processing."""
     return bounce_mailbox.poll()
 
 
 @every(timedelta(minutes=5), _("look for campaigns of which no mail goes out"))
-def look_for_unmoved_campaigns():
+def look_for_unmoved_campaigns() -> None:
     """Alert the operators about campaigns that send no mail although they could."""
     for campaign in lifecycle.stalled():
         raise_alert("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
 
 
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))
-def apply_retention():
+def apply_retention() -> str:
     """Apply RETENTION_DAYS to the newsletter's data."""
     return removal_report(retention.apply())
 
 
 @receiver(worker_poll)
-def enqueue_provider_events(**kwargs):
+def enqueue_provider_events(**kwargs: object) -> None:
     """Enqueue reports and events whose task was lost, or whose delivery may exist by now."""
     if unleased(IncomingReport.objects.filter(state=IncomingReport.State.WAITING)).exists():
         process_incoming_reports.enqueue()
@@ -109,21 +109,21 @@ def enqueue_provider_events(**kwargs):
 
 
 @receiver(worker_poll)
-def count_clicks(**kwargs):
+def count_clicks(**kwargs: object) -> None:
     """Count clicks that are ready for evaluation."""
     if Click.objects.exists():
         tracking.count_clicks()
 
 
 @receiver(worker_poll)
-def start_due_campaigns(**kwargs):
+def start_due_campaigns(**kwargs: object) -> None:
     """Start due campaigns."""
     for campaign in lifecycle.start_due():
         send_campaign.enqueue(campaign.pk)
 
 
 @receiver(worker_poll)
-def enqueue_campaigns(**kwargs):
+def enqueue_campaigns(**kwargs: object) -> None:
     """Enqueue campaigns whose worker died or whose pause is over."""
     for campaign in lifecycle.without_worker():
         Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
@@ -131,20 +131,20 @@ def enqueue_campaigns(**kwargs):
 
 
 @receiver(worker_poll)
-def resume_after_dead_workers(**kwargs):
+def resume_after_dead_workers(**kwargs: object) -> None:
     """Enqueue campaigns with claims of killed workers of this machine."""
     for campaign_id in claim_files.expire_leases_of_dead_workers():
         send_campaign.enqueue(campaign_id)
 
 
 @receiver(worker_poll)
-def settle_cancelled_campaigns(**kwargs):
+def settle_cancelled_campaigns(**kwargs: object) -> None:
     """Settle deliveries that were claimed when a campaign was cancelled."""
     lifecycle.settle_cancelled()
 
 
 @receiver(worker_poll)
-def enqueue_sign_ups(**kwargs):
+def enqueue_sign_ups(**kwargs: object) -> None:
     """Enqueue sign-ups whose task was lost."""
     old = timezone.now() - timedelta(seconds=30)
     if unleased(SignUpRequest.objects.filter(created_at__lt=old)).exists():

@@ -1,5 +1,6 @@
 """Public views of subscribers. GET requests change nothing, because mail scanners follow every link."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 
@@ -8,7 +9,7 @@ from core.client_ip import origin, truncated_origin
 from core.error_views import forbidden
 from core.forms import same_origin
 from django.conf import settings
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language, gettext, override
 from django.views.decorators.cache import never_cache
@@ -21,14 +22,14 @@ from privacy import registry
 from newsletter.subscribers import subscriptions, tokens
 
 from .forms import CONSENT_VERSION, CONSENT_WORDING, NewAddressForm, PreferencesForm, SignUpForm
-from .models import ConsentEvent, SignUpRequest
+from .models import ConsentEvent, SignUpRequest, Subscriber
 from .tasks import process_sign_ups
 
 Method = ConsentEvent.Method
 HOUR = timedelta(hours=1)
 
 
-def link_view(view):
+def link_view(view: Callable[[HttpRequest, str], HttpResponse]) -> Callable[[HttpRequest, str], HttpResponse]:
     """Decorator of views behind mail links: the signed token authenticates, no cookie is needed, and a LinkProblem
     renders a page."""
 
@@ -36,7 +37,7 @@ def link_view(view):
     @never_cache
     @require_http_methods(["GET", "HEAD", "POST"])
     @wraps(view)
-    def wrapped(request, token):
+    def wrapped(request: HttpRequest, token: str) -> HttpResponse:
         try:
             response = view(request, token)
         except subscriptions.LinkProblem as problem:
@@ -51,7 +52,7 @@ def link_view(view):
 @csrf_exempt  # the form is on cached pages and sets no cookie; same_origin() replaces the CSRF token
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def join(request):
+def join(request: HttpRequest) -> HttpResponse:
     """Store a sign-up. The response is the same for known and unknown addresses: a worker does the rest."""
     if request.method != "POST":
         return render(request, "newsletter/join.html", {"signup_form": SignUpForm()})
@@ -80,7 +81,7 @@ def join(request):
     return redirect("newsletter_thanks")
 
 
-def _is_within_limits(request):
+def _is_within_limits(request: HttpRequest) -> bool:
     """Return whether this network and all visitors together are within the hourly limits."""
     if not rate_limits.hit(f"join {origin(request)}", (settings.SIGNUP_LIMIT_PER_ORIGIN, HOUR)):
         return False
@@ -93,13 +94,13 @@ def _is_within_limits(request):
 
 
 @require_safe
-def thanks(request):
+def thanks(request: HttpRequest) -> HttpResponse:
     """Tell visitors to confirm with the link mailed to them."""
     return render(request, "newsletter/thanks.html")
 
 
 @link_view
-def confirm(request, token):
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """GET: show a button. POST: confirm."""
     if request.method != "POST":
         subscriptions.check_confirmation(token)
@@ -109,9 +110,10 @@ def confirm(request, token):
 
 
 @link_view
-def leave(request, token):
+def leave(request: HttpRequest, token: str) -> HttpResponse:
     """GET: show a button. POST: unsubscribe at once, from the page or with one click in the mail program (RFC 8058)."""
     is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
+    subscriber: Subscriber | None
     try:
         subscriber, found = subscriptions.subscriber_for_link(tokens.MANAGE, token)
     except subscriptions.LinkGone:
@@ -131,7 +133,7 @@ def leave(request, token):
 
 
 @link_view
-def preferences(request, token):
+def preferences(request: HttpRequest, token: str) -> HttpResponse:
     """Change name, language, country and topics, or request another address."""
     subscriber = subscriptions.own_subscriber(token)
     if subscriber.state != subscriber.State.ACTIVE:
@@ -153,7 +155,7 @@ def preferences(request, token):
         return render(request, "newsletter/preferences.html", context)
 
 
-def _request_address_change(request, subscriber, form):
+def _request_address_change(request: HttpRequest, subscriber: Subscriber, form: NewAddressForm) -> str:
     if not _is_within_limits(request):
         return "too many"
     subscriptions.request_address_change(subscriber, form.cleaned_data["email"], truncated_origin(request))
@@ -162,7 +164,7 @@ def _request_address_change(request, subscriber, form):
 
 
 @link_view
-def new_address(request, token):
+def new_address(request: HttpRequest, token: str) -> HttpResponse:
     """GET: show a button. POST: confirm the new address."""
     if request.method != "POST":
         subscriber = subscriptions.check_new_address(token)
@@ -173,7 +175,7 @@ def new_address(request, token):
 
 
 @link_view
-def data(request, token):
+def data(request: HttpRequest, token: str) -> HttpResponse:
     """Show which data is stored; POST downloads or erases it. Works after unsubscribing, too."""
     subscriber = subscriptions.own_subscriber(token)
     what = request.POST.get("what")

@@ -1,12 +1,22 @@
 """Wagtail hooks of the newsletter: menu, URLs, buttons, dashboard panels."""
 
+from collections.abc import Iterator
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import include, path, reverse, reverse_lazy
+from django.urls import URLResolver, include, path, reverse, reverse_lazy
+from django.utils.functional import Promise
 from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
+from wagtail.admin.ui.components import Component
+from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.admin.widgets import Button
+from wagtail.log_actions import LogActionRegistry
+from wagtail.models import Page
 
 from .admin import campaigns, growth, imports, segments, subscribers
 from .models import IssuePage
@@ -15,18 +25,18 @@ newsletter_menu = Menu(register_hook_name="register_newsletter_menu_item")
 
 
 @hooks.register("register_admin_menu_item")
-def newsletter_menu_item():
+def newsletter_menu_item() -> MenuItem:
     return SubmenuMenuItem(_("Newsletter"), newsletter_menu, name="newsletter", icon_name="mail", order=610)
 
 
 class PermittedItem(MenuItem):
     """A menu item shown to users with a permission."""
 
-    def __init__(self, permission, label, url_name, icon, order):
+    def __init__(self, permission: str, label: Promise, url_name: str, icon: str, order: int) -> None:
         super().__init__(label, reverse_lazy(url_name), icon_name=icon, name=url_name, order=order)
         self.permission = permission
 
-    def is_shown(self, request):
+    def is_shown(self, request: HttpRequest) -> bool:
         return request.user.has_perm(self.permission)
 
 
@@ -42,7 +52,7 @@ for entry in ENTRIES:
 
 
 @hooks.register("register_admin_viewset")
-def viewsets():
+def viewsets() -> list[ModelViewSet]:
     hook = "register_newsletter_menu_item"
     return [
         subscribers.SubscriberViewSet(menu_hook=hook, menu_order=20),
@@ -53,7 +63,7 @@ def viewsets():
 
 
 @hooks.register("register_admin_urls")
-def admin_urls():
+def admin_urls() -> list[URLResolver]:
     urls = [
         path("campaigns/", campaigns.campaign_list, name="newsletter_campaigns"),
         path("campaigns/<int:campaign_id>/", campaigns.campaign, name="newsletter_campaign"),
@@ -106,25 +116,25 @@ def admin_urls():
 
 
 @hooks.register("insert_global_admin_js")
-def segment_and_guide_js():
+def segment_and_guide_js() -> SafeString:
     scripts = [(static(f"js/{name}.js"),) for name in ("segment", "guide")]
     return format_html_join("", '<script src="{}" defer></script>', scripts)
 
 
 @hooks.register("construct_homepage_panels")
-def add_growth_panel(request, panels):
+def add_growth_panel(request: HttpRequest, panels: list[Component]) -> None:
     if request.user.has_perm("newsletter.view_subscriber"):
         panels.append(growth.GrowthPanel())
 
 
 @hooks.register("construct_homepage_panels")
-def add_newsletter_panel(request, panels):
+def add_newsletter_panel(request: HttpRequest, panels: list[Component]) -> None:
     if request.user.has_perm("newsletter.view_campaign"):
         panels.append(campaigns.NewsletterPanel())
 
 
 @hooks.register("register_log_actions")
-def register_log_actions(actions):
+def register_log_actions(actions: LogActionRegistry) -> None:
     """Register the newsletter's audit log actions."""
     actions.register_action("newsletter.end", _("Take off the list"), _("Took a subscriber off the list"))
     actions.register_action("newsletter.data", _("Hand over data"), _("Took a subscriber's data to hand it over"))
@@ -133,7 +143,7 @@ def register_log_actions(actions):
 
 
 @hooks.register("register_page_header_buttons")
-def issue_header_button(page, user, view_name, next_url=None):
+def issue_header_button(page: Page, user: User, view_name: str, next_url: str | None = None) -> Iterator[Button]:
     """Add “Send…” to an edition's menu."""
     if isinstance(page.specific_deferred, IssuePage) and user.has_perm("newsletter.add_campaign"):
         yield Button(
@@ -142,5 +152,5 @@ def issue_header_button(page, user, view_name, next_url=None):
 
 
 @hooks.register("register_page_listing_more_buttons")
-def issue_listing_button(page, user, next_url=None):
+def issue_listing_button(page: Page, user: User, next_url: str | None = None) -> Iterator[Button]:
     yield from issue_header_button(page, user, "index")

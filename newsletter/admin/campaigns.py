@@ -1,11 +1,13 @@
 """Admin views of sending: an edition's checks and previews, its campaign's progress, and the report."""
 
 import csv
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from core.i18n import in_language, site_time
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.utils.translation import get_language, ngettext
@@ -17,6 +19,7 @@ from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 from wagtail.coreutils import get_content_languages
 
+from newsletter.admin import EditorRequest
 from newsletter.campaigns import lifecycle, reports
 from newsletter.delivery import outgoing, worker
 from newsletter.editions import checks, previews, rendering
@@ -31,12 +34,12 @@ may_see = permission_required("newsletter.view_campaign")
 CANNOT_FREEZE = (lifecycle.Unpublished, rendering.Unrenderable)  # raised by lifecycle.freeze
 
 
-def _issue(page_id):
+def _issue(page_id: int) -> IssuePage:
     """Return an edition in its original language, whichever translation `page_id` names."""
     return get_object_or_404(IssuePage, pk=page_id).source_issue()
 
 
-def _translations(issue):
+def _translations(issue: IssuePage) -> dict[str, IssuePage]:
     """Return {language code: IssuePage}, published or not."""
     pages = issue.get_translations(inclusive=True).select_related("locale")
     return {page.locale.language_code: page for page in pages}
@@ -46,7 +49,7 @@ def _translations(issue):
 
 
 @may_send
-def issue_send(request, page_id):
+def issue_send(request: EditorRequest, page_id: int) -> HttpResponse:
     """Show an edition before it is sent: problems, languages and audience, test mail, segment and time."""
     issue = _issue(page_id)
     pages, translations = lifecycle.published_languages(issue), _translations(issue)
@@ -73,7 +76,7 @@ def issue_send(request, page_id):
     return render(request, "newsletter/admin/issue_send.html", context)
 
 
-def _initial(campaign):
+def _initial(campaign: Campaign | None) -> dict[str, Any]:
     """Return the form's initial values from a campaign that was prepared before."""
     if campaign is None:
         return {}
@@ -86,7 +89,7 @@ def _initial(campaign):
     }
 
 
-def _send_test(request, page, email):
+def _send_test(request: EditorRequest, page: IssuePage, email: str) -> None:
     try:
         worker.send_test(page.get_latest_revision_as_object(), email)
     except outgoing.Suppressed:
@@ -100,7 +103,7 @@ def _send_test(request, page, email):
 
 @may_send
 @require_safe
-def issue_confirm(request, page_id, is_again=False):
+def issue_confirm(request: EditorRequest, page_id: int, is_again: bool = False) -> HttpResponse:
     """Show the confirmation page: recipients by language, and the time. Only its button sends."""
     issue = _issue(page_id)
     if lifecycle.is_sending(issue) or lifecycle.was_started(issue) != is_again:
@@ -112,7 +115,9 @@ def issue_confirm(request, page_id, is_again=False):
     return _confirmation(request, issue, shown, form.cleaned_data, is_again)
 
 
-def _confirmation(request, issue, form, chosen, is_again):
+def _confirmation(
+    request: EditorRequest, issue: IssuePage, form: SendForm, chosen: Mapping[str, Any], is_again: bool
+) -> HttpResponse:
     segment = chosen["segment"]
     findings = checks.run_checks(issue, segment, is_quick=True)
     recipients = size_by_mail_language(lifecycle.published_languages(issue), segment)
@@ -132,13 +137,13 @@ def _confirmation(request, issue, form, chosen, is_again):
     return render(request, "newsletter/admin/issue_confirm.html", context)
 
 
-def _refuse(request, issue, form):
+def _refuse(request: EditorRequest, issue: IssuePage, form: SendForm) -> HttpResponse:
     for errors in form.errors.values():
-        messages.error(request, " ".join(errors))
+        messages.error(request, " ".join(map(str, errors)))
     return redirect("newsletter_issue_send", issue.pk)
 
 
-def _redirect_to_latest_campaign(request, issue):
+def _redirect_to_latest_campaign(request: EditorRequest, issue: IssuePage) -> HttpResponse:
     """Redirect to the latest campaign if an edition was started, scheduled or stopped since the page was opened."""
     newest = issue.campaigns.first()
     if newest is None:
@@ -152,7 +157,7 @@ def _redirect_to_latest_campaign(request, issue):
 
 @may_send
 @require_POST
-def campaign_start(request, page_id, is_again=False):
+def campaign_start(request: EditorRequest, page_id: int, is_again: bool = False) -> HttpResponse:
     """Send or schedule an edition: once for each page of `issue_confirm`, and only if nothing changed since."""
     issue = _issue(page_id)
     form = SendAgainForm(request.POST, issue=issue) if is_again else SendForm(request.POST)
@@ -176,7 +181,7 @@ def campaign_start(request, page_id, is_again=False):
         messages.error(request, _freeze_error_text(error))
         return redirect("newsletter_issue_send", issue.pk)
     if campaign.state == Campaign.State.SCHEDULED:
-        messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(campaign.scheduled_at)})
+        messages.success(request, _("It will be sent on %(time)s.") % {"time": site_time(chosen["at"])})
     else:
         send_campaign.enqueue(campaign.pk)
         messages.success(request, _("The edition is on its way."))
@@ -188,7 +193,7 @@ def campaign_start(request, page_id, is_again=False):
 
 @may_see
 @require_safe
-def issue_preview(request, page_id):
+def issue_preview(request: EditorRequest, page_id: int) -> HttpResponse:
     """Show a mail as it arrives: in a language, for a given subscriber, on a phone or a computer."""
     issue = _issue(page_id)
     languages = _translations(issue)
@@ -202,7 +207,7 @@ def issue_preview(request, page_id):
 @may_see
 @require_safe
 @xframe_options_sameorigin
-def issue_mail(request, page_id):
+def issue_mail(request: EditorRequest, page_id: int) -> HttpResponse:
     """Return the mail for the frame of `issue_preview`: the latest draft, with inactive personal links."""
     languages = _translations(_issue(page_id))
     form = PreviewForm(request.GET, languages=languages)
@@ -220,14 +225,14 @@ def issue_mail(request, page_id):
 
 @may_see
 @require_safe
-def campaign_list(request):
+def campaign_list(request: EditorRequest) -> HttpResponse:
     """List all campaigns, newest first."""
     page = Paginator(Campaign.objects.select_related("issue", "created_by"), 30).get_page(request.GET.get("p"))
     context = {"campaigns": page, "stalled": list(lifecycle.stalled())}
     return render(request, "newsletter/admin/campaign_list.html", context)
 
 
-def _progress(campaign):
+def _progress(campaign: Campaign) -> dict[str, Any]:
     progress = reports.progress(campaign)
     names = {code: name for code, name in Delivery.State.choices if progress.states[code]}
     return {
@@ -235,14 +240,14 @@ def _progress(campaign):
         "progress": progress,
         "languages": [(get_content_languages()[code], *pair) for code, pair in progress.languages.items()],
         "states": [(code, label, progress.states[code]) for code, label in names.items()],
-        "resumes": site_time(campaign.resume_at) if campaign.is_waiting else "",
+        "resumes": site_time(campaign.resume_at) if campaign.is_waiting and campaign.resume_at else "",
         "scheduled": site_time(campaign.scheduled_at) if campaign.scheduled_at else "",
     }
 
 
 @may_see
 @require_safe
-def campaign(request, campaign_id):
+def campaign(request: EditorRequest, campaign_id: int) -> HttpResponse:
     """Show a campaign: progress, actions, report, and the state of each delivery."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by", "segment"), pk=campaign_id)
     deliveries = found.deliveries.select_related("subscriber").order_by("pk")
@@ -268,47 +273,48 @@ def campaign(request, campaign_id):
 
 @may_see
 @require_safe
-def campaign_progress(request, campaign_id):
+def campaign_progress(request: EditorRequest, campaign_id: int) -> HttpResponse:
     """Return the progress part of a campaign's page, polled while it runs."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by"), pk=campaign_id)
     return render(request, "newsletter/admin/_progress.html", _progress(found))
 
 
-def _change(campaign, action):
-    return lifecycle.change_state(campaign, action) and _("Done: %(state)s.") % {
-        "state": Campaign.objects.get(pk=campaign.pk).get_state_display()
-    }
+def _change(campaign: Campaign, action: str) -> str:
+    if not lifecycle.change_state(campaign, action):
+        return ""
+    return _("Done: %(state)s.") % {"state": Campaign.objects.get(pk=campaign.pk).get_state_display()}
 
 
-def _correct(campaign):
-    return lifecycle.refresh_content(campaign) and _(
-        "Those who have not got it yet will get it as it is published now."
-    )
+def _correct(campaign: Campaign) -> str:
+    if not lifecycle.refresh_content(campaign):
+        return ""
+    return _("Those who have not got it yet will get it as it is published now.")
 
 
-def _freeze_error_text(error):
+def _freeze_error_text(error: Exception) -> str:
     """Return the message of one of CANNOT_FREEZE for the editor."""
     if isinstance(error, rendering.Unrenderable):
         return str(error)
     return _("The edition is not published in any language.")
 
 
-def _retry(campaign):
+def _retry(campaign: Campaign) -> str:
     n = lifecycle.retry_failed(campaign)
-    return n and ngettext("%(n)s mail will be tried again.", "%(n)s mails will be tried again.", n) % {"n": n}
+    return ngettext("%(n)s mail will be tried again.", "%(n)s mails will be tried again.", n) % {"n": n} if n else ""
 
 
-def _settle(campaign):
+def _settle(campaign: Campaign) -> str:
     n = lifecycle.settle_unknown(campaign)
-    return n and ngettext("%(n)s mail counts as sent.", "%(n)s mails count as sent.", n) % {"n": n}
+    return ngettext("%(n)s mail counts as sent.", "%(n)s mails count as sent.", n) % {"n": n} if n else ""
 
 
-def _newcomers(campaign):
+def _newcomers(campaign: Campaign) -> str:
     n = lifecycle.send_to_newcomers(campaign)
-    return n and ngettext("It goes to %(n)s more person.", "It goes to %(n)s more people.", n) % {"n": n}
+    return ngettext("It goes to %(n)s more person.", "It goes to %(n)s more people.", n) % {"n": n} if n else ""
 
 
-ACTIONS = {
+# Each returns what it did, for the editor; nothing if the campaign's state does not allow it.
+ACTIONS: dict[str, Callable[[Campaign], str]] = {
     "pause": lambda campaign: _change(campaign, "pause"),
     "resume": lambda campaign: _change(campaign, "resume"),
     "cancel": lambda campaign: _change(campaign, "cancel"),
@@ -322,7 +328,7 @@ ENQUEUING_ACTIONS = {"resume", "retry", "newcomers"}
 
 @may_send
 @require_POST
-def campaign_change(request, campaign_id, action):
+def campaign_change(request: EditorRequest, campaign_id: int, action: str) -> HttpResponse:
     """Run one of ACTIONS, if the campaign's state allows it."""
     found = get_object_or_404(Campaign, pk=campaign_id)
     try:
@@ -342,7 +348,7 @@ def campaign_change(request, campaign_id, action):
 
 @may_see
 @require_safe
-def campaign_csv(request, campaign_id):
+def campaign_csv(request: EditorRequest, campaign_id: int) -> StreamingHttpResponse:
     """Export the deliveries as CSV without spreadsheet formulas."""
     found = get_object_or_404(Campaign.objects.select_related("issue"), pk=campaign_id)
     response = StreamingHttpResponse(
@@ -356,11 +362,11 @@ class _Echo:
     """A file-like object that returns each line written by csv.writer."""
 
     @staticmethod
-    def write(line):
+    def write(line: str) -> str:
         return line
 
 
-def _csv_lines(campaign):
+def _csv_lines(campaign: Campaign) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield "\ufeff"  # spreadsheets need the byte order mark to detect UTF-8
     yield writer.writerow([_("E-mail"), _("Language"), _("State"), _("Sent"), _("Reason")])
@@ -378,12 +384,12 @@ class NewsletterPanel(Component):
     order = 280
     template_name = "newsletter/admin/newsletter_panel.html"
 
-    def get_context_data(self, parent_context):
+    def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
         waiting = (
             Campaign.objects.filter(state=Campaign.State.SCHEDULED).select_related("issue").order_by("scheduled_at")
         )
         last = Campaign.objects.filter(started_at__isnull=False).select_related("issue").order_by("-started_at")[:1]
         return {
-            "waiting": [(campaign, site_time(campaign.scheduled_at)) for campaign in waiting],
+            "waiting": [(each, site_time(each.scheduled_at) if each.scheduled_at else "") for each in waiting],
             "last": next(iter(reports.summaries(last)), None),
         }

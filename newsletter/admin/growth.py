@@ -1,17 +1,22 @@
 """Growth of the list: a report, and a dashboard panel."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from core.i18n import local_date
 from core.svg_charts import line_chart
 from django.conf import settings
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 
+from newsletter.admin import EditorRequest
 from newsletter.subscribers import growth_report
 
 
-def context_of(number):
+def context_of(number: int) -> dict[str, Any]:
     """Return the chart and table of the last `number` months."""
     months = growth_report.months(number)
     names = [name for code, name in settings.LANGUAGES]
@@ -26,7 +31,7 @@ def context_of(number):
 
 @permission_required("newsletter.view_subscriber")
 @require_safe
-def report(request):
+def report(request: EditorRequest) -> HttpResponse:
     """Show two years of growth by language, gains and losses, and sources."""
     context = context_of(24) | {"sources": growth_report.sources()}
     return render(request, "newsletter/admin/growth.html", context)
@@ -39,5 +44,5 @@ class GrowthPanel(Component):
     order = 300
     template_name = "newsletter/admin/growth_panel.html"
 
-    def get_context_data(self, parent_context):
+    def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
         return context_of(12)

@@ -1,15 +1,19 @@
 """Importing lists in the admin: upload, say what the columns are, look at the dry run, import, take the bad lines home."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from core.i18n import in_language
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
+from newsletter.admin import EditorRequest
 from newsletter.forms import MappingForm, UploadForm
 from newsletter.imports import runner
 from newsletter.models import SubscriberImport
@@ -21,7 +25,7 @@ State = SubscriberImport.State
 
 @may_import
 @require_http_methods(["GET", "POST"])
-def upload(request):
+def upload(request: EditorRequest) -> HttpResponse:
     """Earlier imports, and a form for a new one."""
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -37,7 +41,7 @@ def upload(request):
 
 @may_import
 @require_http_methods(["GET", "POST"])
-def show(request, pk):
+def show(request: EditorRequest, pk: int) -> HttpResponse:
     """One import: the columns to assign, the progress, what came of it."""
     job = get_object_or_404(SubscriberImport, pk=pk)
     form = MappingForm(request.POST if request.method == "POST" else None, job=job, sample=job.sample)
@@ -50,7 +54,7 @@ def show(request, pk):
     return render(request, "newsletter/admin/import.html", {"form": form, **_progress(job)})
 
 
-def _progress(job):
+def _progress(job: SubscriberImport) -> dict[str, Any]:
     outcomes = [(label, job.counts[code]) for code, label in runner.Outcome.choices if code in job.counts]
     return {
         "job": job,
@@ -63,7 +67,7 @@ def _progress(job):
 
 @may_import
 @require_safe
-def progress(request, pk):
+def progress(request: EditorRequest, pk: int) -> HttpResponse:
     """The part of an import's page that changes while it runs."""
     return render(
         request, "newsletter/admin/_import_progress.html", _progress(get_object_or_404(SubscriberImport, pk=pk))
@@ -72,7 +76,7 @@ def progress(request, pk):
 
 @may_import
 @require_POST
-def change(request, pk, action):
+def change(request: EditorRequest, pk: int, action: str) -> HttpResponse:
     """Import what was checked, or cancel."""
     job = get_object_or_404(SubscriberImport, pk=pk)
     if action == "start" and runner.begin(job, State.IMPORTING, seen=_number(request.POST.get("seen"))):
@@ -84,16 +88,16 @@ def change(request, pk, action):
     return redirect("newsletter_import", pk)
 
 
-def _number(text):
+def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() else -1
 
 
-def _refuse(request, job):
+def _refuse(request: EditorRequest, job: SubscriberImport) -> None:
     job.refresh_from_db()
     messages.error(request, _("That is not possible now: %(state)s.") % {"state": job.get_state_display()})
 
 
-def _csv(lines, name):
+def _csv(lines: Iterable[str], name: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(in_language(get_language(), lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
@@ -101,7 +105,7 @@ def _csv(lines, name):
 
 @may_import
 @require_safe
-def forecast(request, pk):
+def forecast(request: EditorRequest, pk: int) -> StreamingHttpResponse:
     """Line by line what the import would do, as a file."""
     job = get_object_or_404(SubscriberImport, pk=pk, file__gt="")
     return _csv(runner.forecast(job), f"import-{pk}-forecast")
@@ -109,6 +113,6 @@ def forecast(request, pk):
 
 @may_import
 @require_safe
-def bad_lines(request, pk):
+def bad_lines(request: EditorRequest, pk: int) -> StreamingHttpResponse:
     """The lines that were not taken, with the reason, as a file."""
     return _csv(runner.bad_lines(get_object_or_404(SubscriberImport, pk=pk)), f"import-{pk}-bad-lines")

@@ -1,6 +1,6 @@
 """Segments in the admin: an editor of conditions with a live count."""
 
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
@@ -8,6 +8,7 @@ from wagtail.admin.auth import permission_required
 from wagtail.admin.panels import FieldPanel, HelpPanel, ObjectList
 from wagtail.admin.viewsets.model import ModelViewSet
 
+from newsletter.admin import EditorRequest
 from newsletter.models import Segment
 from newsletter.subscribers import audiences
 
@@ -35,7 +36,7 @@ class SegmentViewSet(ModelViewSet):
 
 @permission_required("newsletter.view_segment")
 @require_POST
-def count(request):
+def count(request: EditorRequest) -> HttpResponse:
     """Return how many people the form's conditions select now, by the same query that sending uses."""
     unfinished = JsonResponse({"text": str(_("Some conditions are not complete yet."))})
     if "conditions-count" not in request.POST:

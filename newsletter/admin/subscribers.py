@@ -1,10 +1,15 @@
 """Subscribers in the admin: list, history, data export, erasure and suppression, CSV export."""
 
 import csv
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import JsonResponse, StreamingHttpResponse
+from django.db.models import QuerySet
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,9 +22,11 @@ from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.log_actions import log
 from wagtail.permission_policies import ModelPermissionPolicy
 
+from newsletter.admin import EditorRequest
 from newsletter.forms import ExportForm, SuppressionForm
 from newsletter.imports.runner import Echo, inert
 from newsletter.models import ConsentEvent, IncomingReport, ProviderEvent, Subscriber, SubscriberExport, Suppression
+from newsletter.models.subscribers import SubscriberQuerySet
 from newsletter.subscribers import subscriptions
 from newsletter.subscribers.audiences import audience
 
@@ -34,17 +41,17 @@ class ReadOnlyPermissionPolicy(ModelPermissionPolicy):
 
     DENIED = {"add", "delete", "change"}
 
-    def user_has_permission(self, user, action):
+    def user_has_permission(self, user: User, action: str) -> bool:
         return action not in self.DENIED and super().user_has_permission(user, action)
 
-    def user_has_any_permission(self, user, actions):
+    def user_has_any_permission(self, user: User, actions: Iterable[str]) -> bool:
         return super().user_has_any_permission(user, set(actions) - self.DENIED)
 
 
 class SubscriberIndexView(IndexView):
     """The list of subscribers, searched with the database's own index."""
 
-    def search_queryset(self, queryset):
+    def search_queryset(self, queryset: SubscriberQuerySet) -> SubscriberQuerySet:
         return queryset.matching(self.search_query) if self.is_searching else queryset
 
 
@@ -75,7 +82,7 @@ class SubscriberViewSet(ModelViewSet):
 class UnreadableIndex(IndexView):
     """The list of unreadable reports."""
 
-    def get_base_queryset(self):
+    def get_base_queryset(self) -> QuerySet[IncomingReport]:
         return super().get_base_queryset().filter(state=IncomingReport.State.UNREADABLE)
 
 
@@ -125,7 +132,7 @@ class UnreadableReportViewSet(ModelViewSet):
 
 @may_see
 @require_safe
-def history(request, pk):
+def history(request: EditorRequest, pk: int) -> HttpResponse:
     """Show one subscriber: data, consent events, deliveries."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     context = {
@@ -139,7 +146,7 @@ def history(request, pk):
 
 @may_change
 @require_POST
-def end(request, pk):
+def end(request: EditorRequest, pk: int) -> HttpResponse:
     """Unsubscribe somebody who asked for it without using the link."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     if subscriptions.leave(subscriber, ConsentEvent.Method.STAFF):
@@ -152,7 +159,7 @@ def end(request, pk):
 
 @may_see
 @require_POST
-def download_data(request, pk):
+def download_data(request: EditorRequest, pk: int) -> HttpResponse:
     """Download all data about a person, to hand over to them."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     log(subscriber, "newsletter.data", user=request.user)
@@ -165,7 +172,7 @@ def download_data(request, pk):
 
 @may_erase
 @require_http_methods(["GET", "POST"])
-def suppressions(request):
+def suppressions(request: EditorRequest) -> HttpResponse:
     """Erase an address on request, show whether it is suppressed, or lift that at its owner's written request."""
     form = SuppressionForm(request.POST or None)
     if form.is_valid():
@@ -176,7 +183,7 @@ def suppressions(request):
     return render(request, "newsletter/admin/suppressions.html", context, status=422 if form.is_bound else 200)
 
 
-def _erase(request, form):
+def _erase(request: EditorRequest, form: SuppressionForm) -> None:
     email = form.cleaned_data["email"]
     with transaction.atomic():
         subscriber = form.cleaned_data["subscriber"]
@@ -191,7 +198,7 @@ def _erase(request, form):
     )
 
 
-def _show_suppression(request, form):
+def _show_suppression(request: EditorRequest, form: SuppressionForm) -> None:
     email = form.cleaned_data["email"]
     reason = Suppression.reasons([email]).get(email)
     if reason is None:
@@ -206,7 +213,7 @@ def _show_suppression(request, form):
         messages.warning(request, _("%(email)s is suppressed: it is never mailed.") % {"email": email})
 
 
-def _lift(request, form):
+def _lift(request: EditorRequest, form: SuppressionForm) -> None:
     email = form.cleaned_data["email"]
     if Suppression.lift(email):
         log(Suppression(pk=0), "newsletter.lift", user=request.user)
@@ -220,7 +227,7 @@ SUPPRESSION_ACTIONS = {"erase": _erase, "look": _show_suppression, "lift": _lift
 
 @may_export
 @require_http_methods(["GET", "POST"])
-def export(request):
+def export(request: EditorRequest) -> HttpResponseBase:
     """Export the active subscribers, or those of a segment, as CSV without spreadsheet formulas."""
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -236,7 +243,7 @@ def export(request):
     return render(request, "newsletter/admin/export.html", context)
 
 
-def _lines(people):
+def _lines(people: SubscriberQuerySet) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield "\ufeff" + writer.writerow(["email", "name", "language", "country", "source", "created_at", "confirmed_at"])
     for row in (
@@ -244,4 +251,4 @@ def _lines(people):
         .values_list("email", "name", "language", "country", "source", "created_at", "confirmed_at")
         .iterator(2000)
     ):
-        yield writer.writerow([inert(x.isoformat() if hasattr(x, "isoformat") else x or "") for x in row])
+        yield writer.writerow([inert(x.isoformat() if isinstance(x, datetime) else x or "") for x in row])

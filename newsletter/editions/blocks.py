@@ -4,6 +4,8 @@ Each block is rendered three times: for the web with its own template, for the m
 templates/newsletter/mail/<name>.mjml, and for the text part with <name>.txt beside it.
 """
 
+from typing import TYPE_CHECKING
+
 from core.blocks import INLINE_TEXT, ButtonBlock, HeadingBlock, PictureBlock, QuoteBlock, RichTextBlock, TextBlock
 from core.navigation import public
 from core.previews import sample
@@ -14,6 +16,9 @@ from wagtail.images.blocks import ImageBlock
 from wagtail.models import Locale
 
 from news.models import ArticlePage
+
+if TYPE_CHECKING:
+    from newsletter.models import IssuePage
 
 
 class GreetingBlock(blocks.StructBlock):
@@ -29,7 +34,7 @@ class GreetingBlock(blocks.StructBlock):
         label=_("Without a name"), max_length=120, help_text=_("For those whose name is not known, and on the web.")
     )
 
-    def clean(self, value):
+    def clean(self, value: blocks.StructValue) -> blocks.StructValue:
         """Require exactly one {name} placeholder."""
         cleaned = super().clean(value)
         if cleaned["named"].count("{name}") != 1:
@@ -48,7 +53,7 @@ class GreetingBlock(blocks.StructBlock):
 class NewsListValue(blocks.StructValue):
     """A list of news."""
 
-    def articles(self, issue):
+    def articles(self, issue: "IssuePage") -> list[ArticlePage]:
         """Return the articles of an edition: the chosen ones published in the active language; else the latest when
         it was sent, or all since the previous edition."""
         chosen = [page.translation_key for page in self["chosen"] if page]

@@ -1,9 +1,11 @@
 """Checks of an edition before it is sent: errors block it, warnings do not."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import dns.exception
@@ -11,7 +13,7 @@ import dns.resolver
 from bs4 import BeautifulSoup
 from core.alt_text import looks_like_file_name
 from core.html import absolute
-from core.models import SiteSettings
+from core.models import CustomImage, SiteSettings
 from django.conf import settings
 from django.core.files.storage import storages
 from django.core.mail import get_connection
@@ -25,8 +27,9 @@ from wagtail_localize.models import Translation
 
 from newsletter.campaigns.lifecycle import published_languages
 from newsletter.delivery import outgoing
+from newsletter.delivery.personalisation import Mail
 from newsletter.editions import rendering
-from newsletter.models import Campaign
+from newsletter.models import Campaign, IssuePage, Segment
 from newsletter.subscribers.audiences import size_by_mail_language
 
 MAX_BYTES, WARN_BYTES = 102_000, 80_000  # bytes: Gmail clips a mail beyond the first; the second is the warning level
@@ -37,7 +40,7 @@ THREADS, MAX_LINKS = 10, 40  # number of parallel checks, and of external links 
 SAMPLE_TOKEN = "x" * 140  # about as long as a management token
 
 
-def run_checks(issue, segment=None, is_quick=False):
+def run_checks(issue: IssuePage, segment: Segment | None = None, is_quick: bool = False) -> list[Problem]:
     """Return the Problems of an IssuePage that is to be sent to a Segment (or to all), the worst first.
 
     `is_quick` skips checks that use the network: DNS, the provider, other sites. Those take a few seconds at most.
@@ -63,11 +66,11 @@ def run_checks(issue, segment=None, is_quick=False):
 # The edition
 
 
-def _edit(page):
+def _edit(page: IssuePage) -> str:
     return reverse("wagtailadmin_pages:edit", args=[page.pk])
 
 
-def _languages(issue, pages, segment):
+def _languages(issue: IssuePage, pages: dict[str, IssuePage], segment: Segment | None) -> list[Problem]:
     """Check for languages that are missing, unpublished or outdated, and for an empty audience."""
     if not pages:
         return [Problem(BLOCKS, _("The edition is not published in any language."), _edit(issue))]
@@ -90,7 +93,7 @@ def _languages(issue, pages, segment):
     return found
 
 
-def _is_behind(page):
+def _is_behind(page: IssuePage) -> bool:
     """Return whether a page is a translation with untranslated parts."""
     found = Translation.objects.filter(
         source__object_id=page.translation_key, target_locale=page.locale_id, enabled=True
@@ -104,7 +107,7 @@ def _is_behind(page):
     return False
 
 
-def _mail(page, mail):
+def _mail(page: IssuePage, mail: Mail) -> list[Problem]:
     """Check the preheader, the subject's length and the mail's size."""
     found, name = [], {"language": page.locale.get_display_name()}
     if not page.preheader:
@@ -123,7 +126,7 @@ def _mail(page, mail):
     return found
 
 
-def _pictures(page, mail):
+def _pictures(page: IssuePage, mail: Mail) -> list[Problem]:
     """Check for private pictures, missing alternative texts and large files."""
     found, name = [], {"language": page.locale.get_display_name()}
     for image in _images_of(page):
@@ -141,7 +144,7 @@ def _pictures(page, mail):
             found.append(Problem(BLOCKS, text % name, _edit(page)))
     media, files = absolute(settings.MEDIA_URL), storages["renditions"]
     for picture in BeautifulSoup(mail.html, "html.parser").find_all("img", src=re.compile(f"^{re.escape(media)}")):
-        path = unquote(picture["src"].removeprefix(media))
+        path = unquote(str(picture["src"]).removeprefix(media))
         if files.exists(path) and files.size(path) > MAX_PICTURE_BYTES:
             name |= {"title": picture["alt"] or path, "size": round(files.size(path) / 1000)}
             text = _("%(language)s: the picture “%(title)s” has %(size)s KB, too much for a slow connection.")
@@ -149,7 +152,7 @@ def _pictures(page, mail):
     return found
 
 
-def _images_of(page):
+def _images_of(page: IssuePage) -> Iterator[CustomImage]:
     """Yield the images of an edition, each with the alternative text used there."""
     for block in page.body:
         rows = [block.value] if block.block_type == "picture" else []
@@ -157,10 +160,12 @@ def _images_of(page):
         yield from (row["image"] for row in rows if row["image"])
 
 
-def _links(page, mail):
+def _links(page: IssuePage, mail: Mail) -> tuple[list[Problem], set[str]]:
     """Return (Problems of broken links, URLs on other sites)."""
     found, others = [], set()
-    texts = {link.get("href", ""): link.get_text() for link in BeautifulSoup(mail.html, "html.parser").find_all("a")}
+    texts = {
+        str(link.get("href", "")): link.get_text() for link in BeautifulSoup(mail.html, "html.parser").find_all("a")
+    }
     for url, text in texts.items():
         if SAMPLE_TOKEN in url or url.startswith(("mailto:", "tel:")):
             continue
@@ -178,7 +183,7 @@ def _links(page, mail):
     return found, others
 
 
-def _postal_address():
+def _postal_address() -> list[Problem]:
     texts = SiteSettings.current(settings.LANGUAGE_CODE)
     if texts.postal_address.strip():
         return []
@@ -186,16 +191,16 @@ def _postal_address():
     return [Problem(BLOCKS, _("The postal address is missing, which the law asks for. Add it to the site's settings."), url)]  # fmt: skip
 
 
-def _earlier_campaigns(issue):
+def _earlier_campaigns(issue: IssuePage) -> list[Problem]:
     """Check whether the edition was sent before, and whether another one was sent recently."""
     started = Campaign.objects.filter(started_at__isnull=False).order_by("-started_at").select_related("issue")
     found = []
     own = started.filter(issue__translation_key=issue.translation_key).first()
-    if own:
+    if own and own.started_at:
         text = _("This edition was sent before, %(time)s ago. Everybody would get it again.")
         found.append(Problem(WARNS, text % {"time": timesince(own.started_at)}, reverse("newsletter_campaign", args=[own.pk])))  # fmt: skip
     other = started.exclude(issue__translation_key=issue.translation_key).first()
-    if other and timezone.now() - other.started_at < RECENTLY:
+    if other and other.started_at and timezone.now() - other.started_at < RECENTLY:
         text = _("The last edition, “%(title)s”, was sent only %(time)s ago.")
         words = {"title": other.issue.title, "time": timesince(other.started_at)}
         found.append(Problem(WARNS, text % words, reverse("newsletter_campaign", args=[other.pk])))
@@ -205,13 +210,13 @@ def _earlier_campaigns(issue):
 # Over the network
 
 
-def _external_checks(urls):
+def _external_checks(urls: Iterable[str]) -> list[Problem]:
     """Run the network checks in parallel: provider, DNS records of the sender, linked sites."""
     if not link_checker.is_online():
         return [Problem(TELLS, _("This machine cannot ask the DNS: the sender's domain and links to other sites were not looked at.")), *_provider()]  # fmt: skip
     language = translation.get_language()
 
-    def in_editor_language(look):
+    def in_editor_language(look: Callable[[], list[Problem]]) -> list[Problem]:
         with translation.override(language):
             return look()
 
@@ -220,15 +225,15 @@ def _external_checks(urls):
         return [finding for findings in pool.map(in_editor_language, looks) for finding in findings]
 
 
-def _external_link(url):
+def _external_link(url: str) -> list[Problem]:
     problem = link_checker.check_external_link(url)
     text = _("The link to %(url)s seems to be broken: %(problem)s.")
     return [Problem(WARNS, text % {"url": url, "problem": problem})] if problem else []
 
 
-def _provider():
+def _provider() -> list[Problem]:
     """Check whether the provider can be reached."""
-    connection = get_connection()
+    connection: Any = get_connection()  # Django's or one of Anymail's, which has no types
     try:
         if hasattr(connection, "api_url"):  # one of Anymail's
             link_checker.check_connection(connection.api_url)
@@ -242,7 +247,7 @@ def _provider():
     return []
 
 
-def sender_records():
+def sender_records() -> list[Problem]:
     """Check for the sender's DNS records: SPF (RFC 7208), DKIM (RFC 6376), DMARC (RFC 7489)."""
     if settings.EMAIL_PROVIDER == "local":
         return []
@@ -261,7 +266,7 @@ def sender_records():
     return found
 
 
-def _texts(name):
+def _texts(name: str) -> list[str]:
     """Return the TXT records of a name, none if there is no such name. Raises DNSException without an answer."""
     try:
         answer = link_checker.resolver().resolve(name, "TXT")

@@ -5,7 +5,9 @@ Content is rendered once per language, with tokens for what differs per recipien
 
 import copy
 import re
+from collections.abc import Iterable, Mapping
 from html import unescape
+from typing import TYPE_CHECKING, Any
 
 import mrml
 from bs4 import BeautifulSoup
@@ -18,9 +20,12 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext, override
 from inscriptis import get_text
 from wagtail.blocks import StreamValue
-from wagtail.rich_text import expand_db_html
+from wagtail.rich_text import RichText, expand_db_html
 
 from newsletter.delivery.personalisation import LEAVE_URL, NAME, PREFERENCES_URL, TRACK_URL, Mail
+
+if TYPE_CHECKING:
+    from newsletter.models import IssuePage
 
 HREF = re.compile(r'href="(https?://[^"@]+)"')
 
@@ -28,11 +33,11 @@ HREF = re.compile(r'href="(https?://[^"@]+)"')
 class Unrenderable(Exception):
     """An edition cannot be rendered as a mail in one language. The message tells editors the language and the block."""
 
-    def __init__(self, page, block, error):
+    def __init__(self, page: "IssuePage", block: tuple[int, str] | None, error: Exception) -> None:
         super().__init__(page, block, error)
         self.page, self.block, self.error = page, block, error
 
-    def __str__(self):
+    def __str__(self) -> str:
         words = {"language": self.page.locale.get_display_name(), "error": f"{type(self.error).__name__}: {self.error}"}
         if self.block is None:
             return gettext("%(language)s: the edition cannot be made into a mail (%(error)s).") % words
@@ -40,7 +45,7 @@ class Unrenderable(Exception):
         return gettext("%(language)s: block %(number)s, “%(block)s”, cannot be made into a mail (%(error)s). Change it or remove it.") % words  # fmt: skip
 
 
-def mail_html(rich_text):
+def mail_html(rich_text: RichText) -> str:
     """Return Wagtail rich text as simple HTML for mail programs: absolute, underlined links."""
     soup = BeautifulSoup(absolute_html(expand_db_html(rich_text.source)), "html.parser")
     for link in soup.find_all("a"):
@@ -52,17 +57,17 @@ def plain_text(html: str) -> str:
     """Return HTML as readable text, with each link's address in brackets after its text; lines are not wrapped."""
     soup = BeautifulSoup(html, "html.parser")
     for link in soup.find_all("a", href=True):
-        words, address = link.get_text(), link["href"].removeprefix("mailto:")
+        words, address = link.get_text(), str(link["href"]).removeprefix("mailto:")
         link.replace_with(address if address in words else f"{words} ({address})")
     return get_text(str(soup)).strip("\n")
 
 
-def render_mjml(template, context):
+def render_mjml(template: str, context: Mapping[str, Any]) -> str:
     """Render an MJML template to HTML. Raises OSError from mrml on invalid markup."""
     return mrml.to_html(without_control_characters(render_to_string(template, context))).content
 
 
-def render_mail(name, context, language):
+def render_mail(name: str, context: Mapping[str, Any], language: str) -> tuple[str, str]:
     """Render templates/newsletter/mail/<name>.mjml and .txt in `language` as (html, text)."""
     with override(language):
         context = {
@@ -79,21 +84,22 @@ def render_mail(name, context, language):
 class Links:
     """The numbered links of a campaign's mails. Clicks are counted by number, which prevents open redirects."""
 
-    def __init__(self, known):
-        self.numbers, self.new = dict(known), {}
+    def __init__(self, known: Iterable[tuple[str, int]]) -> None:
+        self.numbers = dict(known)
+        self.new: dict[str, int] = {}
 
-    def number(self, url):
+    def number(self, url: str) -> int:
         """Return the number of a URL."""
         if url not in self.numbers:
             self.numbers[url] = self.new[url] = len(self.numbers) + 1
         return self.numbers[url]
 
-    def counted(self, html):
+    def counted(self, html: str) -> str:
         """Return HTML with links replaced by counted ones, except personal pages."""
         return HREF.sub(lambda found: f'href="{TRACK_URL}/{self.number(unescape(found[1]))}/"', html)
 
 
-def render_issue(issue, links=None):
+def render_issue(issue: "IssuePage", links: Links | None = None) -> dict[str, Mail]:
     """Render an IssuePage in its language, with tokens for what differs per recipient. Return {variant: Mail}.
 
     `links` are the Links of a campaign; without them nothing is counted. Raises Unrenderable.
@@ -107,7 +113,7 @@ def render_issue(issue, links=None):
         raise Unrenderable(issue, _broken_block(issue), error) from error
 
 
-def _broken_block(issue):
+def _broken_block(issue: "IssuePage") -> tuple[int, str] | None:
     """Return the block that cannot be rendered: (its number from 1, its label), or None."""
     for number, block in enumerate(issue.body, 1):
         alone = copy.copy(issue)
@@ -119,7 +125,7 @@ def _broken_block(issue):
     return None
 
 
-def _render_variant(issue, subject, links):
+def _render_variant(issue: "IssuePage", subject: str, links: Links | None) -> Mail:
     subject, preheader = without_control_characters(subject), without_control_characters(issue.preheader)
     context = {
         "issue": issue,
@@ -136,7 +142,7 @@ def _render_variant(issue, subject, links):
     return Mail(subject, preheader, html, text)
 
 
-def preview(issue, name="", links="#"):
+def preview(issue: "IssuePage", name: str = "", links: str = "#") -> Mail:
     """Return the mail as a subscriber of this name would see it, with all personal links set to `links`."""
     return render_issue(issue)[""].personalised(
         {LEAVE_URL: links, PREFERENCES_URL: links, NAME: name, TRACK_URL: links}

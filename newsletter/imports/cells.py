@@ -129,9 +129,9 @@ def _zone(name: str | None, seconds: int | None) -> tzinfo | None:
 
 
 @cache
-def _languages():
+def _languages() -> dict[str, str]:
     """{what a language is called, folded: its code among LANGUAGES}, in several languages and in itself."""
-    names = {}
+    names: dict[str, str] = {}
     for code, _name in settings.LANGUAGES:
         short = code.partition("-")[0]
         names |= {fold(Locale(each).languages[short]): code for each in NAMED_IN} | {short: code}
@@ -149,7 +149,7 @@ def language(text: str) -> str | None:
     return codes[0] if codes and set(codes) - {None} == {codes[0]} else None
 
 
-def _code(word):
+def _code(word: str) -> str | None:
     names, word = _languages(), NICKNAMES.get(word, word)
     if word in names:
         return names[word]

@@ -1,6 +1,7 @@
 """What other programs call the state of a subscriber. A word that is not listed here has no meaning: the editor is asked."""
 
 import re
+from collections.abc import Collection, Iterable, MutableMapping
 from dataclasses import dataclass
 
 from django.db.models import TextChoices
@@ -23,12 +24,12 @@ class Meaning(TextChoices):
 class Exporter:
     """A program that exports lists: headings that only its files have, and its columns that look like states but are none."""
 
-    marks: frozenset
-    no_states: frozenset = frozenset()
+    marks: frozenset[str]
+    no_states: frozenset[str] = frozenset()
     says_it_in_the_file_name: bool = False  # the same headings stand in a file of people who left
 
 
-def _exporter(marks, no_states="", **fields):
+def _exporter(marks: str, no_states: str = "", **fields: bool) -> Exporter:
     return Exporter(frozenset(marks.split()), frozenset(no_states.split()), **fields)
 
 
@@ -103,12 +104,12 @@ TELLS_ALL = re.compile(
 )
 
 
-def program_of(keys):
+def program_of(keys: Collection[str]) -> str:
     """The name of the program whose marks are all among the keys of the headings, or an empty string."""
     return next((name for name, exporter in _BY_MARKS if exporter.marks <= set(keys)), "")
 
 
-def count(counts, value):
+def count(counts: MutableMapping[str, int], value: str) -> str:
     """Count a value, and return what it was counted as."""
     value = value if value in counts or len(counts) < VALUES else OTHERS
     counts[value] = counts.get(value, 0) + 1
@@ -120,7 +121,7 @@ def words_of(text: str) -> str:
     return _folded(WORD_ENDS.sub(" ", text))
 
 
-def _folded(text):
+def _folded(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", fold(text)))
 
 
@@ -149,12 +150,12 @@ def says_no(words: str) -> bool:
     return bool(STARTS_WITH_NO.match(words))
 
 
-def word_of(value):
+def word_of(value: str) -> Meaning | None:
     """What a value means wherever it stands: `rebotado`, `Rebotados`; None if it is not known."""
     return WORDS.get(value) or WORDS.get(_singular(value))
 
 
-def _singular(words):
+def _singular(words: str) -> str:
     return re.sub(r"s\b", "", words)
 
 
@@ -193,7 +194,7 @@ def tells_all(headings: list[str]) -> bool:
     return any(TELLS_ALL.search(heading) and not OTHER_CHANNELS.search(heading) for heading in headings)
 
 
-def meaning_of_file(names, program, has_states):
+def meaning_of_file(names: Iterable[str], program: str, has_states: bool) -> Meaning | None:
     """What a whole list is, as far as its names say it: those of its file (`unsubscribed_…`), its sheet, its column of addresses.
 
     A list without states that does not say that its people are subscribed has to be explained: None.
@@ -209,7 +210,7 @@ def meaning_of_file(names, program, has_states):
     return None
 
 
-def _meanings_of_name(name):
+def _meanings_of_name(name: str) -> set[Meaning | None]:
     """The Meanings of the words in a name, one to four together: `BajasDeMayo2023.csv`, `no confirmados`; None among them if
     they may say that its people left (`No enviar`)."""
     all_words = words_of(name)

@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from search.text import fold
 
@@ -45,7 +47,7 @@ NEVER = re.compile(r"(url|link|token|hash)$|^subscribepage$|^(uu|eu|le|contact|r
 HARMLESS = re.compile(r"\b(?:(?:tele)?phone|telefon|celular|movil|whats ?app|fax|sms$|city|ciudad|cidade|municip|provinc|region|regiao|departa|distrit|postal|zip|cep$|address|direccion|endereco|street|calle|location|company|empresa|compania|compan|organi[sz]|cooperativ|asociacion|associa|instituc|institu|entidad|cargo|job|puesto|position|funcion|profes|ocupa|rating|score|latitud|longitud|gmtoff|dstoff|time ?zone|zona|birth|nacim|nascim|gender|genero|sex|web ?site|web$|updated|last changed|changed|last activity|actualiz|atualiz|modifi|last ?open|last ?click|opens|clicks|opened|clicked|sent|age$|edad$|idade|product|produto|rubro|sector|setor|color|source|origen|origem|fuente|utm|refer|plan$|tiers?$|price|amount|revenue|expiry|stripe|currency|note|nota|coment|observ|owner|lifecycle|prefix|title|titulo|campaign|attributes$|tamano|sello|rol$|ano$|html email|htmlemail|digest|ack$|plain|orders?\b|points|tax|woocommerce|hide$|not metoo$)")  # fmt: skip
 
 
-def key_of(heading):
+def key_of(heading: str) -> str:
     """A heading reduced to what programs agree on: folded, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", fold(heading))
 
@@ -54,7 +56,7 @@ def key_of(heading):
 class Column:
     """What a column of a list holds, as far as it was read."""
 
-    counts: Counter = field(default_factory=Counter)  # {value: number of lines}
+    counts: Counter[str] = field(default_factory=Counter)  # {value: number of lines}
     addresses: int = 0
     names_an_end: bool = False  # words of people who left, bounced or never confirmed
     says_no: bool = False  # at the beginning of a cell
@@ -87,7 +89,7 @@ class Column:
         return few and self.counts.total() >= 4 * len(self.counts)
 
 
-def _is_short(value):
+def _is_short(value: str) -> bool:
     return value in {"s", "x"} or not (value.isascii() or any(map(str.isalnum, value)))
 
 
@@ -107,13 +109,13 @@ def may_be_status(heading: str, column: Column, program: str = "") -> bool:
     return column.says_no or column.is_of_words or (column.is_of_few and key not in KNOWN)
 
 
-def mapping_of(headings: list[str], columns: list[Column], program: str) -> dict:
+def mapping_of(headings: Sequence[str], columns: Sequence[Column], program: str) -> dict[str, Any]:
     """What each column most likely is: {what: number of the column}, and {"status": [numbers of columns]}.
 
     `columns` are what the columns hold (Column), `program` the one that wrote the list, if it is known.
     """
     keys = [key_of(heading) for heading in headings]
-    found = {}
+    found: dict[str, int] = {}
     for what, names in HEADINGS.items():
         match = next((keys.index(name) for name in names if name in keys), None)
         if match is not None and match not in found.values():
@@ -134,7 +136,7 @@ def mapping_of(headings: list[str], columns: list[Column], program: str) -> dict
     return found | {"status": states} if states else found
 
 
-def telling_dates(mapping: dict, headings: list[str]) -> list[int]:
+def telling_dates(mapping: Mapping[str, Any], headings: Sequence[str]) -> list[int]:
     """The columns of dates, among those of a mapping, in which an empty cell may say that somebody never confirmed."""
     found = [mapping[what] for what in ("asked_at", "confirmed_at") if what in mapping]
     return [each for each in found if each == mapping.get("confirmed_at") or key_of(headings[each]) == "subscribed"]

@@ -7,8 +7,10 @@ import itertools
 import re
 import zipfile
 from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import IO
 
 import openpyxl
 from core.html import INVALID_IN_XML, without_control_characters
@@ -16,6 +18,7 @@ from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from newsletter.imports import exporters, mapping
 from newsletter.subscribers import email_addresses
@@ -37,7 +40,7 @@ MERGED = _(
 NO_LINES = _("The file holds no lines below its headings.")
 
 
-class Torn(list):
+class Torn(list[str]):
     """The cells of a line that cannot be trusted: the quotation marks in it may have swallowed another person."""
 
 
@@ -45,29 +48,29 @@ class Torn(list):
 class Table:
     """What a file of addresses looks like: headings, and for CSV its encoding and delimiter."""
 
-    headings: list
+    headings: list[str]
     has_headings: bool = True
-    sample: list = field(default_factory=list)
+    sample: list[list[str]] = field(default_factory=list)
     encoding: str = ""
     delimiter: str = ""
     first_line: int = 0  # lines before the first person's
-    titles: list = field(default_factory=list)  # the name of the sheet, and what stands above the headings
-    other_sheets: list = field(default_factory=list)  # names of those that hold something, too
+    titles: list[str] = field(default_factory=list)  # the name of the sheet, and what stands above the headings
+    other_sheets: list[str] = field(default_factory=list)  # names of those that hold something, too
     hidden_rows: int = 0  # of a workbook; they are read like the other ones
 
     @property
-    def program(self):
+    def program(self) -> str:
         """The program that exported it, as far as its headings tell; else an empty string."""
         return exporters.program_of([mapping.key_of(heading) for heading in self.headings])
 
 
-def is_xlsx(file):
+def is_xlsx(file: IO[bytes]) -> bool:
     """Whether an open binary file is an XLSX workbook (a ZIP archive)."""
     file.seek(0)
     return file.read(4) == b"PK\x03\x04"
 
 
-def inspect(file):
+def inspect(file: IO[bytes]) -> Table:
     """The Table that an open binary file holds, with its first lines. Raises ValidationError with a message for the editor."""
     table = Table([])
     if is_xlsx(file):
@@ -93,7 +96,7 @@ def inspect(file):
     return table
 
 
-def _read_start(table, lines):
+def _read_start(table: Table, lines: Iterator[list[str]]) -> None:
     """Read titles, headings and first lines. A list that begins with a person has no headings, and loses nobody."""
     start = list(itertools.islice(lines, MOST_LINES_IN_START))
     filled = [number for number, cells in enumerate(start) if any(cells)]
@@ -112,12 +115,12 @@ def _read_start(table, lines):
     table.sample = list(itertools.islice(filter(any, after), SAMPLE_LINES))
 
 
-def _without_empty_end(cells):
+def _without_empty_end(cells: list[str]) -> list[str]:
     """Cells up to the last filled one: what stands below none of them is beyond the headings."""
     return cells[: max((number for number, cell in enumerate(cells, 1) if cell), default=0)]
 
 
-def _heading(lines):
+def _heading(lines: Sequence[Sequence[str]]) -> int:
     """Which of the lines above the first address holds the headings: the first with one that is known, else the first with
     more than a title in it."""
     for number, cells in enumerate(lines):
@@ -126,7 +129,7 @@ def _heading(lines):
     return next((number for number, cells in enumerate(lines) if len(list(filter(None, cells))) > 1), 0)
 
 
-def _check_texts(file):
+def _check_texts(file: IO[bytes]) -> None:
     """Refuse a workbook whose texts would not fit into the memory of a worker: openpyxl reads all of them at once."""
     with zipfile.ZipFile(file) as archive:
         size = sum(entry.file_size for entry in archive.infolist() if entry.filename.endswith("sharedStrings.xml"))
@@ -134,7 +137,7 @@ def _check_texts(file):
         raise ValidationError(TOO_LARGE)
 
 
-def _inspect_csv(file):
+def _inspect_csv(file: IO[bytes]) -> tuple[str, str]:
     """(encoding, delimiter) of a text file. Raises ValidationError if it is none."""
     encoding = _encoding(file)
     file.seek(0)
@@ -148,7 +151,7 @@ def _inspect_csv(file):
     return encoding, max(DELIMITERS, key=first.count)
 
 
-def _encoding(file):
+def _encoding(file: IO[bytes]) -> str:
     """The encoding of a text file: by its mark, by the zero bytes of UTF-16, else UTF-8, with Windows' Latin in between."""
     file.seek(0)
     start = file.read(4096)
@@ -162,7 +165,7 @@ def _encoding(file):
     return "utf-8"
 
 
-def _as_windows_latin(error):
+def _as_windows_latin(error: UnicodeError) -> tuple[str, int]:
     """An error handler for decoding (codecs): bytes that are no UTF-8 are Windows' Latin, as in lists put together by hand."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -174,7 +177,7 @@ codecs.register_error(ERRORS, _as_windows_latin)
 
 
 @contextmanager
-def rows(file, encoding, delimiter):
+def rows(file: IO[bytes], encoding: str, delimiter: str) -> Iterator[Iterator[list[str]]]:
     """An iterator over the lines of an open binary file, each a list of strings, in constant memory; the first ones may be empty."""
     file.seek(0)
     if not encoding:
@@ -191,12 +194,12 @@ def rows(file, encoding, delimiter):
             text.detach()  # the file is not ours to close
 
 
-def _rows_of_book(book):
+def _rows_of_book(book: openpyxl.Workbook) -> Iterator[list[str]]:
     for line in _sheet(book).iter_rows(values_only=True):
         yield ["" if cell is None else without_control_characters(str(cell)) for cell in line]
 
 
-def _sheet(book):
+def _sheet(book: openpyxl.Workbook) -> ReadOnlyWorksheet:
     """The sheet that was open when the workbook was saved, or its first one: a chart is no table."""
     sheets = book.worksheets
     if not sheets:
@@ -204,7 +207,7 @@ def _sheet(book):
     return book.active if book.active in sheets else sheets[0]
 
 
-def _sheets(file):
+def _sheets(file: IO[bytes]) -> tuple[list[str], list[str], str]:
     """([the name of the sheet that is read], [names of the other ones that hold something], its path in the archive)."""
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     try:
@@ -226,7 +229,7 @@ HIDDEN_ROW = re.compile(
 MOST_BYTES_IN_TAG = 4096
 
 
-def _check_layout(file, path, first_line):
+def _check_layout(file: IO[bytes], path: str, first_line: int) -> int:
     """The number of hidden rows with people in them. Raises ValidationError if cells are merged over several of their rows.
 
     In constant memory: openpyxl tells both only of a workbook that it has read as a whole.
@@ -241,7 +244,7 @@ def _check_layout(file, path, first_line):
     return hidden
 
 
-def _whole_tags(file):
+def _whole_tags(file: IO[bytes]) -> Iterator[bytes]:
     """The parts of an XML file, cut between its tags."""
     rest = b""
     while part := file.read(64 * 1024):
@@ -252,11 +255,12 @@ def _whole_tags(file):
     yield rest
 
 
-def _rows_of_text(lines, delimiter):
+def _rows_of_text(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
     """The lines of a CSV text. A quotation mark that is never closed is a letter: it does not swallow the lines after it."""
-    waiting = deque()
+    waiting: deque[str] = deque()
     while True:
-        record, cells = [], None
+        record: list[str] = []
+        cells: list[str] | None = None
         for line in itertools.chain(_taken(waiting), lines):
             record.append(line)
             try:
@@ -276,12 +280,12 @@ def _rows_of_text(lines, delimiter):
         yield [] if is_said else cells
 
 
-def _taken(waiting):
+def _taken(waiting: deque[str]) -> Iterator[str]:
     while waiting:
         yield waiting.popleft()
 
 
-def _cells(record, delimiter):
+def _cells(record: list[str], delimiter: str) -> list[str] | None:
     """The cells of the physical lines of a record, or None if a quotation mark is still open after them.
 
     Raises csv.Error if several lines make no record: its quotation marks are letters.

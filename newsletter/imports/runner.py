@@ -12,9 +12,11 @@ import tempfile
 import time
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import IO, Any
 
 from core.countries import COUNTRIES
 from core.models import Topic
@@ -22,13 +24,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import IntegrityError, transaction
-from django.db.models import F, TextChoices
+from django.db.models import F, QuerySet, TextChoices
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, override
 from jobs.leases import claim
-from redaction.text import BLANK, addresses_in
+from redaction.text import BLANK, AddressPattern, addresses_in
 from search.text import fold
+from wagtail.models import Locale
 
 from newsletter.imports import exporters, readers
 from newsletter.imports.cells import EITHER, language, moment, order_in
@@ -95,43 +99,43 @@ class Line:
     """A line of the file, understood."""
 
     number: int
-    cells: list
-    outcome: Outcome = None
+    cells: list[str]
+    outcome: Outcome = Outcome.BAD  # until the line is understood
     is_end: bool = False  # the file says that somebody left or bounced who is on the list
     reason: str = ""
     email: str = ""
     name: str = ""
     language: str = ""
     country: str = ""
-    topics: tuple = ()
-    asked_at: datetime = None
-    confirmed_at: datetime = None
+    topics: tuple[int, ...] = ()
+    asked_at: datetime | None = None
+    confirmed_at: datetime | None = None
     origin: str = ""
 
 
 class Reader:
     """Understands the lines of one import."""
 
-    def __init__(self, job):
+    def __init__(self, job: SubscriberImport) -> None:
         self.job = job
         self.mapping = job.mapping
-        self.topics = {}
+        self.topics: dict[str, int] = {}
         for topic in Topic.objects.select_related("locale"):
             source = topic.get_translation_or_none(_default_locale()) or topic
             for word in (topic.name, topic.slug):
                 self.topics[fold(word)] = source.pk
-        self.countries = {}
+        self.countries: dict[str, str] = {}
         for code in settings.SITE_LANGUAGES:
             with override(code):
                 self.countries |= {fold(str(name)): iso for iso, name in COUNTRIES.items()}
-        self.counts = {column: dict(values) for column, values in job.values.items()}
-        self.dates = Counter()
+        self.counts: dict[str, dict[str, int]] = {column: dict(values) for column, values in job.values.items()}
+        self.dates: Counter[str] = Counter()
         self.states = [(column, exporters.words_of(job.headings[column])) for column in self.mapping.get("status", [])]
         self.telling_dates = telling_dates(self.mapping, job.headings)
         self.file_meaning = job.file_meaning(self.mapping)
         self.last_state = max((column for column, _heading in self.states), default=-1)
 
-    def read(self, number, cells):
+    def read(self, number: int, cells: list[str]) -> Line:
         """The Line that `cells` say; its outcome is BAD, with a reason, if they make no sense."""
         line = Line(number, cells)
         try:
@@ -152,7 +156,7 @@ class Reader:
         line.outcome = self._outcome(cells)
         return line
 
-    def _check_shape(self, cells):
+    def _check_shape(self, cells: list[str]) -> None:
         """Refuse a line whose cells may have slipped into other columns, or say more than the headings."""
         if isinstance(cells, readers.Torn):
             raise ValidationError(TORN)
@@ -160,7 +164,7 @@ class Reader:
         if is_torn_off or any(map(str.strip, cells[len(self.job.headings) :])):
             raise ValidationError(SLIPPED)
 
-    def _address(self, text):
+    def _address(self, text: str) -> str:
         """The address in a cell. What is put before it takes it out of a list (`#`), what stands beside it may do so, too."""
         address = email_addresses.address_in(text)
         if REMARK.match(text) or REMARK.match(address) or address.startswith("'"):
@@ -170,17 +174,17 @@ class Reader:
             raise ValidationError(SAYS_AN_END % {"words": beside.strip(" <>")[:60]})
         return email_addresses.normalise(address)
 
-    def _check_words(self, cells):
+    def _check_words(self, cells: list[str]) -> None:
         """Refuse a line that says among other things that somebody left: `Ana Quispe (BAJA)`, a topic `unsubscribed`."""
         texts = [self._cell(cells, what) for what in PLAIN_TEXT] + self._tags(cells)
         if words := next(filter(None, map(exporters.end_in, texts)), ""):
             raise ValidationError(SAYS_AN_END % {"words": words})
 
-    def _cell(self, cells, what):
+    def _cell(self, cells: list[str], what: str) -> str:
         column = self.mapping.get(what)
         return "" if column is None else _at(cells, column).strip()
 
-    def _name(self, cells):
+    def _name(self, cells: list[str]) -> str:
         """The name; the surname stands in a column of its own in many lists, beside a column called “name”. Nobody is lost for a
         name that is refused."""
         first = self._cell(cells, "first_name") or self._cell(cells, "name")
@@ -191,7 +195,7 @@ class Reader:
         except ValidationError:
             return ""
 
-    def _moment(self, text):
+    def _moment(self, text: str) -> datetime | None:
         """A date of the file, or None: there is none, or nobody knows yet whether its day or its month comes first."""
         told = order_in(text)
         if told:
@@ -203,14 +207,14 @@ class Reader:
         except ValueError:
             raise ValidationError(_("This date makes no sense: %(date)s") % {"date": text[:40]}) from None
 
-    def _country(self, text):
+    def _country(self, text: str) -> str:
         return text.upper() if re.fullmatch(r"[A-Za-z]{2}", text) else self.countries.get(fold(text), "")
 
-    def _tags(self, cells):
+    def _tags(self, cells: list[str]) -> list[str]:
         text = self._cell(cells, "topics")
         return [word.strip() for word in re.split(r"[,;|]", text.replace('"', ""))] if text else []
 
-    def _outcome(self, cells):
+    def _outcome(self, cells: list[str]) -> Outcome:
         meanings = {self._meaning(FILE, self.file_meaning, exporters.EMPTY)}
         for column, heading in self.states:
             value = exporters.value_of(_at(cells, column))
@@ -222,7 +226,7 @@ class Reader:
             meanings.add(self._meaning(name, self.job.meaning_of(name, value), value))
         return next(outcome for meaning, outcome in BY_MEANING if meaning in meanings)
 
-    def _meaning(self, column, proposed, value):
+    def _meaning(self, column: str, proposed: Meaning | None, value: str) -> Meaning | None:
         """What a value means: what the editor said, else what is known. Counts it."""
         value = exporters.count(self.counts.setdefault(column, {}), value)
         if value == exporters.OTHERS:
@@ -233,18 +237,18 @@ class Reader:
         return proposed
 
 
-def _at(cells, column):
+def _at(cells: list[str], column: int) -> str:
     """The cell of a column; empty if the line ends before it."""
     return cells[column] if column < len(cells) else ""
 
 
-def _default_locale():
+def _default_locale() -> Locale:
     from newsletter.models import default_locale
 
     return default_locale()
 
 
-def _network(text):
+def _network(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -255,21 +259,21 @@ def _network(text):
 class Seen:
     """The addresses of a dry run so far and their states, on disk, so that a long list takes no memory."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.database = sqlite3.connect("")  # a temporary file that vanishes by itself
         self.database.execute("CREATE TABLE seen (email TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
 
-    def states(self, emails):
+    def states(self, emails: Sequence[str]) -> dict[str, str]:
         """{address: state} of those of `emails` that were added before."""
         marks = ",".join("?" * len(emails))
         return dict(self.database.execute(f"SELECT email, state FROM seen WHERE email IN ({marks})", emails))  # noqa: S608
 
-    def add(self, states):
+    def add(self, states: Mapping[str, str]) -> None:
         """Add {address: state}."""
         self.database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?)", states.items())
 
 
-def judge(lines, seen=None):
+def judge(lines: Iterable[Line], seen: Seen | None = None) -> None:
     """Decide the outcome of each of some Lines that make sense, by what the database (and a dry run so far) knows."""
     fair = [line for line in lines if line.outcome != Outcome.BAD]
     emails = list({line.email for line in fair})
@@ -295,7 +299,7 @@ def judge(lines, seen=None):
         seen.add(states)
 
 
-def _confirmed_here(emails, lines):
+def _confirmed_here(emails: Iterable[str], lines: Iterable[Line]) -> set[str]:
     """Those of `emails` who confirmed on this site, which outweighs what another program's file says of them."""
     if all(line.outcome == Outcome.NEW for line in lines):
         return set()
@@ -307,7 +311,7 @@ class Overtaken(Exception):
     """Somebody changed meanwhile what the outcome of a line was judged by."""
 
 
-def _write(job, lines):
+def _write(job: SubscriberImport, lines: Iterable[Line]) -> None:
     """Write the subscribers, their proofs of consent and their topics: three statements, however many lines. Raises Overtaken.
 
     By address, so that two imports at once never wait for each other.
@@ -354,7 +358,7 @@ def _write(job, lines):
             _end(job, line)
 
 
-def _end(job, line):
+def _end(job: SubscriberImport, line: Line) -> None:
     """End the subscription of somebody on the list of whom the file says that they left or bounced. Raises Overtaken."""
     subscriber = Subscriber.objects.filter(email=line.email).first()
     if subscriber is None:
@@ -362,7 +366,7 @@ def _end(job, line):
     subscriptions.end(subscriber, ENDS[line.outcome], Method.IMPORT, line.origin, detail=_place(job, line))
 
 
-def _place(job, line):
+def _place(job: SubscriberImport, line: Line) -> str:
     return f"{job.file_name}, {line.number}"
 
 
@@ -370,7 +374,7 @@ class Lost(Exception):
     """The import was cancelled, or another worker has taken it up."""
 
 
-def look(job):
+def look(job: SubscriberImport) -> None:
     """Find out what a claimed import's file holds. Raises Lost, or ValidationError in the editor's language."""
     with override(job.editor_language), open_file(job) as file:
         try:
@@ -402,13 +406,13 @@ def look(job):
         )
 
 
-def _dates(column):
+def _dates(column: Column) -> dict[str, int]:
     empty = column.counts[exporters.EMPTY]
     counts = {exporters.DATE: column.counts.total() - empty, exporters.EMPTY: empty}
     return {value: number for value, number in counts.items() if number}
 
 
-def _notes(table):
+def _notes(table: readers.Table) -> str:
     """What an editor has to know of a workbook. It is kept where errors are, which end an import."""
     notes = []
     if table.other_sheets:
@@ -422,7 +426,7 @@ def _notes(table):
     return " ".join(map(str, notes))
 
 
-def _read_columns(job, file, table):
+def _read_columns(job: SubscriberImport, file: IO[bytes], table: readers.Table) -> list[Column]:
     """What the columns of the whole file hold: a state may show only in its last line. Raises Lost."""
     found, job.lines = [Column() for _heading in table.headings], 0
     headings = [exporters.words_of(heading) for heading in table.headings]
@@ -444,7 +448,7 @@ def _read_columns(job, file, table):
     return found
 
 
-def _words_that_divide(headings, cells):
+def _words_that_divide(headings: Sequence[str], cells: Sequence[str]) -> str:
     """The words of leaving in a line that is nobody's, such as “Bajas:” above some people; empty for any other line.
 
     The line of a person without an address, whose column of states says it, divides nothing.
@@ -457,7 +461,7 @@ def _words_that_divide(headings, cells):
     return next(filter(None, (exporters.end_in(cell) for _heading, cell in filled)), "")
 
 
-def work(job, seconds):
+def work(job: SubscriberImport, seconds: float) -> bool:
     """Work on a claimed import for about `seconds`; return whether anything is left to do. Raises Lost.
 
     `job.lines` lines were done before; a batch's subscribers and the progress are committed together. A dry run is done in
@@ -484,28 +488,30 @@ def work(job, seconds):
     return False
 
 
-def open_file(job):
+def open_file(job: SubscriberImport) -> FieldFile:
     """The file of an import, open for reading. Raises Lost if the import has ended.
 
     An erasure may put another file in its place between two lines of this function, so it looks again.
     """
-    for attempt in range(RACES):
+    attempts = 0
+    while True:
+        attempts += 1
         job.refresh_from_db(fields=["file", "encoding", "delimiter", "headings"])
         if not job.file:
             raise Lost
         try:
             return job.file.open("rb")
         except FileNotFoundError:
-            if attempt == RACES - 1:
+            if attempts == RACES:
                 raise
 
 
-def _rewind(job):
+def _rewind(job: SubscriberImport) -> None:
     job.bad_lines.all().delete()
     job.lines, job.done_bytes, job.counts, job.values, job.dates = 0, 0, {}, {}, {}
 
 
-def _commit(job, lines, number, position, seen):
+def _commit(job: SubscriberImport, lines: Sequence[Line], number: int, position: int, seen: Seen | None) -> None:
     """Judge a batch, write it unless it is a trial, and record the progress: all or nothing."""
     outcomes = [line.outcome for line in lines]
     for attempt in range(RACES):
@@ -531,14 +537,14 @@ def _commit(job, lines, number, position, seen):
             time.sleep(attempt / 100)
 
 
-def _recheck(lines):
+def _recheck(lines: Iterable[Line]) -> None:
     """Raise Overtaken if an address was suppressed, as by an erasure, since it was judged; none is until this commits."""
     judged = [line.email for line in lines if line.email and line.outcome != Outcome.SUPPRESSED]
     if Suppression.covers_until_commit(judged):
         raise Overtaken
 
 
-def _keep_bad(job, lines):
+def _keep_bad(job: SubscriberImport, lines: Iterable[Line]) -> None:
     """Keep the lines that are not taken, with the reason; of those who asked not to be mailed, only that there was one."""
     ImportLine.objects.bulk_create(
         ImportLine(
@@ -553,7 +559,7 @@ def _keep_bad(job, lines):
     )
 
 
-def _advance(job, lines, number, position):
+def _advance(job: SubscriberImport, lines: Iterable[Line], number: int, position: int) -> None:
     """Record the progress. `attempts` is the fence: it grows with each claim."""
     job.counts = dict(Counter(job.counts) + Counter(str(line.outcome) for line in lines))
     job.lines += number
@@ -569,13 +575,20 @@ def _advance(job, lines, number, position):
     )
 
 
-def _hold(job, **fields):
+def _hold(job: SubscriberImport, **fields: Any) -> None:
     """Write `fields` to a claimed import. Raises Lost if this worker does not hold it any more."""
     if not SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state).update(**fields):
         raise Lost
 
 
-def begin(job, state, mapping=None, meanings=None, date_order="", seen=None):
+def begin(
+    job: SubscriberImport,
+    state: SubscriberImport.State,
+    mapping: dict[str, Any] | None = None,
+    meanings: dict[str, dict[str, str]] | None = None,
+    date_order: str = "",
+    seen: int | None = None,
+) -> bool:
     """Start the dry run (CHECKING), of other columns if `mapping` says so, or the import (IMPORTING), from the first line.
 
     `seen` is the number of the dry run that the editor looked at: of another one nothing is imported, nor of one that left
@@ -602,7 +615,7 @@ def begin(job, state, mapping=None, meanings=None, date_order="", seen=None):
     return True
 
 
-def cancel(job):
+def cancel(job: SubscriberImport) -> bool:
     """Stop an import; what was imported stays. Returns whether its state allowed that."""
     ended = [SubscriberImport.State.DONE, SubscriberImport.State.CANCELLED]
     running = SubscriberImport.objects.filter(pk=job.pk).exclude(state__in=ended)
@@ -610,19 +623,19 @@ def cancel(job):
 
 
 @transaction.atomic
-def _close(imports, **fields):
+def _close(imports: QuerySet[SubscriberImport], **fields: Any) -> bool:
     """Write `fields` to the one import of a queryset, if it is in it, and delete its file: it is kept no longer than the
     import needs it. Returns whether it was there."""
     job = imports.select_for_update(of=("self",)).first()
     if job is None:
         return False
     SubscriberImport.objects.filter(pk=job.pk).update(file="", sample=[], **fields)
-    if job.file:
-        transaction.on_commit(partial(job.file.storage.delete, job.file.name))
+    if name := job.file.name:
+        transaction.on_commit(partial(job.file.storage.delete, name))
     return True
 
 
-def work_on_next(seconds):
+def work_on_next(seconds: float) -> bool:
     """Claim an import that waits for work and work on it for a while. Returns whether there was one."""
     waiting = SubscriberImport.objects.filter(state__in=SubscriberImport.WORKING)
     for job in claim(waiting, 1, LEASE_SECONDS):
@@ -649,7 +662,7 @@ def work_on_next(seconds):
     return False
 
 
-def _finish(job, state, problem=""):
+def _finish(job: SubscriberImport, state: SubscriberImport.State, problem: str = "") -> None:
     """End what a worker did with an import, if it still holds it."""
     held = SubscriberImport.objects.filter(pk=job.pk, attempts=job.attempts, state=job.state)
     fields = {
@@ -664,7 +677,7 @@ def _finish(job, state, problem=""):
         _close(held, **fields)
 
 
-def forecast(job):
+def forecast(job: SubscriberImport) -> Iterator[str]:
     """Line by line what an import would do, as lines of CSV, in constant memory: (number, address, outcome, reason)."""
     writer = csv.writer(Echo())
     yield "\ufeff" + writer.writerow([_("Line"), _("E-mail"), _("Outcome"), _("Reason")])
@@ -678,7 +691,7 @@ def forecast(job):
                 yield writer.writerow([line.number, inert(line.email), line.outcome.label, line.reason or _slip(line)])
 
 
-def _slip(line):
+def _slip(line: Line) -> str:
     meant = email_addresses.suggestion(line.email)
     return _("perhaps %(address)s was meant") % {"address": meant} if meant else ""
 
@@ -686,11 +699,11 @@ def _slip(line):
 class Echo:
     """What csv.writer writes to, to get each line back."""
 
-    def write(self, text):
+    def write(self, text: str) -> str:
         return text
 
 
-def bad_lines(job):
+def bad_lines(job: SubscriberImport) -> Iterator[str]:
     """The lines that were not taken, with the reason, as lines of CSV with the file's own columns."""
     writer = csv.writer(Echo())
     yield "\ufeff" + writer.writerow([_("Line"), _("Reason"), *job.headings])
@@ -698,7 +711,7 @@ def bad_lines(job):
         yield writer.writerow([line.number, line.reason, *(inert(cell) for cell in line.cells)])
 
 
-def inert(text):
+def inert(text: str) -> str:
     """A cell that no spreadsheet takes for a formula (OWASP: CSV injection), full-width and after control characters too."""
     start = unicodedata.normalize("NFKC", str(text)[:8]).lstrip()
     is_formula = start.startswith(("=", "+", "-", "@")) or str(text).startswith(("\t", "\r", "\n"))
@@ -708,7 +721,7 @@ def inert(text):
 # Forgetting
 
 
-def mentions(pattern):
+def mentions(pattern: AddressPattern) -> list[dict[str, Any]]:
     """What imports hold of an AddressPattern: a list of {"import": name of the file, "lines": their cells}."""
     found = []
     for job in SubscriberImport.objects.order_by("pk"):
@@ -720,7 +733,7 @@ def mentions(pattern):
     return found
 
 
-def forget(pattern):
+def forget(pattern: AddressPattern) -> int:
     """Take an AddressPattern out of all imports: the lines that were kept, and the files of those that have not ended.
 
     In a file its rows become empty ones, so that the other people in it keep their rows and the numbers of these. Call it
@@ -745,17 +758,17 @@ def forget(pattern):
     return number
 
 
-def _kept_lines(job, pattern):
+def _kept_lines(job: SubscriberImport, pattern: AddressPattern) -> list[ImportLine]:
     lines = job.bad_lines.filter(cells__icontains=pattern.clue)
     return [line for line in lines if any(map(pattern.mentioned_in, line.cells))]
 
 
-def _rows_of_file(job):
+def _rows_of_file(job: SubscriberImport) -> Iterator[list[str]]:
     """The rows of an import's file, in constant memory; none without a file."""
-    if not job.file:
+    if not (name := job.file.name):
         return
     try:
-        file = job.file.storage.open(job.file.name)
+        file = job.file.storage.open(name)
     except FileNotFoundError:
         return
     with file:
@@ -767,11 +780,11 @@ def _rows_of_file(job):
             yield from rows
 
 
-def _names(pattern, row):
+def _names(pattern: AddressPattern, row: Sequence[str]) -> bool:
     return pattern.clue in "\n".join(row).lower() and any(map(pattern.mentioned_in, row))
 
 
-def _rewrite(job, pattern):
+def _rewrite(job: SubscriberImport, pattern: AddressPattern) -> None:
     """Put a CSV file in the place of an import's file, with empty rows for those that name the address.
 
     A worker that reads the old one goes on with it; it finds the address suppressed.
@@ -789,10 +802,10 @@ def _rewrite(job, pattern):
     SubscriberImport.objects.filter(pk=job.pk).update(
         file=name, encoding="utf-8", delimiter=",", total_bytes=size, done_bytes=0
     )
-    transaction.on_commit(partial(job.file.storage.delete, job.file.name))
+    transaction.on_commit(partial(job.file.storage.delete, str(job.file)))
 
 
-def delete_orphans():
+def delete_orphans() -> int:
     """Delete files of no import: what an upload, or a change of a file, left behind that failed half-way. Returns their number."""
     storage, number = private_storage(), 0
     known = set(SubscriberImport.objects.exclude(file="").values_list("file", flat=True))
@@ -804,7 +817,7 @@ def delete_orphans():
     return number
 
 
-def held():
+def held() -> Iterator[str]:
     """The addresses in all imports, in lower case."""
     for cells in ImportLine.objects.filter(cells__icontains="@").values_list("cells", flat=True).iterator():
         yield from addresses_in(" ".join(cells))

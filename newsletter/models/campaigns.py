@@ -68,15 +68,15 @@ class Campaign(models.Model):
         ordering = ["-created_at"]
         indexes = [models.Index(fields=["state", "scheduled_at"], name="campaign_due")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.issue.title
 
     @property
-    def is_waiting(self):
+    def is_waiting(self) -> bool:
         """Whether the campaign waits for the provider or for the rate limits."""
-        return self.state == self.State.SENDING and bool(self.resume_at) and self.resume_at > timezone.now()
+        return self.state == self.State.SENDING and self.resume_at is not None and self.resume_at > timezone.now()
 
-    def counts(self):
+    def counts(self) -> dict[str, int]:
         """Return the number of deliveries in each state: {state: number}, all states present."""
         found = dict(self.deliveries.values_list("state").annotate(n=Count("pk")))
         return {state: found.get(state, 0) for state in Delivery.State.values}
@@ -98,7 +98,7 @@ class CampaignContent(models.Model):
     class Meta:
         unique_together = [("campaign", "language", "variant")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.subject} ({self.language})"
 
 
@@ -114,7 +114,7 @@ class CampaignLink(models.Model):
         unique_together = [("campaign", "number"), ("campaign", "url")]
         ordering = ["-clicks", "number"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.url
 
 
@@ -154,7 +154,7 @@ class Delivery(LeasedModel):
         unique_together = [("campaign", "subscriber")]
         indexes = [models.Index(fields=["campaign", "state", "id"], name="delivery_claim")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.subscriber}: {self.get_state_display()}"
 
 
@@ -165,12 +165,12 @@ class Click(models.Model):
     link = models.ForeignKey(CampaignLink, on_delete=models.CASCADE, related_name="+")
     happened_at = models.DateTimeField(default=timezone.now, db_index=True)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.link} {self.happened_at:%H:%M:%S}"
 
 
-def message_id(campaign, delivery_number, domain):
-    """Return the Message-ID (RFC 5322) of a delivery's mail, the same for every attempt."""
+def message_id(campaign: Campaign, delivery_number: int | str, domain: str) -> str:
+    """Return the Message-ID (RFC 5322) of a delivery's mail, the same for every attempt. The number may be a placeholder."""
     return f"<{campaign.uuid.hex}.{delivery_number}@{domain}>"
 
 
@@ -210,7 +210,7 @@ class ProviderEvent(LeasedModel):
             models.Index(fields=["recipient"], name="provider_event_recipient"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.kind}, {self.happened_at:%Y-%m-%d %H:%M}"
 
 
@@ -240,15 +240,15 @@ class IncomingReport(LeasedModel):
         ordering = ["-received_at"]
         indexes = [models.Index(fields=["state", "id"], name="incoming_report_state")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.source}, {self.received_at:%Y-%m-%d %H:%M}"
 
     @property
-    def text(self):
+    def text(self) -> str:
         """The content as text, undecodable bytes replaced."""
         return bytes(self.body).decode("utf-8", "replace").replace("\0", "\ufffd")
 
     @property
-    def excerpt(self):
+    def excerpt(self) -> str:
         """The beginning of the content."""
         return self.text[:200]

@@ -1,14 +1,18 @@
 """Page models of the newsletter: its index page with the sign-up form and the archive, and the editions."""
 
+from datetime import datetime
+from typing import Any, Self
+
 from core.models import BasePage
 from core.navigation import public
 from core.widgets import MailboxInput
 from django.conf import settings
 from django.db import models
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
 from wagtail.fields import StreamField
-from wagtail.models import Page
+from wagtail.models import Locale, Page
 
 from newsletter.editions import previews
 from newsletter.editions.blocks import IssueBlock
@@ -27,10 +31,10 @@ class NewsletterPage(BasePage):
         verbose_name = _("newsletter")
 
     @property
-    def description(self):
+    def description(self) -> str:
         return self.search_description or self.introduction
 
-    def get_context(self, request, *args, **kwargs):
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Add the sign-up form and the public editions of this language."""
         from newsletter.forms import SignUpForm
 
@@ -74,7 +78,7 @@ class IssuePage(BasePage):
         FieldPanel("body"),
     ]
     parent_page_types = ["newsletter.NewsletterPage"]
-    subpage_types = []
+    subpage_types: list[str] = []
     preview_modes = [("", _("Web page")), *previews.MODES]
     rendition_modes = ["", "mail"]
 
@@ -83,20 +87,20 @@ class IssuePage(BasePage):
         verbose_name_plural = _("editions")
 
     @property
-    def description(self):
+    def description(self) -> str:
         return self.search_description or self.preheader
 
     @property
-    def mail_subject(self):
+    def mail_subject(self) -> str:
         return self.subject or self.title
 
-    def serve_preview(self, request, mode_name):
+    def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
         """Show the page, or the mail rendered from it."""
         if not mode_name:
             return super().serve_preview(request, mode_name)
         return previews.show(self, mode_name)
 
-    def news_period(self):
+    def news_period(self) -> tuple[datetime | None, datetime | None]:
         """Return (since, until), the period of news for this edition: from the previous edition's sending until its
         own; None where that has not happened."""
         from .campaigns import Campaign
@@ -108,14 +112,12 @@ class IssuePage(BasePage):
         before = (others.filter(started_at__lt=until) if until else others).last()
         return before.started_at if before else None, until
 
-    def source_issue(self):
+    def source_issue(self) -> Self:
         """Return the edition in the default language, which campaigns refer to; itself if there is none."""
         source = self.get_translation_or_none(default_locale())
         return source or self
 
 
-def default_locale():
+def default_locale() -> Locale:
     """Return the Locale of the default language."""
-    from wagtail.models import Locale
-
     return Locale.objects.get(language_code=settings.LANGUAGE_CODE)

@@ -1,11 +1,13 @@
 """Lists of subscribers that come in as files, and lists that went out."""
 
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from core.i18n import language_choices
 from django.conf import settings
-from django.core.files.storage import storages
+from django.core.files.storage import Storage, storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from jobs.leases import LeasedModel
@@ -16,12 +18,12 @@ from newsletter.imports import cells, exporters
 IMPORTS = "imports"  # the folder of the private storage
 
 
-def private_storage():
+def private_storage() -> Storage:
     """Where files with addresses lie: never under MEDIA_ROOT, which the public can read."""
     return storages["private"]
 
 
-def name_for_upload(job, name):
+def name_for_upload(job: "SubscriberImport", name: str) -> str:
     """A name that says nothing: files are sometimes called after a person."""
     return f"{IMPORTS}/{uuid.uuid4().hex}{Path(name).suffix.lower()}"
 
@@ -84,10 +86,10 @@ class SubscriberImport(LeasedModel):
         verbose_name_plural = _("imports")
         ordering = ["-created_at"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.file_name
 
-    def file_meaning(self, mapping):
+    def file_meaning(self, mapping: Mapping[str, Any]) -> exporters.Meaning | None:
         """What the whole file says of its people, if its columns are what `mapping` says; None if an editor has to say it."""
         states = [exporters.words_of(self.headings[number]) for number in mapping.get("status", [])]
         names = [self.file_name]
@@ -95,7 +97,7 @@ class SubscriberImport(LeasedModel):
             names.append(self.headings[mapping["email"]])
         return exporters.meaning_of_file(names, self.origin, exporters.tells_all(states))
 
-    def meaning_of(self, column, value):
+    def meaning_of(self, column: str, value: str) -> exporters.Meaning | None:
         """What a value of a status column is taken to mean, unless an editor says something else; None if only they can know."""
         if column == exporters.FILE:
             return self.file_meaning(self.mapping)
@@ -104,17 +106,17 @@ class SubscriberImport(LeasedModel):
         return exporters.meaning_of(exporters.words_of(self.headings[int(column)]), value)
 
     @property
-    def order(self):
+    def order(self) -> str | None:
         """The order of the numbers in its dates, or None."""
         return self.date_order or cells.order_of(self.dates)
 
     @property
-    def is_order_unclear(self):
+    def is_order_unclear(self) -> bool:
         """Whether a person has to say the order of the numbers in its dates."""
         return bool(self.dates.get(cells.EITHER)) and not self.order
 
     @property
-    def percent(self):
+    def percent(self) -> int:
         """How far the work in hand has come."""
         return min(100, 100 * self.done_bytes // self.total_bytes) if self.total_bytes else 0
 
@@ -131,7 +133,7 @@ class ImportLine(models.Model):
     class Meta:
         ordering = ["pk"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.number}: {self.reason}"
 
 
@@ -150,5 +152,5 @@ class SubscriberExport(models.Model):
         verbose_name_plural = _("exports")
         ordering = ["-created_at"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.choice}, {self.created_at:%Y-%m-%d %H:%M}"

@@ -20,5 +20,5 @@ class Segment(models.Model):
         verbose_name_plural = _("segments")
         ordering = ["name"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name

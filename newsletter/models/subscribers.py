@@ -1,6 +1,8 @@
 """Models of subscribers, their consent events and suppressions."""
 
 import uuid
+from collections.abc import Iterable
+from typing import Any, Self
 
 from core.i18n import language_choices
 from core.models import Topic, default_language
@@ -16,10 +18,10 @@ from redaction.fields import RedactedCharField, RedactedTextField
 from newsletter.subscribers import email_addresses, tokens
 
 
-class SubscriberQuerySet(models.QuerySet):
+class SubscriberQuerySet(models.QuerySet["Subscriber"]):
     """Queryset of subscribers with search."""
 
-    def matching(self, text):
+    def matching(self, text: str) -> Self:
         """Return the subscribers whose address or name contains `text`; an index keeps this fast for a million rows.
 
         Fewer than three letters are matched against the start of the address.
@@ -82,15 +84,15 @@ class Subscriber(models.Model):
             models.Index(fields=["ended_at"], name="subscriber_ended"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.email
 
-    def clean(self):
+    def clean(self) -> None:
         self.email = email_addresses.normalise(self.email)
         self.name = email_addresses.clean_name(self.name)
 
     @property
-    def manage_token(self):
+    def manage_token(self) -> str:
         """The signed token of the links to unsubscribe and to the preferences."""
         return tokens.make(tokens.MANAGE, self)
 
@@ -105,7 +107,7 @@ class SubscriberTally(models.Model):
     source = models.CharField(max_length=10)
     number = models.BigIntegerField()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.state} {self.language} {self.country} {self.source}: {self.number}"
 
 
@@ -157,10 +159,10 @@ class ConsentEvent(models.Model):
             models.Index(fields=["campaign", "kind"], name="consent_campaign"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.get_kind_display()}, {self.happened_at:%Y-%m-%d %H:%M}"
 
-    def save(self, *args, **kwargs):
+    def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert the event; updates are refused."""
         if self.pk:
             raise ValidationError("A consent event is never changed.")
@@ -188,16 +190,16 @@ class Suppression(models.Model):
         verbose_name = _("suppressed address")
         verbose_name_plural = _("suppressed addresses")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.address_hash[:12]
 
     @classmethod
-    def of(cls, email):
+    def of(cls, email: str) -> models.QuerySet[Self]:
         """Return the rows of a normalised address, under whichever key they were made."""
         return cls.objects.filter(address_hash__in=email_addresses.hashes(email))
 
     @classmethod
-    def add(cls, email, reason):
+    def add(cls, email: str, reason: Reason) -> Self:
         """Suppress a normalised address permanently and return its row. An earlier reason stays, unless it is ENDED.
 
         Call it within a transaction, and look for the address's subscriber afterwards: it waits for concurrent
@@ -215,12 +217,12 @@ class Suppression(models.Model):
         return row
 
     @classmethod
-    def lift(cls, email):
+    def lift(cls, email: str) -> bool:
         """Lift the suppression of a normalised address. Return whether it was suppressed."""
         return bool(cls.of(email).exclude(reason=cls.Reason.ENDED).delete()[0])
 
     @classmethod
-    def reasons(cls, emails):
+    def reasons(cls, emails: Iterable[str]) -> dict[str, str]:
         """Return {address: reason} of the known addresses among the normalised `emails`; one query."""
         by_hash = {digest: email for email in emails for digest in email_addresses.hashes(email)}
         found = cls.objects.filter(address_hash__in=by_hash).values_list("address_hash", "reason")
@@ -229,12 +231,12 @@ class Suppression(models.Model):
         return {by_hash[digest]: reason for digest, reason in ranked}
 
     @classmethod
-    def covers(cls, emails):
+    def covers(cls, emails: Iterable[str]) -> set[str]:
         """Return the set of normalised addresses in `emails` that must not be mailed; one query."""
         return {email for email, reason in cls.reasons(emails).items() if reason != cls.Reason.ENDED}
 
     @classmethod
-    def covers_until_commit(cls, emails):
+    def covers_until_commit(cls, emails: Iterable[str]) -> set[str]:
         """Like covers(), and no suppression is added until this transaction ends. Call it last: no Subscriber may be
         locked after it."""
         if connection.vendor == "postgresql":  # SQLite has one writer at a time
@@ -258,5 +260,5 @@ class SignUpRequest(LeasedModel):
     changes = models.ForeignKey(Subscriber, on_delete=models.CASCADE, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.created_at:%Y-%m-%d %H:%M}"

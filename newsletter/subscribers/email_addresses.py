@@ -59,7 +59,7 @@ PLAIN = re.compile(
 )
 
 
-def normalise(address):
+def normalise(address: str) -> str:
     """Return the stored form of an address: lower case, the domain in ASCII (IDNA), no trailing dot.
 
     Raises ValidationError with a message for the reader. Local parts outside ASCII are refused, because Django's SMTP
@@ -87,13 +87,13 @@ def holds_address(text: str) -> bool:
         return False
 
 
-def normalise_any(address):
+def normalise_any(address: str) -> str:
     """Normalise addresses of any form; what the models refuse is refused here, too."""
     try:
         found = validate_email(
             address.strip().rstrip("."), check_deliverability=False, allow_smtputf8=False, strict=True
         )
-        address = found.ascii_email.lower()
+        address = (found.ascii_email or "").lower()
         BY_MODELS(address)
         return address
     except EmailSyntaxError:
@@ -103,20 +103,20 @@ def normalise_any(address):
         raise ValidationError(MALFORMED, code="invalid") from None
 
 
-def check_welcome(address):
+def check_welcome(address: str) -> None:
     """Refuse a normalised address of a disposable mailbox service if NEWSLETTER_REFUSE_DISPOSABLE is set. Raises
     ValidationError."""
     if settings.NEWSLETTER_REFUSE_DISPOSABLE and is_disposable(address):
         raise ValidationError(DISPOSABLE, code="disposable")
 
 
-def is_disposable(address):
+def is_disposable(address: str) -> bool:
     """Return whether a normalised address belongs to a disposable mailbox service or a subdomain of one."""
     labels = address.rpartition("@")[2].split(".")
     return any(".".join(labels[start:]) in blocklist for start in range(len(labels) - 1))
 
 
-def suggestion(address):
+def suggestion(address: str) -> str | None:
     """Return the probably intended address if the domain looks like a typo, else None."""
     local, _at, domain = address.rpartition("@")
     if domain in COMMON_DOMAINS or domain in LIKE_COMMON or domain.startswith(("hotmail.", "outlook.", "yahoo.")):
@@ -125,7 +125,7 @@ def suggestion(address):
     return f"{local}@{near[0]}" if near else None
 
 
-def mailbox(address):
+def mailbox(address: str) -> str:
     """Return the mailbox of a normalised address, for rate limits: without `+tag`, and for Google without dots."""
     local, _at, domain = address.rpartition("@")
     local = local.partition("+")[0] or local
@@ -134,7 +134,7 @@ def mailbox(address):
     return f"{local}@{domain}"
 
 
-def clean_name(name):
+def clean_name(name: str) -> str:
     """Return a name with single spaces, in NFC. Raises ValidationError with a message for the reader.
 
     Line breaks, control and formatting characters (bidirectional overrides among them) and web addresses are refused.
@@ -150,6 +150,6 @@ def clean_name(name):
     return name
 
 
-def hashes(address):
+def hashes(address: str) -> list[str]:
     """Return the keyed hashes of a normalised address: under the current key first, then under each older one."""
     return digests.hashes("suppression", address)

@@ -1,9 +1,13 @@
 """The places where the newsletter stores personal data, for export and erasure; after an erasure only a keyed hash is
 left, which prevents further mail."""
 
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
 from core.models import Topic
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.dispatch import receiver
 from privacy import erasure_log
 from privacy.places import CODES, PUBLISHED, REDACTED, log_by_id
@@ -18,7 +22,7 @@ from newsletter.subscribers import subscriptions, triggers
 State = Subscriber.State
 
 
-def _moment(value):
+def _moment(value: datetime | None) -> str | None:
     return value.isoformat(timespec="seconds") if value else None
 
 
@@ -29,10 +33,10 @@ class Suppressed(Place):
     forgets = "stays: a keyed hash, which tells nobody whose it was and keeps the promise never to write again"
     columns = {"newsletter.Suppression": ["address_hash"]}
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return [{"reason": row.reason, "since": _moment(row.created_at)} for row in Suppression.of(pattern.email)]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         # Locked before the suppression is written, in the order of confirm_new_address: it waits for suppressions while it
         # holds the rows.
         for rows in ({"new_email": pattern.email}, {"email": pattern.email}):
@@ -58,14 +62,14 @@ class SignUps(Place):
         ]
     }
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         rows = SignUpRequest.objects.filter(email=pattern.email)
         return [{"name": row.name, "language": row.language, "sent": _moment(row.created_at)} for row in rows]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return SignUpRequest.objects.filter(email=pattern.email).delete()[0]
 
-    def held(self):
+    def held(self) -> Iterable[str]:
         return SignUpRequest.objects.values_list("email", flat=True)
 
 
@@ -76,20 +80,20 @@ class ProviderMessages(Place):
     forgets = "recipient, words and the provider's number are emptied; kind and time stay. Words never hold an address"
     columns = {"newsletter.ProviderEvent": ["recipient", "description", "provider_id", "reason", "delivery_hint"]}
 
-    def _rows(self, pattern):
+    def _rows(self, pattern: AddressPattern) -> QuerySet[ProviderEvent]:
         return ProviderEvent.objects.filter(
             Q(pk__in=ProviderEvent.objects.filter(recipient=pattern.email).values("pk"))
             | Q(delivery__in=Delivery.objects.filter(subscriber__email=pattern.email).values("pk"))
         )
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         rows = self._rows(pattern).exclude(recipient="", description="").order_by("pk")
         return [{"kind": row.kind, "when": _moment(row.happened_at), "words": row.description} for row in rows]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return self._rows(pattern).update(recipient="", description="", provider_id="", reason="")
 
-    def held(self):
+    def held(self) -> Iterable[str]:
         return ProviderEvent.objects.exclude(recipient="").values_list("recipient", flat=True).distinct().iterator()
 
 
@@ -100,13 +104,13 @@ class IncomingReports(Place):
     forgets = "what cannot be read is deleted; in what waits to be read, within seconds, the address is blanked"
     columns = {"newsletter.IncomingReport": ["body", "headers"]}
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return incoming.mentions(pattern)
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return incoming.forget(pattern)
 
-    def held(self):
+    def held(self) -> Iterable[str]:
         return incoming.held()
 
 
@@ -117,17 +121,17 @@ class Mails(Place):
     forgets = "the mail belongs to nobody any more; its words and the provider's number are emptied. Words never hold an address"
     columns = {"newsletter.Delivery": ["error", "provider_id", "language", "variant"]}
 
-    def _rows(self, pattern):
+    def _rows(self, pattern: AddressPattern) -> QuerySet[Delivery]:
         return Delivery.objects.filter(subscriber__email=pattern.email)
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         rows = self._rows(pattern).select_related("campaign__issue").order_by("pk")
         return [
             {"edition": row.campaign.issue.title, "state": row.state, "sent": _moment(row.sent_at), "words": row.error}
             for row in rows
         ]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return self._rows(pattern).update(error="", provider_id="", subscriber=None)
 
 
@@ -141,20 +145,20 @@ class Subscription(Place):
         "newsletter.ConsentEvent": ["language", "wording", "wording_version", "origin", "detail", "form_data"],
     }
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return [_subscriber_data(row) for row in Subscriber.objects.filter(email=pattern.email)]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         number = delete_subscribers(Subscriber.objects.select_for_update().filter(email=pattern.email))
         if number:
             triggers.optimise_search_index()
         return number
 
-    def held(self):
+    def held(self) -> Iterable[str]:
         return Subscriber.objects.values_list("email", flat=True).iterator(10000)
 
 
-def _subscriber_data(subscriber):
+def _subscriber_data(subscriber: Subscriber) -> dict[str, Any]:
     return {
         "email": subscriber.email,
         "name": subscriber.name,
@@ -192,14 +196,14 @@ class RequestedAddresses(Place):
     name, where, forgets = "wished_address", "`newsletter_subscriber.new_email` of somebody else", "emptied"
     columns = {"newsletter.Subscriber": ["new_email"]}
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         number = Subscriber.objects.filter(new_email=pattern.email).count()
         return [{"asked": "somebody asked for a subscription to move to this address"}] * number
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return Subscriber.objects.filter(new_email=pattern.email).update(new_email="")
 
-    def held(self):
+    def held(self) -> Iterable[str]:
         return Subscriber.objects.exclude(new_email="").values_list("new_email", flat=True)
 
 
@@ -215,13 +219,13 @@ class Imports(Place):
         "newsletter.ImportLine": ["cells", "reason"],
     }
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return runner.mentions(pattern)
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return runner.forget(pattern)
 
-    def held(self):
+    def held(self) -> Iterable[str]:
         return runner.held()
 
 
@@ -235,10 +239,10 @@ class BounceMailbox(Place):
     )
     is_outside = True
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return [{"message": int(number)} for _mailbox, number in bounce_mailbox.mentions(pattern)]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return bounce_mailbox.forget(pattern)
 
 
@@ -298,7 +302,7 @@ declare(
 )
 
 
-def erase_former_address(email):
+def erase_former_address(email: str) -> None:
     """Erase the address that a subscriber moved away from, where an erasure of the new one would not find it."""
     pattern = AddressPattern(email)
     with transaction.atomic():
@@ -307,7 +311,7 @@ def erase_former_address(email):
 
 
 @receiver(erasure_log.replay_entry)
-def unsubscribe_restored(kind, email, **kwargs):
+def unsubscribe_restored(kind: str, email: str, **kwargs: object) -> None:
     """Unsubscribe an address that a restored backup brought back."""
     if kind == erasure_log.UNSUBSCRIBED:
         SignUpRequest.objects.filter(email=email).delete()
@@ -315,7 +319,7 @@ def unsubscribe_restored(kind, email, **kwargs):
             subscriptions.leave(subscriber, ConsentEvent.Method.RESTORED)
 
 
-def delete_subscribers(subscribers):
+def delete_subscribers(subscribers: QuerySet[Subscriber]) -> int:
     """Delete a Subscriber queryset with their consent events, marked as being erased first, as the triggers require."""
     keys = list(subscribers.values_list("pk", flat=True))
     chosen = Subscriber.objects.filter(pk__in=keys)

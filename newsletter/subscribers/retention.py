@@ -1,9 +1,9 @@
 """Deletes the newsletter's expired data once a day (privacy/retention.py)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max, OuterRef, Q, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from privacy.retention import cutoff
 
@@ -25,7 +25,7 @@ KINDS = ["pending", "ended", "deliveries", "provider_events", "import_files"]
 CHUNK = 1000  # rows per transaction
 
 
-def apply():
+def apply() -> dict[str, int]:
     """Delete expired data. Return {kind: number of rows}.
 
     Raises ImproperlyConfigured, and deletes nothing, if any of the settings is below one day.
@@ -45,22 +45,22 @@ def apply():
     }
 
 
-def _old_reports(before):
+def _old_reports(before: datetime) -> QuerySet[IncomingReport]:
     """Return the expired reports. Those already read only serve to detect repetitions, for which a day is enough; the
     others are kept as long as events."""
     is_read = Q(state=IncomingReport.State.READ, received_at__lt=timezone.now() - timedelta(days=1))
     return IncomingReport.objects.filter(is_read | Q(received_at__lt=before))
 
 
-def _never_confirmed(before):
+def _never_confirmed(before: datetime) -> QuerySet[Subscriber]:
     """Return the subscribers who never confirmed, except those whose subscription ended before."""
     requests = ConsentEvent.objects.filter(subscriber=OuterRef("pk"), kind=Kind.ASKED)
-    requests = requests.order_by().values("subscriber").annotate(last=Max("happened_at")).values("last")
+    last = requests.order_by().values("subscriber").annotate(last=Max("happened_at")).values("last")
     old = Q(last_asked__lt=before) | Q(last_asked=None, created_at__lt=before)
-    return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(requests)).filter(old)
+    return Subscriber.objects.filter(state=State.PENDING).annotate(last_asked=Subquery(last)).filter(old)
 
 
-def _delete_in_chunks(subscribers):
+def _delete_in_chunks(subscribers: QuerySet[Subscriber]) -> int:
     """Delete a Subscriber queryset in chunks; ended subscriptions leave a suppression (Suppression.Reason.ENDED)."""
     number = 0
     while True:
@@ -75,7 +75,7 @@ def _delete_in_chunks(subscribers):
             return number
 
 
-def _delete_imports(before):
+def _delete_imports(before: datetime) -> tuple[int, int]:
     """Delete uploaded files and refused lines; the import and its counts stay.
 
     Return the numbers of (files, lines). A running import is left until it has ended; an abandoned one is cancelled.

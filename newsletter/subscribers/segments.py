@@ -1,6 +1,8 @@
 """The conditions of a segment: blocks for the editor, and the database queries they stand for."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
 
 from core.countries import COUNTRIES
 from core.i18n import language_choices
@@ -20,7 +22,7 @@ MATCHES = [
 SOURCES = [("form", _("sign-up form")), ("import", _("import"))]
 
 
-def combine(match, queries):
+def combine(match: str, queries: Sequence[Q]) -> Q:
     """Combine Q objects. No condition matches everybody."""
     if not queries:
         return Q()
@@ -33,14 +35,14 @@ def combine(match, queries):
 class Choices(blocks.MultipleChoiceBlock):
     """A multiple choice with checkboxes."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(widget=CheckboxSelectMultiple, **kwargs)
 
 
 class LanguageBlock(Choices):
     """Subscribers with one of some languages."""
 
-    def query(self, value):
+    def query(self, value: list[str]) -> Q:
         return Q(language__in=value)
 
     class Meta:
@@ -51,7 +53,7 @@ class LanguageBlock(Choices):
 class CountryBlock(Choices):
     """Subscribers in one of some countries."""
 
-    def query(self, value):
+    def query(self, value: list[str]) -> Q:
         return Q(country__in=value)
 
     class Meta:
@@ -62,7 +64,7 @@ class CountryBlock(Choices):
 class SourceBlock(Choices):
     """Subscribers from one of some sources."""
 
-    def query(self, value):
+    def query(self, value: list[str]) -> Q:
         return Q(source__in=value)
 
     class Meta:
@@ -70,7 +72,7 @@ class SourceBlock(Choices):
         label = _("Source")
 
 
-def topics_of_today():
+def topics_of_today() -> list[tuple[int, str]]:
     """Return the topic choices, by name in the editor's language."""
     return topic_choices(get_language())
 
@@ -78,7 +80,7 @@ def topics_of_today():
 class TopicBlock(Choices):
     """Subscribers who chose one of some topics; those who chose none are interested in all."""
 
-    def query(self, value):
+    def query(self, value: list[str]) -> Q:
         from newsletter.models import Subscriber
 
         links = Subscriber.topics.through.objects.filter(subscriber=OuterRef("pk"))
@@ -95,7 +97,7 @@ class JoinedBlock(blocks.StructBlock):
     since = blocks.DateBlock(label=_("from"), required=False)
     until = blocks.DateBlock(label=_("to"), required=False)
 
-    def query(self, value):
+    def query(self, value: Mapping[str, date | None]) -> Q:
         query = Q()
         if value["since"]:
             query &= Q(created_at__date__gte=value["since"])
@@ -111,10 +113,10 @@ class JoinedBlock(blocks.StructBlock):
 class EngagementBlock(blocks.IntegerBlock):
     """Subscribers who followed a link within a number of days. Needs TRACK_CLICKS."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=1, max_value=3650, **kwargs)
 
-    def query(self, value):
+    def query(self, value: int) -> Q:
         return Q(engaged_at__gte=timezone.now() - timedelta(days=value))
 
     class Meta:
@@ -123,7 +125,7 @@ class EngagementBlock(blocks.IntegerBlock):
         help_text = _("Only counts what was sent while clicks were counted.")
 
 
-def simple_conditions():
+def simple_conditions() -> list[tuple[str, blocks.Block]]:
     """Return all conditions except groups."""
     return [
         ("language", LanguageBlock(choices=language_choices)),
@@ -138,10 +140,10 @@ def simple_conditions():
 class SimpleConditionsBlock(blocks.StreamBlock):
     """Conditions without groups."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(simple_conditions(), **kwargs)
 
-    def queries(self, value):
+    def queries(self, value: blocks.StreamValue) -> list[Q]:
         return [child.block.query(child.value) for child in value]
 
 
@@ -151,7 +153,7 @@ class GroupBlock(blocks.StructBlock):
     match = blocks.ChoiceBlock(choices=MATCHES, default="any", label=_("who is in it"))
     conditions = SimpleConditionsBlock(label=_("conditions"))
 
-    def query(self, value):
+    def query(self, value: blocks.StructValue) -> Q:
         return combine(value["match"], self.child_blocks["conditions"].queries(value["conditions"]))
 
     class Meta:
@@ -162,10 +164,10 @@ class GroupBlock(blocks.StructBlock):
 class ConditionsBlock(SimpleConditionsBlock):
     """Conditions, and groups of them."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         blocks.StreamBlock.__init__(self, [*simple_conditions(), ("group", GroupBlock())], **kwargs)
 
 
-def segment_query(match, conditions):
+def segment_query(match: str, conditions: blocks.StreamValue) -> Q:
     """Return the Q object of a segment: `match` is one of MATCHES, `conditions` a StreamValue of ConditionsBlock."""
     return combine(match, conditions.stream_block.queries(conditions))

@@ -4,8 +4,10 @@ records a consent event."""
 import json
 import logging
 import time
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from core import rate_limits
 from core.html import absolute
@@ -14,6 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 from jobs.leases import claim
@@ -24,6 +27,9 @@ from newsletter.delivery.errors import ErrorAction
 from newsletter.editions.rendering import render_mail
 from newsletter.models import ConsentEvent, SignUpRequest, Subscriber, Suppression
 from newsletter.subscribers import email_addresses, tokens
+
+if TYPE_CHECKING:
+    from newsletter.forms import PreferencesForm
 
 logger = logging.getLogger(__name__)
 State, Kind, Method = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Method
@@ -37,7 +43,7 @@ MAX_UNCLEAR_ATTEMPTS = 2  # an uncertain mail is sent again once at most
 class LinkProblem(Exception):
     """A link that does not work, with a message for the reader, who may be offered to join again."""
 
-    def __init__(self, title, message, may_join=False):
+    def __init__(self, title: str | Promise, message: str | Promise, may_join: bool = False) -> None:
         super().__init__(message)
         self.title, self.message, self.may_join = title, message, may_join
 
@@ -85,7 +91,7 @@ TAKEN = (
 )
 
 
-def manage_url(subscriber, view="leave"):
+def manage_url(subscriber: Subscriber, view: str = "leave") -> str:
     """Return the URL of the unsubscribe page (or another view that takes the same token), in the subscriber's
     language."""
     with override(subscriber.language):
@@ -95,7 +101,7 @@ def manage_url(subscriber, view="leave"):
 # Sign-up
 
 
-def process_requests(limit=20):
+def process_requests(limit: int = 20) -> int:
     """Process waiting sign-ups: create subscribers and send confirmation mails. Return the number processed.
 
     A request is kept until its mail was sent. Requests are claimed one at a time, for longer than a mail server's
@@ -110,7 +116,7 @@ def process_requests(limit=20):
     return limit
 
 
-def _process_or_postpone(request):
+def _process_or_postpone(request: SignUpRequest) -> None:
     """Process one request, or postpone it with a growing pause."""
     try:
         _process(request)
@@ -127,7 +133,7 @@ def _process_or_postpone(request):
     request.delete()
 
 
-def _process(request):
+def _process(request: SignUpRequest) -> None:
     """Register a SignUpRequest and mail the answer: never to suppressed addresses, and rate-limited per mailbox."""
     if Suppression.covers([request.email]):
         return
@@ -137,7 +143,7 @@ def _process(request):
         return
     try:
         if request.changes_id:
-            _process_change(request)
+            _process_change(request, request.changes_id)
             return
         subscriber, request_event = _register_request(request)
     except outgoing.Suppressed:
@@ -149,7 +155,7 @@ def _process(request):
 
 
 @transaction.atomic
-def _register_request(request):
+def _register_request(request: SignUpRequest) -> tuple[Subscriber, ConsentEvent | None]:
     """Return the Subscriber of a request and the ConsentEvent of what was requested; None if the subscription is
     active.
 
@@ -180,7 +186,7 @@ def _register_request(request):
     return subscriber, request_event
 
 
-def _mail_confirmation(subscriber, request_event):
+def _mail_confirmation(subscriber: Subscriber, request_event: ConsentEvent) -> None:
     """Mail the link that confirms a request. It contains nothing that the visitor typed."""
     token = tokens.make(tokens.CONFIRM, subscriber, _consent(subscriber, request_event))
     with override(request_event.language):
@@ -189,7 +195,7 @@ def _mail_confirmation(subscriber, request_event):
         _send(subscriber.email, "confirm", subject, {"url": url}, request_event.language)
 
 
-def _consent(subscriber, request_event):
+def _consent(subscriber: Subscriber, request_event: ConsentEvent) -> str:
     """Return what a confirmation link covers as text: the address and all requested values."""
     return json.dumps(
         [
@@ -203,7 +209,7 @@ def _consent(subscriber, request_event):
     )
 
 
-def _mail_already_subscribed(subscriber):
+def _mail_already_subscribed(subscriber: Subscriber) -> None:
     """Tell an active subscriber who joins again that they are subscribed, with a link to the preferences."""
     with override(subscriber.language):
         context = {"url": manage_url(subscriber, "preferences"), "leave_url": manage_url(subscriber)}
@@ -211,7 +217,7 @@ def _mail_already_subscribed(subscriber):
         _send(subscriber.email, "known", subject, context, subscriber.language)
 
 
-def _send(email, name, subject, context, language):
+def _send(email: str, name: str, subject: str, context: Mapping[str, str], language: str) -> None:
     html, text = render_mail(name, {**context, "subject": subject}, language)
     headers = {"Auto-Submitted": "auto-generated"}
     outgoing.send(outgoing.message(subject, text, html, email, headers=headers))
@@ -220,7 +226,7 @@ def _send(email, name, subject, context, language):
 # Links
 
 
-def subscriber_for_link(purpose, token, for_update=False):
+def subscriber_for_link(purpose: bytes, token: str, for_update: bool = False) -> tuple[Subscriber, tokens.Token]:
     """Return the (Subscriber, Token) of a link; with `for_update`, locked until the transaction ends. Raises
     LinkProblem."""
     rows = Subscriber.objects.select_for_update() if for_update else Subscriber.objects
@@ -233,7 +239,7 @@ def subscriber_for_link(purpose, token, for_update=False):
         raise LinkGone(*OUTDATED) from None
 
 
-def own_subscriber(token, for_update=False):
+def own_subscriber(token: str, for_update: bool = False) -> Subscriber:
     """Return the Subscriber of a management link if it was mailed to their present address. Raises LinkProblem."""
     subscriber, found = subscriber_for_link(tokens.MANAGE, token, for_update)
     if not found.is_about(subscriber.email):
@@ -241,7 +247,7 @@ def own_subscriber(token, for_update=False):
     return subscriber
 
 
-def _refuse_if_expired(found):
+def _refuse_if_expired(found: tokens.Token) -> None:
     if time.time() - found.made_at > settings.NEWSLETTER_CONFIRM_DAYS * 24 * 3600:
         raise LinkProblem(*EXPIRED)
 
@@ -249,7 +255,7 @@ def _refuse_if_expired(found):
 # Confirming
 
 
-def check_confirmation(token, for_update=False):
+def check_confirmation(token: str, for_update: bool = False) -> tuple[Subscriber, ConsentEvent]:
     """Return the (Subscriber, ConsentEvent) that `token` may confirm now. Raises LinkProblem."""
     subscriber, found = subscriber_for_link(tokens.CONFIRM, token, for_update)
     if subscriber.state == State.ACTIVE:
@@ -265,7 +271,7 @@ def check_confirmation(token, for_update=False):
 
 
 @transaction.atomic
-def confirm(token, origin=""):
+def confirm(token: str, origin: str = "") -> Subscriber:
     """Activate the subscription with the requested values. Raises LinkProblem, also for the second of two
     simultaneous clicks."""
     subscriber, request_event = check_confirmation(token, for_update=True)
@@ -289,7 +295,7 @@ def confirm(token, origin=""):
 # Changing
 
 
-def _own_active_row(subscriber):
+def _own_active_row(subscriber: Subscriber) -> Subscriber:
     """Return the locked row of an active Subscriber. Raises LinkProblem if the state or address changed since it was
     read."""
     rows = Subscriber.objects.select_for_update()
@@ -300,7 +306,7 @@ def _own_active_row(subscriber):
 
 
 @transaction.atomic
-def change(form, origin=""):
+def change(form: "PreferencesForm", origin: str = "") -> None:
     """Save a valid PreferencesForm; the consent event names the changed fields, not the values.
 
     Raises LinkProblem if the subscription ended, or moved to another address, while the form was open.
@@ -312,20 +318,20 @@ def change(form, origin=""):
 
 
 @transaction.atomic
-def request_address_change(subscriber, email, origin=""):
+def request_address_change(subscriber: Subscriber, email: str, origin: str = "") -> None:
     """Store a request for a new address, which has to be confirmed from there; a worker sends the mail. Raises
     LinkProblem."""
     row = _own_active_row(subscriber)
     SignUpRequest.objects.create(email=email, language=row.language, changes=row, origin=origin)
 
 
-def _process_change(request):
+def _process_change(request: SignUpRequest, subscriber_id: int) -> None:
     """Mail the confirmation link to a new address; if it has an active subscription of its own, mail that instead.
 
     Raises outgoing.Suppressed.
     """
     with transaction.atomic():  # rolled back by Suppressed
-        subscriber = Subscriber.objects.select_for_update().filter(pk=request.changes_id, state=State.ACTIVE).first()
+        subscriber = Subscriber.objects.select_for_update().filter(pk=subscriber_id, state=State.ACTIVE).first()
         if subscriber is None:
             return  # unsubscribed meanwhile
         other = Subscriber.objects.filter(email=request.email, state=State.ACTIVE).first()
@@ -340,7 +346,7 @@ def _process_change(request):
         _mail_already_subscribed(other)
 
 
-def _mail_new_address(subscriber):
+def _mail_new_address(subscriber: Subscriber) -> None:
     token = tokens.make(tokens.ADDRESS, subscriber, subscriber.new_email)
     with override(subscriber.language):
         url = absolute(reverse("newsletter_new_address", args=[token]))
@@ -348,7 +354,7 @@ def _mail_new_address(subscriber):
         _send(subscriber.new_email, "new_address", subject, {"url": url}, subscriber.language)
 
 
-def check_new_address(token, for_update=False):
+def check_new_address(token: str, for_update: bool = False) -> Subscriber:
     """Return the Subscriber whose new address `token` may confirm now. Raises LinkProblem.
 
     Only the last requested address can be confirmed, and only with the link mailed there.
@@ -363,12 +369,12 @@ def check_new_address(token, for_update=False):
     return subscriber
 
 
-def has_ended_at(email):
+def has_ended_at(email: str) -> bool:
     """Return whether an address had a subscription that ended."""
     return Subscriber.objects.filter(email=email).exclude(state__in=[State.PENDING, State.ACTIVE]).exists()
 
 
-def confirm_new_address(token, origin=""):
+def confirm_new_address(token: str, origin: str = "") -> Subscriber:
     """Replace a subscriber's address with the confirmed new one; pending confirmation links become invalid. Raises
     LinkProblem.
 
@@ -395,7 +401,7 @@ def confirm_new_address(token, origin=""):
     return subscriber
 
 
-def _delete_former_subscription(email):
+def _delete_former_subscription(email: str) -> str:
     """Delete the ended subscription of an address that another one moves to. Return the detail for the consent event.
     Raises LinkProblem."""
     from newsletter.subscribers.privacy import delete_subscribers  # circular import
@@ -420,7 +426,15 @@ ENDS = {
 
 
 @transaction.atomic
-def end(subscriber, kind, method, origin="", detail="", happened_at=None, campaign=None):
+def end(
+    subscriber: Subscriber,
+    kind: ConsentEvent.Kind,
+    method: ConsentEvent.Method,
+    origin: str = "",
+    detail: str = "",
+    happened_at: datetime | None = None,
+    campaign: int | None = None,
+) -> bool:
     """End a subscription as left, bounced or complained (`kind`). A weaker end never replaces a stronger one, and
     repeating a call changes nothing. Return whether it changed the state."""
     target, sources = ENDS[kind]
@@ -445,19 +459,21 @@ def end(subscriber, kind, method, origin="", detail="", happened_at=None, campai
     return True
 
 
-def leave(subscriber, method, origin="", campaign=None):
+def leave(subscriber: Subscriber, method: ConsentEvent.Method, origin: str = "", campaign: int | None = None) -> bool:
     """End a subscription at once; repeating it changes nothing. `campaign` is the id of the campaign whose link was
     used."""
     return end(subscriber, Kind.LEFT, method, origin, campaign=campaign)
 
 
 @transaction.atomic
-def erase(token):
+def erase(token: str) -> None:
     """Erase all data about the address of a management link. Raises LinkProblem."""
     registry.erase(own_subscriber(token, for_update=True).email)
 
 
-def _record(subscriber, kind, method, origin="", **fields):
+def _record(
+    subscriber: Subscriber, kind: ConsentEvent.Kind, method: ConsentEvent.Method, origin: str = "", **fields: Any
+) -> None:
     ConsentEvent.objects.create(
         **{
             "subscriber": subscriber,

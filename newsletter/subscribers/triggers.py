@@ -9,7 +9,11 @@ that transactions do not wait for a common counter (a job consolidates them); on
 total itself.
 """
 
+from collections.abc import Iterable
+
+from django.apps.registry import Apps
 from django.db import connection
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 MESSAGE = "consent events are append-only"
 ERASING = "SELECT 1 FROM newsletter_subscriber WHERE id = OLD.subscriber_id AND state = 'erased'"
@@ -71,12 +75,12 @@ NEW = ", ".join(f"NEW.{column}" for column in COLUMNS.split(", "))
 OLD = ", ".join(f"OLD.{column}" for column in COLUMNS.split(", "))
 
 
-def _tally_sqlite(values, step):
+def _tally_sqlite(values: str, step: int) -> str:
     return f"""INSERT INTO newsletter_subscribertally ({COLUMNS}, number) VALUES ({values}, {step})
         ON CONFLICT ({COLUMNS}) DO UPDATE SET number = number + {step};"""  # noqa: S608
 
 
-def _tally_postgresql(event, tables, parts):
+def _tally_postgresql(event: str, tables: str, parts: Iterable[tuple[str, int]]) -> list[str]:
     union = " UNION ALL ".join(f"SELECT {COLUMNS}, {step} AS n FROM {table}" for table, step in parts)  # noqa: S608
     return [
         f"""CREATE FUNCTION subscriber_tally_{event}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -132,27 +136,27 @@ UNDO = {
 }
 
 
-def create(apps, schema_editor):
+def create(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Create the guard, the search index and the tally."""
     vendor = schema_editor.connection.vendor
     for statement in [*GUARD[vendor], *FIND[vendor], *TALLY[vendor]]:
         schema_editor.execute(statement)
 
 
-def drop(apps, schema_editor):
+def drop(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Drop the guard, the search index and the tally."""
     for statement in UNDO[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
-def sum_up_tally():
+def sum_up_tally() -> None:
     """Consolidate the differences written by PostgreSQL's triggers into one row per combination of values."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(SUM_UP)
 
 
-def optimise_search_index():
+def optimise_search_index() -> None:
     """Merge SQLite's trigram index, which until then contains trigrams of deleted subscribers (half a second for
     200,000)."""
     if connection.vendor == "sqlite":

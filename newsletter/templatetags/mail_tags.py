@@ -2,11 +2,17 @@
 
 from core import renditions
 from core.html import absolute
+from core.models import CustomImage
 from django import template
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
+from wagtail.blocks import StructValue
+from wagtail.rich_text import RichText
 
+from news.models import ArticlePage
 from newsletter.delivery import personalisation
 from newsletter.editions import rendering
+from newsletter.editions.blocks import NewsListValue
+from newsletter.models import IssuePage
 
 register = template.Library()
 
@@ -18,13 +24,13 @@ register.filter("absolute", absolute)
 
 
 @register.filter
-def mail_html(rich_text):
+def mail_html(rich_text: RichText) -> SafeString:
     """Convert rich text to simple HTML with absolute links."""
     return mark_safe(rendering.mail_html(rich_text))
 
 
 @register.filter
-def mail_text(rich_text):
+def mail_text(rich_text: RichText) -> SafeString:
     """Convert rich text to plain text."""
     return mark_safe(rendering.plain_text(rendering.mail_html(rich_text)))
 
@@ -43,7 +49,7 @@ def padded_preheader(preheader: str) -> str:
 
 
 @register.simple_tag
-def mail_image(image, width=MAIL_WIDTH):
+def mail_image(image: CustomImage, width: int = MAIL_WIDTH) -> dict[str, str | int] | None:
     """Return a rendition for high-density screens at `width` pixels: {url, alt, width, height}; None if it cannot be
     made."""
     rendition = renditions.find_for_mail(image, width * 2)
@@ -59,13 +65,13 @@ def mail_image(image, width=MAIL_WIDTH):
 
 
 @register.simple_tag
-def greeting(value):
+def greeting(value: StructValue) -> str:
     """Return both versions of a greeting with their tokens; each mail keeps one."""
     named = value["named"].replace("{name}", personalisation.NAME)
     return f"{personalisation.NAMED}{named}{personalisation.UNNAMED}{value['unnamed']}{personalisation.END}"
 
 
 @register.simple_tag
-def news_of(value, issue):
+def news_of(value: NewsListValue, issue: IssuePage) -> list[ArticlePage]:
     """Return the articles of a news list for an edition."""
     return value.articles(issue)
