@@ -28,18 +28,23 @@ def faults_of(path):
             yield f"{path}: other placeholders: {entry.msgid!r}"
 
 
+def texts_of(path):
+    """The (context, text) pairs of one .po file."""
+    return {(entry.msgctxt, entry.msgid) for entry in polib.pofile(path)}
+
+
 def forgotten():
     """Texts of the code that the .po files lack; needs GNU gettext, and says so where it is missing."""
     files = sorted(ROOT.glob("locale/*/LC_MESSAGES/django.po"))
     before = {path: path.read_bytes() for path in files}
-    known = {path: {entry.msgid for entry in polib.pofile(path)} for path in files}
+    known = {path: texts_of(path) for path in files}
     try:
         run = subprocess.run(["make", "-s", "messages"], cwd=ROOT, capture_output=True, text=True)
         if run.returncode:
             yield f"make messages failed; is GNU gettext installed? {run.stderr.strip()[-200:]}"
             return
         for path in files:
-            for msgid in {entry.msgid for entry in polib.pofile(path)} - known[path]:
+            for _context, msgid in texts_of(path) - known[path]:
                 yield f"{path.relative_to(ROOT)}: lacks {msgid!r} (make messages)"
     finally:
         for path, content in before.items():

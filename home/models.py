@@ -5,7 +5,7 @@ from core.blocks import INLINE_TEXT, BodyBlock
 from core.models import BasePage
 from core.navigation import public, section
 from django.db import models
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from jobs.leases import LeasedModel
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
@@ -113,7 +113,7 @@ class ContactMessage(LeasedModel):
     email = models.EmailField(_("e-mail"), max_length=254)
     message = models.TextField(_("message"), max_length=5000)
     language = models.CharField(_("language"), max_length=10)
-    created_at = models.DateTimeField(_("received"), auto_now_add=True)
+    created_at = models.DateTimeField(pgettext_lazy("message", "received"), auto_now_add=True)
     forwarded_at = models.DateTimeField(_("forwarded"), null=True, editable=False)
     problem = models.CharField(max_length=250, blank=True, editable=False)  # why it could not be forwarded
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from newsletter.models import Campaign, ConsentEvent, Delivery, ProviderEvent
 
@@ -170,7 +171,7 @@ def timeline(campaign):
     kind, step, format_name = _step(max(last[0], campaign.finished_at or last[0]) - campaign.started_at)
     events = ProviderEvent.objects.filter(delivery__campaign=campaign)
     lines = {
-        _("sent"): _by_time(campaign.deliveries.filter(sent_at__isnull=False), "sent_at", kind),
+        pgettext("mail", "sent"): _by_time(campaign.deliveries.filter(sent_at__isnull=False), "sent_at", kind),
         _("delivered"): _by_time(events.filter(kind=EventType.DELIVERED), "happened_at", kind),
         _("bounced"): _by_time(events.filter(kind=EventType.BOUNCED), "happened_at", kind),
     }

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from jobs.leases import LeasedModel
 from redaction.fields import RedactedCharField, RedactedTextField
 
@@ -23,8 +24,8 @@ class Campaign(models.Model):
         SCHEDULED = "scheduled", _("scheduled")
         SENDING = "sending", _("sending")
         PAUSED = "paused", _("paused")
-        SENT = "sent", _("sent")
-        CANCELLED = "cancelled", _("cancelled")
+        SENT = "sent", pgettext_lazy("campaign", "sent")
+        CANCELLED = "cancelled", pgettext_lazy("campaign", "cancelled")
 
     class Problem(models.TextChoices):
         """The reason why a campaign is paused or not started."""
@@ -125,7 +126,7 @@ class Delivery(LeasedModel):
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")
         SENDING = "sending", _("in hand")
-        SENT = "sent", _("sent")
+        SENT = "sent", pgettext_lazy("mail", "sent")
         DELIVERED = "delivered", _("delivered")
         DEFERRED = "deferred", _("deferred by the receiver")
         BOUNCED = "bounced", _("bounced")
@@ -144,7 +145,7 @@ class Delivery(LeasedModel):
     provider_id = models.CharField(_("provider's number"), max_length=255, blank=True, db_index=True)
     error = RedactedTextField(_("reason"), blank=True)
     refused_at = models.DateTimeField(null=True, editable=False)  # first temporary refusal, since when it is retried
-    sent_at = models.DateTimeField(_("sent"), null=True)
+    sent_at = models.DateTimeField(pgettext_lazy("mail", "sent"), null=True)
     opened_at = models.DateTimeField(_("opened"), null=True)
     clicked_at = models.DateTimeField(_("clicked"), null=True)
 
@@ -190,7 +191,7 @@ class ProviderEvent(LeasedModel):
     kind = models.CharField(_("kind"), max_length=20)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
     happened_at = models.DateTimeField(_("when"), default=timezone.now)
-    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    received_at = models.DateTimeField(pgettext_lazy("report", "received"), default=timezone.now)
     provider_id = models.CharField(_("provider's number"), max_length=255, blank=True)
     recipient = models.EmailField(_("recipient"), max_length=254, blank=True)
     reason = models.CharField(_("reason"), max_length=20, blank=True)
@@ -226,10 +227,10 @@ class IncomingReport(LeasedModel):
         READ = "read", _("read")
         UNREADABLE = "unreadable", _("cannot be read")
 
-    source = models.CharField(_("source"), max_length=30)
+    source = models.CharField(pgettext_lazy("report", "source"), max_length=30)
     fingerprint = models.CharField(max_length=64, unique=True, editable=False)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
-    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    received_at = models.DateTimeField(pgettext_lazy("report", "received"), default=timezone.now)
     headers = models.JSONField(default=dict, editable=False)  # the headers needed for parsing
     body = models.BinaryField(_("content"), default=bytes)
     problem = RedactedCharField(_("reason"), max_length=200, blank=True)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.files.storage import Storage, storages
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from jobs.leases import LeasedModel
 from redaction.fields import RedactedCharField, RedactedTextField
 
@@ -37,9 +38,9 @@ class SubscriberImport(LeasedModel):
         CHECKING = "checking", _("being checked")
         CHECKED = "checked", _("checked, nothing imported yet")
         IMPORTING = "importing", _("being imported")
-        DONE = "done", _("imported")
+        DONE = "done", pgettext_lazy("import", "imported")
         FAILED = "failed", _("stopped by an error")
-        CANCELLED = "cancelled", _("cancelled")
+        CANCELLED = "cancelled", pgettext_lazy("import", "cancelled")
 
     WORKING = [State.LOOKING, State.CHECKING, State.IMPORTING]
 
@@ -76,7 +77,11 @@ class SubscriberImport(LeasedModel):
     problem = RedactedTextField(_("error"), blank=True)
     editor_language = models.CharField(max_length=10, default=settings.LANGUAGE_CODE, editable=False)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=pgettext_lazy("person", "by"),
     )
     created_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
@@ -141,7 +146,11 @@ class SubscriberExport(models.Model):
     """That somebody took a list of addresses away: who, when, which and how many."""
 
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=pgettext_lazy("person", "by"),
     )
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
     choice = models.CharField(_("which"), max_length=250)

@@ -12,6 +12,7 @@ from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from jobs.leases import LeasedModel
 from redaction.fields import RedactedCharField, RedactedTextField
 
@@ -58,7 +59,9 @@ class Subscriber(models.Model):
     topics = models.ManyToManyField(
         Topic, blank=True, verbose_name=_("topics"), limit_choices_to=default_language, related_name="+"
     )
-    source = models.CharField(_("source"), max_length=10, choices=Source, default=Source.FORM)
+    source = models.CharField(
+        pgettext_lazy("subscription", "source"), max_length=10, choices=Source, default=Source.FORM
+    )
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.PENDING)
     is_disposable = models.BooleanField(
         _("throw-away address"),
@@ -122,7 +125,7 @@ class ConsentEvent(models.Model):
         CONFIRMED = "confirmed", _("confirmed")
         CHANGED = "changed", _("changed")
         LEFT = "left", _("left")
-        IMPORTED = "imported", _("imported")
+        IMPORTED = "imported", pgettext_lazy("subscription", "imported")
         BOUNCED = "bounced", _("address does not work")
         COMPLAINED = "complained", _("complained")
         ERASED = "erased", _("erased")

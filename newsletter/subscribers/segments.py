@@ -10,7 +10,7 @@ from core.navigation import topic_choices
 from django.db.models import Exists, OuterRef, Q
 from django.forms import CheckboxSelectMultiple
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 
@@ -94,8 +94,8 @@ class TopicBlock(Choices):
 class JoinedBlock(blocks.StructBlock):
     """Subscribers who joined within a period."""
 
-    since = blocks.DateBlock(label=_("from"), required=False)
-    until = blocks.DateBlock(label=_("to"), required=False)
+    since = blocks.DateBlock(label=pgettext_lazy("date", "from"), required=False)
+    until = blocks.DateBlock(label=pgettext_lazy("date", "to"), required=False)
 
     def query(self, value: Mapping[str, date | None]) -> Q:
         query = Q()
