@@ -8,7 +8,7 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent
 
 
-def main():
+def main() -> None:
     """Run a management command with `site/` on the import path."""
     sys.path.insert(0, str(BASE_DIR / "site"))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")

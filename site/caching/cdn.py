@@ -17,7 +17,7 @@ class ProxyBackend(HTTPBackend):
 
     ENCODINGS = ("br", "gzip", "identity")
 
-    def purge(self, url):
+    def purge(self, url: str) -> None:
         parts = urlsplit(url)
         address = urlunsplit([self.cache_scheme, self.cache_netloc, parts.path, parts.query, ""])
         for encoding in self.ENCODINGS:

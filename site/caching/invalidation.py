@@ -4,10 +4,14 @@ import logging
 import socket
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import redis
 from django.conf import settings
 from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    from caching.page_cache import Generation
 
 logger = logging.getLogger(__name__)
 CHANNEL = "clac:purge"
@@ -15,12 +19,12 @@ RECONNECT_SECONDS = 1
 HEALTH_CHECK_SECONDS = 30  # between two checks of an idle connection
 
 
-def _sender_name():
+def _sender_name() -> str:
     """Return a name for the processes that share this page cache: the host and VAR_DIR."""
     return f"{socket.gethostname()}:{settings.VAR_DIR}"
 
 
-def publish_purge():
+def publish_purge() -> None:
     """Tell the other machines to purge. If Redis is unavailable, they purge when they reconnect."""
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2) as client:
@@ -32,13 +36,13 @@ def publish_purge():
 class PurgeListener(threading.Thread):
     """Starts a new Generation when another machine purges, and after each (re)connection, as messages may have been missed."""
 
-    def __init__(self, generation):
+    def __init__(self, generation: "Generation") -> None:
         super().__init__(name="purge-listener", daemon=True)
         self.generation = generation
         self.own_name = _sender_name()
         self.is_listening = threading.Event()
 
-    def run(self):
+    def run(self) -> None:
         while True:
             try:
                 self._listen()
@@ -46,7 +50,7 @@ class PurgeListener(threading.Thread):
                 self.is_listening.clear()
                 time.sleep(RECONNECT_SECONDS)
 
-    def _listen(self):
+    def _listen(self) -> None:
         client = redis.Redis.from_url(
             settings.REDIS_URL, socket_connect_timeout=2, health_check_interval=HEALTH_CHECK_SECONDS
         )

@@ -15,13 +15,15 @@ import re
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
+from typing import IO, Literal, TypeVar, TypeVarTuple
 
 import brotli
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_string
 
@@ -41,10 +43,21 @@ CODE_HASH = hashlib.sha256(
 ).digest()  # part of the file names: a release with another Page class ignores older files
 
 
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+PageKey = tuple[str | None, str, str, str | None]  # host, path, query string, scheme
+
+
+class CacheableRequest(HttpRequest):
+    """A request for a page, with the result of the page cache for the metrics."""
+
+    cache: Literal["hit", "miss"]
+
+
 class Generation:
     """The number of the current generation, in a memory-mapped file that all processes of this machine share."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # pages are unpickled from this folder
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -54,11 +67,11 @@ class Generation:
         finally:
             os.close(descriptor)
 
-    def current(self):
+    def current(self) -> bytes:
         """Return the current generation: GENERATION_BYTES bytes that change with every purge."""
         return self._shared[:]
 
-    def renew(self):
+    def renew(self) -> None:
         """Start a new generation. The number is random, so that concurrent purges need no lock."""
         self._shared[:] = os.urandom(GENERATION_BYTES)
 
@@ -66,29 +79,29 @@ class Generation:
 class PageCache:
     """Pages in the memory of this process, backed by files in `folder` that all processes share."""
 
-    def __init__(self, folder, generation):
+    def __init__(self, folder: Path | str, generation: Generation) -> None:
         self.folder, self.generation = Path(folder), generation
-        self.pages = OrderedDict()
+        self.pages: OrderedDict[PageKey, Page] = OrderedDict()
         self._locks = [threading.Lock() for _number in range(64)]
 
-    def get(self, key):
+    def get(self, key: PageKey) -> "Page | None":
         """Return the Page stored in memory under `key`, or None."""
         page = self.pages.get(key)
         if page and page.generation == self.generation.current() and page.expires > time.time():
             return page
         return None
 
-    def store(self, key, page):
+    def store(self, key: PageKey, page: "Page") -> None:
         """Store a Page in memory."""
         self.pages[key] = page
         while len(self.pages) > MAX_ENTRIES:
             self.pages.popitem(last=False)
 
-    def _file(self, key, generation):
+    def _file(self, key: PageKey, generation: bytes) -> Path:
         name = hashlib.sha256(CODE_HASH + repr(key).encode() + generation).hexdigest()[:32]
         return self.folder / generation.hex() / name
 
-    def load(self, key):
+    def load(self, key: PageKey) -> "Page | None":
         """Return the Page that another process saved under `key`, or None."""
         generation = self.generation.current()
         try:
@@ -97,7 +110,7 @@ class PageCache:
         except Exception:  # missing, or written by another release: render the page
             return None
 
-    def save(self, key, page):
+    def save(self, key: PageKey, page: "Page") -> None:
         """Write a Page to a file for the other processes. Errors such as a full disk are ignored: they render it themselves."""
         file = self._file(key, page.generation)
         try:
@@ -110,7 +123,7 @@ class PageCache:
         except OSError:
             return
 
-    def _delete_old_generations(self, keep):
+    def _delete_old_generations(self, keep: str) -> None:
         """Delete the files of all generations but `keep`."""
         for folder in self.folder.iterdir():
             if folder.is_dir() and folder.name != keep:
@@ -119,7 +132,7 @@ class PageCache:
                 folder.rmdir()
 
     @contextmanager
-    def render_lock(self, key):
+    def render_lock(self, key: PageKey) -> Iterator[None]:
         """Lock `key` across threads and processes while it is rendered. Waits for LOCK_SECONDS at most, then continues anyway."""
         number = int(hashlib.sha256(repr(key).encode()).hexdigest()[:4], 16) % len(self._locks)
         lock = self._locks[number]
@@ -133,7 +146,7 @@ class PageCache:
                 lock.release()
 
     @staticmethod
-    def _lock_file(file):
+    def _lock_file(file: IO[str]) -> None:
         until = time.monotonic() + LOCK_SECONDS
         while time.monotonic() < until:
             try:
@@ -147,7 +160,7 @@ class PageCache:
 class Page:
     """A rendered page: one response for each content encoding."""
 
-    def __init__(self, response, generation):
+    def __init__(self, response: HttpResponse, generation: bytes) -> None:
         self.generation = generation
         self.expires = time.time() + MAX_AGE_SECONDS
         etag = hashlib.sha256(response.content).hexdigest()[:20]
@@ -161,7 +174,7 @@ class Page:
         }
 
     @staticmethod
-    def _build_response(body, encoding, etag, headers):
+    def _build_response(body: bytes, encoding: str, etag: str, headers: Mapping[str, str]) -> HttpResponse:
         response = HttpResponse(body, headers={**headers, "Content-Length": str(len(body))})
         response["ETag"] = f'"{etag}{"-" if encoding else ""}{encoding}"'
         response.setdefault("Cache-Control", CACHE_CONTROL)
@@ -170,33 +183,33 @@ class Page:
             response["Content-Encoding"] = encoding
         return response
 
-    def respond(self, request):
+    def respond(self, request: HttpRequest) -> HttpResponse:
         """Return the response in an encoding that `request` accepts, or 304 if its If-None-Match matches (RFC 9110)."""
         accepted = request.META.get("HTTP_ACCEPT_ENCODING", "")
         encoding = "br" if "br" in accepted else "gzip" if "gzip" in accepted else ""
         cached = self.responses.get(encoding) or self.responses[""]
         known = request.META.get("HTTP_IF_NONE_MATCH")
         if known and cached["ETag"] in known.replace("W/", ""):
-            response = HttpResponseNotModified()
+            response: HttpResponse = HttpResponseNotModified()
             for name in ("ETag", "Cache-Control", "Vary"):
                 response[name] = cached[name]
             return response
         # A shallow copy costs a third of a new response; nothing but this list is modified afterwards.
         response = copy.copy(cached)
-        response._resource_closers = []
+        response._resource_closers = []  # type: ignore[attr-defined]  # django-stubs lacks it
         return response
 
 
 class PageCacheMiddleware:
     """Serves anonymous visitors from the cache. It is the outermost middleware but MetricsMiddleware."""
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
         self.cache = PageCache(settings.VAR_DIR / "pagecache", shared_generation())
         self.session_cookie = f"{settings.SESSION_COOKIE_NAME}="
         _start_purge_listener()
 
-    def __call__(self, request):
+    def __call__(self, request: CacheableRequest) -> HttpResponse:
         if not self.is_cacheable(request):
             return self.get_response(request)
         meta = request.META
@@ -208,17 +221,17 @@ class PageCacheMiddleware:
             page_read.send(sender=None, request=request)
         return response
 
-    def is_cacheable(self, request):
+    def is_cacheable(self, request: HttpRequest) -> bool:
         """Return whether an anonymous visitor requests a page. Dummy requests with which Wagtail renders previews are excluded."""
         return (
             not getattr(request, "is_dummy", False)
             and request.method in ("GET", "HEAD")
-            and CACHED_PATHS.match(request.path_info)
-            and CACHED_QUERIES.match(request.META.get("QUERY_STRING", ""))
+            and CACHED_PATHS.match(request.path_info) is not None
+            and CACHED_QUERIES.match(request.META.get("QUERY_STRING", "")) is not None
             and self.session_cookie not in request.META.get("HTTP_COOKIE", "")
         )
 
-    def render(self, request, key):
+    def render(self, request: HttpRequest, key: PageKey) -> HttpResponse:
         """Render a page once for concurrent requests, and store it if it may be cached."""
         with self.cache.render_lock(key):
             page = self.cache.get(key) or self.cache.load(key)
@@ -238,7 +251,7 @@ class PageCacheMiddleware:
         return page.respond(request)
 
     @staticmethod
-    def may_be_cached(request, response):
+    def may_be_cached(request: HttpRequest, response: HttpResponse) -> bool:
         """Return whether a response is the same for every anonymous visitor."""
         control = response.get("Cache-Control", "")
         return (
@@ -251,34 +264,34 @@ class PageCacheMiddleware:
 
 
 @cache
-def shared_generation():
+def shared_generation() -> Generation:
     """Return the Generation of this machine, opened once per process."""
     return Generation(settings.VAR_DIR / "pagecache" / "generation")
 
 
 @cache
-def _start_purge_listener():
+def _start_purge_listener() -> None:
     """Start the PurgeListener once per process: Wagtail instantiates the middleware again for each preview."""
     if settings.REDIS_URL:
         invalidation.PurgeListener(shared_generation()).start()
 
 
-def purge():
+def purge() -> None:
     """Invalidate all pages: on this machine before the next request, on other machines within moments."""
     shared_generation().renew()
     if settings.REDIS_URL:
         invalidation.publish_purge()
 
 
-def cached_until_purge(function):
+def cached_until_purge(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments], Result]:
     """Decorator: cache the results of `function` by its arguments until the next purge, in each process.
 
     All threads share the results, so callers must not modify them.
     """
-    cached = (None, {})
+    cached: tuple[bytes | None, dict[tuple[*Arguments], Result]] = (None, {})
 
     @wraps(function)
-    def wrapper(*arguments):
+    def wrapper(*arguments: *Arguments) -> Result:
         nonlocal cached
         generation = shared_generation().current()
         if cached[0] != generation:

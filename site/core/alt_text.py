@@ -41,5 +41,5 @@ def looks_like_file_name(text: str, file_name: str) -> bool:
     return is_joined or has_number or is_own_name
 
 
-def _words(text):
+def _words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", text)

@@ -6,7 +6,7 @@ class CoreConfig(AppConfig):
 
     name = "core"
 
-    def ready(self):
+    def ready(self) -> None:
         from core import csp, forms, periodic, signal_handlers  # noqa: F401
 
         forms.drop_control_characters()

@@ -1,6 +1,7 @@
 """The StreamField blocks of pages and news: one set, each with its own template in templates/blocks/."""
 
 import re
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.forms import CheckboxSelectMultiple
@@ -8,7 +9,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 from wagtail.images.blocks import ImageBlock
-from wagtail.rich_text import get_text_for_indexing
+from wagtail.rich_text import RichText, get_text_for_indexing
 
 from core.previews import sample
 
@@ -22,7 +23,7 @@ LINE_END = re.compile(r"</(?:p|h\d|li|blockquote)>|<(?:br|hr)\s*/?>", re.IGNOREC
 class RichTextBlock(blocks.RichTextBlock):
     """Rich text that is indexed for search with one line per heading, paragraph and list item."""
 
-    def get_searchable_content(self, value):
+    def get_searchable_content(self, value: RichText) -> list[str]:
         """Return the visible text, one string per line."""
         lines = LINE_END.split(value.source)
         return [text for line in lines if (text := get_text_for_indexing(line))]
@@ -42,7 +43,7 @@ class HeadingBlock(blocks.CharBlock):
 class TextBlock(RichTextBlock):
     """Running text."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(features=RICH_TEXT, **kwargs)
 
     class Meta:
@@ -68,7 +69,7 @@ class LinkStructValue(blocks.StructValue):
     """A link to a page or to a URL."""
 
     @property
-    def url(self):
+    def url(self) -> str | None:
         page = self.get("page")
         return page.localized.url if page else self.get("address", "")
 
@@ -80,7 +81,7 @@ class ButtonBlock(blocks.StructBlock):
     page = blocks.PageChooserBlock(label=_("Page"), required=False)
     address = blocks.URLBlock(label=_("or address"), required=False)
 
-    def clean(self, value):
+    def clean(self, value: blocks.StructValue) -> blocks.StructValue:
         """Require exactly one of page and address."""
         cleaned = super().clean(value)
         if bool(cleaned["page"]) == bool(cleaned["address"]):
@@ -237,7 +238,7 @@ class EmbedValue(blocks.StructValue):
     """A video of another site."""
 
     @property
-    def embed(self):
+    def embed(self) -> embeds.Embed | None:
         """Return the Embed, or None."""
         return embeds.find(self["address"])
 
@@ -259,7 +260,7 @@ class VideoBlock(blocks.StructBlock):
         help_text=_("Stands in the video's place until it is started."),
     )
 
-    def clean(self, value):
+    def clean(self, value: blocks.StructValue) -> blocks.StructValue:
         """Require a URL of a supported provider."""
         cleaned = super().clean(value)
         if not embeds.find(cleaned["address"]):
@@ -280,18 +281,18 @@ class MapValue(blocks.StructValue):
     """The map with its marked countries."""
 
     @property
-    def shapes(self):
+    def shapes(self) -> list[tuple[str, bool]]:
         """Return [(SVG path, whether the country is marked)] of all countries."""
         marked = set(self["countries"])
         return [(path, code in marked) for code, path in countries.outlines()["countries"].items()]
 
     @property
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """Return (width, height) of the map in units of its view box."""
         return countries.outlines()["width"], countries.outlines()["height"]
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """Return the sorted names of the marked countries."""
         return countries.sorted_names(self["countries"])
 

@@ -1,8 +1,10 @@
 """Names of the countries of Latin America and the Caribbean, and their outlines on the map."""
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import TypedDict
 
 from django.utils.translation import gettext_lazy as _
 from search.text import fold
@@ -47,12 +49,20 @@ COUNTRIES = {
 }
 
 
+class Outlines(TypedDict):
+    """The map drawn by bin/draw_map.py."""
+
+    width: int
+    height: int
+    countries: dict[str, str]  # {code: SVG path}
+
+
 @cache
-def outlines():
-    """Return the map drawn by bin/draw_map.py: {"width", "height", "countries": {code: SVG path}}."""
+def outlines() -> Outlines:
+    """Return the map."""
     return json.loads((Path(__file__).parent / "map.json").read_text())
 
 
-def sorted_names(codes):
+def sorted_names(codes: Iterable[str]) -> list[str]:
     """Return the names of countries in the active language, sorted without regard to accents."""
     return sorted((str(COUNTRIES[code]) for code in codes if code in COUNTRIES), key=fold)

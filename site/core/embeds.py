@@ -36,7 +36,7 @@ class Embed:
     frame_url: str
 
 
-def find(address):
+def find(address: str) -> Embed | None:
     """Return the Embed of a URL such as https://youtu.be/…, or None if the provider is not supported."""
     for provider, pattern, frame_url in PROVIDERS:
         if found := pattern.match(address):

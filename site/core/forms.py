@@ -2,11 +2,14 @@
 
 import logging
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
 from django.core import signing
+from django.http import HttpRequest
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
 from core.html import without_control_characters
@@ -17,20 +20,20 @@ STAMP_MIN_SECONDS = 2  # people do not fill in a form faster
 STAMP_MAX_SECONDS = 7 * 24 * 3600  # longer than pages are cached
 
 
-def drop_control_characters():
+def drop_control_characters() -> None:
     """Patch CharField so that all forms, including Wagtail's editor, drop characters that are invalid in XML.
 
     They are invisible and come from copy and paste, but break feeds. Neither Django nor Wagtail has a setting for this.
     """
     to_python = forms.CharField.to_python
 
-    def cleaned(self, value):
+    def cleaned(self: forms.CharField, value: object) -> str | None:
         return to_python(self, without_control_characters(value) if isinstance(value, str) else value)
 
-    forms.CharField.to_python = cleaned
+    forms.CharField.to_python = cleaned  # type: ignore[method-assign]  # mypy allows no patches
 
 
-def same_origin(request):
+def same_origin(request: HttpRequest) -> bool:
     """Return whether a POST comes from this site, by `Sec-Fetch-Site` if the browser sends it, else `Origin`, else `Referer`."""
     is_same = _is_same_origin(request)
     if not is_same:
@@ -38,7 +41,7 @@ def same_origin(request):
     return is_same
 
 
-def _is_same_origin(request):
+def _is_same_origin(request: HttpRequest) -> bool:
     fetch_site = request.headers.get("Sec-Fetch-Site")
     if fetch_site:
         return fetch_site in {"same-origin", "none"}
@@ -48,7 +51,7 @@ def _is_same_origin(request):
     return urlsplit(source).netloc in {request.get_host(), urlsplit(settings.SITE_URL).netloc}
 
 
-def make_stamp():
+def make_stamp() -> str:
     """Return a signed timestamp of the time at which a form is rendered."""
     return signing.TimestampSigner(salt=STAMP_SALT).sign("form")
 
@@ -62,20 +65,21 @@ class PublicForm(forms.Form):
         widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"}),
     )
     stamp = forms.CharField(required=False, widget=forms.HiddenInput)
+    data: MultiValueDict[str, Any]
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["stamp"].initial = make_stamp()
 
     @property
-    def is_honeypot_filled(self):
+    def is_honeypot_filled(self) -> bool:
         """Return whether a bot filled in the invisible field."""
         is_filled = bool(self.data.get("website"))
         if is_filled:
             logger.warning("A form was filled in by a program (honeypot)")
         return is_filled
 
-    def clean_stamp(self):
+    def clean_stamp(self) -> str:
         """Reject a missing, altered, too recent or too old timestamp; the form shown again has a new one."""
         value = self.cleaned_data["stamp"]
         try:

@@ -29,14 +29,14 @@ def absolute(address: str) -> str:
         return address
 
 
-def absolute_html(html):
+def absolute_html(html: str) -> str:
     """Return HTML with absolute URLs of links and images, and a single <img> in place of each <picture>."""
     soup = BeautifulSoup(html, "html.parser")
     for source in soup.find_all("source"):
         source.decompose()
     for attribute in ("href", "src"):
-        for element in soup.find_all(attrs={attribute: True}):
-            element[attribute] = absolute(element[attribute])
+        for element in soup.find_all(None, {attribute: True}):
+            element[attribute] = absolute(str(element[attribute]))
     for image in soup.find_all("img"):
         for name in ("srcset", "sizes", "loading", "fetchpriority"):
             del image[name]

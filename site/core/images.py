@@ -8,9 +8,11 @@ import io
 import logging
 from datetime import timedelta
 from pathlib import Path
+from typing import IO, Any
 
 from django.core.files.base import ContentFile
 from django.db import models
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from PIL import Image as Pillow
@@ -26,23 +28,23 @@ CONVERTED_TO_JPEG = {"MPO", "HEIF"}  # formats of phone cameras: JPEG with a sec
 KEPT_INFO = ("icc_profile", "transparency", "loop")
 
 
-def reencode(file) -> tuple[bytes, str]:
+def reencode(file: IO[bytes]) -> tuple[bytes, str]:
     """Re-encode an image file: upright, in RGB, with transparency and animation frames, without metadata.
 
     Returns its content and Pillow's name of the format. Raises OSError, ValueError, SyntaxError and others if Pillow cannot read
     the file.
     """
     file.seek(0)
-    with Pillow.open(file) as picture:
-        kind = "JPEG" if picture.format in CONVERTED_TO_JPEG else picture.format
-        kept = {name: picture.info[name] for name in KEPT_INFO if picture.info.get(name) is not None}
-        if kind != "JPEG" and getattr(picture, "n_frames", 1) > 1:
-            frames, durations = _frames(picture)
+    with Pillow.open(file) as uploaded:
+        kind = "JPEG" if uploaded.format in CONVERTED_TO_JPEG else uploaded.format or ""
+        kept = {name: uploaded.info[name] for name in KEPT_INFO if uploaded.info.get(name) is not None}
+        if kind != "JPEG" and getattr(uploaded, "n_frames", 1) > 1:
+            frames, durations = _frames(uploaded)
             kept.pop("transparency", None)  # frames are RGBA
             kept |= {"save_all": True, "append_images": frames[1:], "duration": durations, "disposal": 2}
             picture = frames[0]
         else:
-            picture = _normalise_transparency(_cmyk_to_rgb(ImageOps.exif_transpose(picture), kept), kind, kept)
+            picture = _normalise_transparency(_cmyk_to_rgb(ImageOps.exif_transpose(uploaded), kept), kind, kept)
         if kind in {"JPEG", "WEBP", "AVIF"}:
             kept["quality"] = 92  # higher than that of renditions, which are made from it
         picture.info = {}
@@ -51,7 +53,7 @@ def reencode(file) -> tuple[bytes, str]:
     return written.getvalue(), kind
 
 
-def _frames(picture):
+def _frames(picture: Pillow.Image) -> tuple[list[Pillow.Image], list[int]]:
     """Return the complete frames of an animation and their durations in milliseconds."""
     frames, durations = [], []
     for frame in ImageSequence.Iterator(picture):
@@ -61,14 +63,14 @@ def _frames(picture):
     return frames, durations
 
 
-def _cmyk_to_rgb(picture, kept):
+def _cmyk_to_rgb(picture: Pillow.Image, kept: dict[str, Any]) -> Pillow.Image:
     """Convert a CMYK image to sRGB, by its embedded profile if possible; return other images unchanged."""
     if picture.mode != "CMYK":
         return picture
     profile = kept.pop("icc_profile", None)
     if profile:
         try:
-            return ImageCms.profileToProfile(
+            return ImageCms.profileToProfile(  # type: ignore[return-value]  # None only if it converts in place
                 picture, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
             )
         except (ImageCms.PyCMSError, OSError) as error:
@@ -76,7 +78,7 @@ def _cmyk_to_rgb(picture, kept):
     return picture.convert("RGB")
 
 
-def _normalise_transparency(picture, kind, kept):
+def _normalise_transparency(picture: Pillow.Image, kind: str, kept: dict[str, Any]) -> Pillow.Image:
     """Convert transparency to an alpha channel, or to a white background if the format has none."""
     if "transparency" in kept and picture.mode != "P":
         kept.pop("transparency")
@@ -95,6 +97,7 @@ class CustomImage(AbstractImage):
     resize_failed_at = models.DateTimeField(null=True, editable=False)
     was_heic = models.BooleanField(default=False, editable=False)  # uploaded as HEIC, stored as JPEG
 
+    file: Any  # Wagtail's field, which `save` sets
     admin_form_fields = (*Image.admin_form_fields, "credit")
 
     class Meta(AbstractImage.Meta):
@@ -110,14 +113,14 @@ class CustomImage(AbstractImage):
     @property
     def resize_failed_recently(self) -> bool:
         """Return whether resizing failed within RESIZE_RETRY_DELAY. Until then the image is neither shown nor resized again."""
-        return bool(self.resize_failed_at) and timezone.now() - self.resize_failed_at < RESIZE_RETRY_DELAY
+        return self.resize_failed_at is not None and timezone.now() - self.resize_failed_at < RESIZE_RETRY_DELAY
 
     @property
-    def default_alt_text(self):
+    def default_alt_text(self) -> str:
         """Return the description. Wagtail would use the title, which is often a file name."""
         return self.description
 
-    def save(self, *args, **kwargs):
+    def save(self, *args: Any, **kwargs: Any) -> None:
         """Re-encode a newly uploaded file before it is stored."""
         # Wagtail stores the file of a new image before saving it if the title was entered after the upload.
         stored = self.file if self.file and self.file._committed and self._state.adding else None
@@ -134,8 +137,8 @@ class CustomImage(AbstractImage):
         if stored and not CustomImage.objects.filter(file=stored.name).exists():
             stored.storage.delete(stored.name)
 
-    def _reencode(self, stored):
-        if stored:
+    def _reencode(self, stored: FieldFile | None) -> tuple[bytes, str]:
+        if stored and stored.name:
             with stored.storage.open(stored.name) as file:
                 return reencode(file)
         # The upload form has already re-encoded it to validate the file (core.uploads).

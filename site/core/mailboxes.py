@@ -14,7 +14,7 @@ MAX_NAME_LENGTH = 100
 FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}  # control characters, line breaks, surrogates
 
 
-def host(name):
+def host(name: str) -> str:
     """Return a host name in ASCII (IDNA 2008) and lower case. Raises ValueError with the reason."""
     try:
         return idna.encode(name.rstrip("."), uts46=True).decode()
@@ -22,7 +22,7 @@ def host(name):
         raise ValueError(f"“{name}” is no host name: {error}") from None
 
 
-def parse(text):
+def parse(text: str) -> Address:
     """Return the Address of a mailbox, its domain in ASCII (IDNA). Raises ValueError with the reason."""
     text = text.strip()
     if any(unicodedata.category(letter) in FORBIDDEN_CATEGORIES for letter in text):
@@ -40,7 +40,7 @@ def parse(text):
     return Address(name, local[0][:-1], host(address[local.end() :]))
 
 
-def _unquote(name):
+def _unquote(name: str) -> str:
     """Return a display name without the quotes of RFC 5322."""
     if len(name) > 1 and name[0] == name[-1] == '"':
         return re.sub(r"\\(.)", r"\1", name[1:-1])

@@ -2,15 +2,16 @@
 
 import re
 
-from django.core.files.storage import FileSystemStorage, storages
-from django.http import FileResponse, Http404
+from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.http import FileResponse, Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 from django.views.static import serve
 from wagtail.images.permissions import permission_policy
 from wagtail.users.models import UserProfile
 
-from core.images import CustomRendition
+from core.images import CustomImage, CustomRendition
 from core.storage import serve_stored
 
 FILE_NAME = re.compile(r"(images|avatar_images)/[\w.-]+")
@@ -18,7 +19,7 @@ SHARED_CACHE_SECONDS = 600  # how long a proxy that is not purged serves an imag
 
 
 @require_safe
-def serve_media(request, path):
+def serve_media(request: HttpRequest, path: str) -> HttpResponseBase:
     """Serve a rendition or a user's avatar, the only files below MEDIA_URL, with a CSP sandbox against active content.
 
     The database has to contain exactly this file name. Renditions are subject to the view restrictions of the image's
@@ -41,7 +42,7 @@ def serve_media(request, path):
     return response
 
 
-def _rendition(request, path):
+def _rendition(request: HttpRequest, path: str) -> tuple[str, bool]:
     """Return (alias of the storage, whether it is private) of a rendition. Raises Http404 without access to it."""
     rendition = get_object_or_404(CustomRendition.objects.select_related("image__collection"), file=path)
     is_private = rendition.image.is_private
@@ -50,7 +51,7 @@ def _rendition(request, path):
     return "renditions", is_private
 
 
-def _avatar(request, path):
+def _avatar(request: HttpRequest, path: str) -> tuple[str, bool]:
     """Return the same of an avatar."""
     if not request.user.has_perm("wagtailadmin.access_admin"):
         raise Http404
@@ -58,7 +59,7 @@ def _avatar(request, path):
     return "default", True
 
 
-def may_view(request, image) -> bool:
+def may_view(request: HttpRequest, image: CustomImage) -> bool:
     """Return whether a request may access an image of a private collection, as a reader or with image permissions."""
     restrictions = image.collection.get_view_restrictions()
     return all(restriction.accept_request(request) for restriction in restrictions) or (
@@ -66,7 +67,7 @@ def may_view(request, image) -> bool:
     )
 
 
-def _file_response(request, storage, path):
+def _file_response(request: HttpRequest, storage: Storage, path: str) -> HttpResponseBase:
     if isinstance(storage, FileSystemStorage):
-        return serve(request, path, document_root=storage.location)
+        return serve(request, path, document_root=str(storage.location))
     return serve_stored(storage, path)

@@ -1,7 +1,12 @@
 """Base page, topics, menus and site settings."""
 
+from typing import Any, Self
+
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
+from django.forms import Form
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import get_language, gettext
@@ -12,7 +17,7 @@ from search import text as search_text
 from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import StreamField
-from wagtail.models import DraftStateMixin, Page, PreviewableMixin, RevisionMixin, TranslatableMixin
+from wagtail.models import DraftStateMixin, Page, PreviewableMixin, Revision, RevisionMixin, TranslatableMixin
 from wagtail.search import index
 from wagtail_localize.fields import SynchronizedField, TranslatableField
 
@@ -74,11 +79,11 @@ class BasePage(Page):
     class Meta:
         abstract = True
 
-    def serve_password_required_response(self, request, form, action_url):
+    def serve_password_required_response(self, request: HttpRequest, form: Form, action_url: str) -> TemplateResponse:
         """Render the password form without the page in the context, as it would reveal the title."""
         return TemplateResponse(request, "wagtailcore/password_required.html", {"form": form, "action_url": action_url})
 
-    def get_admin_display_title(self):
+    def get_admin_display_title(self) -> str:
         """Return the title, marked if the page is starter content."""
         title = super().get_admin_display_title()
         return f"{title} ({gettext('starter content')})" if self.starter_content else title
@@ -86,14 +91,14 @@ class BasePage(Page):
     og_type = "website"  # Open Graph type
     rendition_modes = [""]  # preview modes that together show all images of the page
 
-    def save_revision(self, *args, **kwargs):
+    def save_revision(self, *args: Any, **kwargs: Any) -> Revision:
         """Save a revision and enqueue the renditions that it shows."""
         revision = super().save_revision(*args, **kwargs)
         if self.shows_pictures:
             renditions.prepare_revision.enqueue(revision.pk)
         return revision
 
-    def publish(self, revision, user=None, **options):
+    def publish(self, revision: Revision, user: User | None = None, **options: Any) -> None:
         """Publish a revision, postponed until its renditions exist."""
         if not renditions.postpone_publishing(revision, user, **options):
             super().publish(revision, user, **options)
@@ -104,12 +109,12 @@ class BasePage(Page):
         return bool(self.share_image_id or pictures(self))
 
     @property
-    def description(self):
+    def description(self) -> str:
         """Return one sentence about the page, for lists, search engines and shared links."""
         return self.search_description
 
     @property
-    def share_image_url(self):
+    def share_image_url(self) -> str:
         """Return the absolute URL of the image for social networks, 1200 × 630 px: the chosen one, or one drawn from the title."""
         if self.share_image and not self.share_image.is_private:
             found = renditions.find(self.share_image, "share")
@@ -118,19 +123,19 @@ class BasePage(Page):
         drawn = reverse("share_picture", args=[self.pk])
         return absolute(next((one.url for one in found.values()), drawn))
 
-    def structured_data(self):
+    def structured_data(self) -> list[dict[str, Any]]:
         """Return the page's schema.org objects, as dictionaries, besides its breadcrumbs."""
         return []
 
     search_fields = [*Page.search_fields, index.SearchField("stems")]
 
     @property
-    def plain_text(self):
+    def plain_text(self) -> str:
         """Return the text of the page without its title."""
         return search_index.plain_text(self)
 
     @property
-    def stems(self):
+    def stems(self) -> str:
         """Return the indexed stems of the text and the title, which is repeated TITLE_WEIGHT times."""
         return search_text.stems(f"{self.title} " * TITLE_WEIGHT + self.plain_text, self.locale.language_code)
 
@@ -149,11 +154,11 @@ class Topic(TranslatableMixin, models.Model):
         ordering = ["name"]
         unique_together = [("translation_key", "locale"), ("slug", "locale")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
 
-def default_language():
+def default_language() -> dict[str, str]:
     """Return the filter of topics that articles and subscriptions refer to; templates show `topic.localized`."""
     return {"locale__language_code": settings.LANGUAGE_CODE}
 
@@ -186,10 +191,10 @@ class Menu(DraftStateMixin, RevisionMixin, PreviewableMixin, TranslatableMixin, 
         verbose_name_plural = _("menus")
         unique_together = [("translation_key", "locale"), ("place", "locale")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.get_place_display()
 
-    def get_preview_template(self, request, mode_name):
+    def get_preview_template(self, request: HttpRequest, mode_name: str) -> str:
         return "core/menu_preview.html"
 
 
@@ -225,11 +230,11 @@ class SiteSettings(DraftStateMixin, RevisionMixin, TranslatableMixin, Clusterabl
         verbose_name = _("site settings")
         verbose_name_plural = _("site settings")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.organisation
 
     @classmethod
-    def current(cls, language=None):
+    def current(cls, language: str | None = None) -> Self:
         """Return the live settings in `language` (default: the active one), else in the default language, else empty ones."""
         wanted = language or get_language() or settings.LANGUAGE_CODE
         rows = cls.objects.filter(live=True).select_related("locale").order_by("-pk")

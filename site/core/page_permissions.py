@@ -1,13 +1,15 @@
 """Queries for page permissions."""
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import QuerySet
 from wagtail.models import GroupPagePermission, Locale, Page
 from wagtail.permission_policies.pages import PagePermissionPolicy
 
 HOME_DEPTH = 2  # tree depth of the home pages, one per language
 
 
-def languages_of(user):
+def languages_of(user: User | AnonymousUser) -> QuerySet[Locale]:
     """Return the Locales whose home page a user may edit; all Locales for superusers."""
     if user.is_superuser:
         return Locale.objects.all()
@@ -16,7 +18,7 @@ def languages_of(user):
     return Locale.objects.filter(pk__in=homes.values("locale"))
 
 
-def users_with_permission(permission, page):
+def users_with_permission(permission: str, page: Page) -> QuerySet[User]:
     """Return the active users with a page permission (such as "publish") on `page` by one of their groups. Excludes superusers."""
     paths = [page.path[:length] for length in range(page.steplen, len(page.path) + 1, page.steplen)]
     groups = GroupPagePermission.objects.filter(page__path__in=paths, permission__codename=f"{permission}_page")

@@ -22,13 +22,13 @@ WARM_UP_SECONDS = 20
 
 
 @every(timedelta(minutes=1), _("publish and expire what is scheduled"))
-def publish_scheduled():
+def publish_scheduled() -> None:
     """Publish and expire pages and snippets whose time has come."""
     call_command("publish_scheduled", verbosity=0)
 
 
 @every(timedelta(minutes=1), _("show what was published though its process died"))
-def drop_stale_pages():
+def drop_stale_pages() -> str:
     """Purge the page cache if pages were published or unpublished since the last run.
 
     Usually they are purged at once; this covers processes that died before. Returns the state to compare with at the next run.
@@ -42,7 +42,7 @@ def drop_stale_pages():
 
 
 @every(timedelta(minutes=5), _("keep feeds, sitemap and home pages warm"))
-def warm_up():
+def warm_up() -> str:
     """Request the most frequented URLs, so that they are cached after a purge. Returns “succeeded/requested”."""
     paths = ["/sitemap.xml", "/robots.txt"]
     for code, _name in settings.LANGUAGES:
@@ -52,7 +52,7 @@ def warm_up():
         return f"{sum(_request(session, path) for path in paths)}/{len(paths)}"
 
 
-def _request(session, path):
+def _request(session: requests.Session, path: str) -> bool:
     try:
         return session.get(f"{settings.SITE_URL}{path}", timeout=WARM_UP_SECONDS).ok
     except requests.RequestException as error:  # such as a restart of the web server
@@ -61,6 +61,6 @@ def _request(session, path):
 
 
 @every(timedelta(hours=1), _("forget what limits no longer look at"))
-def delete_old_rate_limit_hits():
+def delete_old_rate_limit_hits() -> str:
     """Delete RateLimitHits that no limit counts any more."""
     return removal_report({"rate limit hits": rate_limits.delete_old_hits()})

@@ -1,43 +1,44 @@
 """Preview values of the blocks in the editor's block chooser."""
 
+from collections.abc import Callable
 from functools import partial
 
 from django.apps import apps
 from django.utils.translation import gettext as _
-from wagtail.models import Locale
+from wagtail.models import Locale, Page
 
 from core.images import CustomImage
 
 
-def sample(name):
+def sample(name: str) -> Callable[[], object]:
     """Return a callable for a block's `preview_value`, evaluated on each use in the editor's language."""
     return partial(_make, name)
 
 
-def _make(name):
+def _make(name: str) -> object:
     return MAKERS[name]()
 
 
-def _text():
+def _text() -> str:
     return f"<p>{_('Small producers and workers organise, decide together and trade on fair terms.')}</p>"
 
 
-def _image():
+def _image() -> CustomImage | None:
     image = CustomImage.objects.first()
     if image:
         image.contextual_alt_text, image.decorative = image.description, False
     return image
 
 
-def _points():
+def _points() -> list[dict[str, object]]:
     return [{"title": title, "text": _text()} for title in (_("Autonomy"), _("Equity"))]
 
 
-def _pictures():
+def _pictures() -> list[dict[str, object]]:
     return [{"image": _image(), "caption": _("A woven band")} for _number in range(2)]
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[], object]] = {
     "heading": lambda: _("What we work for"),
     "text": _text,
     "statement": _text,
@@ -59,6 +60,6 @@ MAKERS = {
 }
 
 
-def _articles():
+def _articles() -> list[Page]:
     articles = apps.get_model("news.ArticlePage").objects.filter(live=True, locale=Locale.get_active())
     return [article.page_ptr for article in articles[:2]]

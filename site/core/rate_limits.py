@@ -25,15 +25,15 @@ class RateLimitHit(models.Model):
             models.Index(fields=["happened_at"], name="rate_limit_time"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.key[:8]}, {self.happened_at:%H:%M:%S}"
 
 
-def _hash_key(key):
+def _hash_key(key: str) -> str:
     return hmac.new(settings.SECRET_KEY.encode(), key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def hit(key, *limits):
+def hit(key: str, *limits: tuple[int, timedelta]) -> bool:
     """Count an event of `key` if none of `limits`, pairs of (number, period), is reached. Returns whether it was counted.
 
     Concurrent callers in any process never exceed a limit together (an advisory lock on PostgreSQL, one writer on SQLite).
@@ -52,11 +52,11 @@ def hit(key, *limits):
     return True
 
 
-def delete_old_hits():
+def delete_old_hits() -> int:
     """Delete hits older than MAX_PERIOD. Returns their number."""
     return RateLimitHit.objects.filter(happened_at__lt=timezone.now() - MAX_PERIOD).delete()[0]
 
 
-def reset(key):
+def reset(key: str) -> None:
     """Delete the hits of `key`, for example after a successful sign-in."""
     RateLimitHit.objects.filter(key=_hash_key(key)).delete()

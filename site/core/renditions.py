@@ -6,11 +6,15 @@ exist. Renditions that are missing later, after a change of an image or of SHAPE
 
 import logging
 import time
+from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import timedelta
+from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -44,7 +48,13 @@ ENQUEUE_INTERVAL_SECONDS = 300  # between two tasks for the same renditions
 _missing: ContextVar[set | None] = ContextVar("missing", default=None)
 
 
-def find(image: CustomImage, shape: str, request=None) -> dict[str, CustomRendition]:
+class RenderingRequest(HttpRequest):
+    """A request for a page, with the rendition that was generated for it."""
+
+    made_rendition: CustomRendition | None
+
+
+def find(image: CustomImage, shape: str, request: RenderingRequest | None = None) -> dict[str, CustomRendition]:
     """Return the existing renditions of an image in one of SHAPES, by their specs.
 
     Missing ones are enqueued. If none exist, the smallest is generated at once, but at most one per `request`.
@@ -78,7 +88,7 @@ def find_for_mail(image: CustomImage, width: int) -> CustomRendition | None:
     return make(image, mail_filter.spec)
 
 
-def _record_missing(image, specs) -> bool:
+def _record_missing(image: CustomImage, specs: Iterable[str]) -> bool:
     """Record missing renditions during `missing_on`. Returns False if the page is rendered for a visitor."""
     missing = _missing.get()
     if missing is not None and not image.resize_failed_recently:
@@ -121,7 +131,7 @@ def make_all(wanted: set[tuple[int, str]]) -> bool:
     images = CustomImage.objects.in_bulk({number for number, _spec in wanted})
     pending = sorted(wanted, reverse=True)
 
-    def make_next():
+    def make_next() -> bool:
         number, spec = pending.pop()
         if image := images.get(number):
             make(image, spec)
@@ -133,7 +143,7 @@ def make_all(wanted: set[tuple[int, str]]) -> bool:
 # Publishing
 
 
-def postpone_publishing(revision: Revision, user=None, **publishing) -> bool:
+def postpone_publishing(revision: Revision, user: User | None = None, **publishing: Any) -> bool:
     """Schedule a revision instead of publishing it now, if renditions are missing. Returns whether it was scheduled.
 
     It goes live when its renditions exist, after MAX_PUBLISH_DELAY at the latest. Nothing is postponed if no worker is running.
@@ -156,7 +166,7 @@ def postponed_message(page: Page) -> str:
     return text % {"title": page.title, "minutes": MAX_PUBLISH_DELAY.seconds // 60}
 
 
-def _publish_postponed(revision_id):
+def _publish_postponed(revision_id: int) -> None:
     with transaction.atomic():
         postponed = (
             Revision.objects.select_for_update().filter(pk=revision_id, approved_go_live_at__isnull=False).first()
@@ -172,7 +182,7 @@ def _publish_postponed(revision_id):
 
 
 @task()
-def prepare_revision(revision_id):
+def prepare_revision(revision_id: int) -> None:
     """Generate the missing renditions of a revision, then publish it if it was postponed."""
     revision = Revision.objects.filter(pk=revision_id).first()
     if revision is None:
@@ -184,7 +194,7 @@ def prepare_revision(revision_id):
 
 
 @task()
-def make_renditions(image_id, specs):
+def make_renditions(image_id: int, specs: Iterable[str]) -> None:
     """Generate renditions that were missing when a page was rendered."""
     if make_all({(image_id, spec) for spec in specs}):
         make_renditions.enqueue(image_id, specs)
@@ -192,7 +202,7 @@ def make_renditions(image_id, specs):
 
 
 @task()
-def update_renditions(image_id, after=0):
+def update_renditions(image_id: int, after: int = 0) -> None:
     """Generate the missing renditions on published pages with a changed image, in batches; `after` is the last page id done."""
     image = CustomImage.objects.filter(pk=image_id).first()
     if image is None:

@@ -2,10 +2,12 @@
 
 import re
 
+from django.http import HttpRequest
+
 NUMBER = re.compile(r"<int:(\w+)>")
 
 
-def loggable_path(request) -> str:
+def loggable_path(request: HttpRequest) -> str:
     """Return the path of a page, or the URL pattern of a view with its integer arguments.
 
     Other parts of a URL may be tokens, e-mail addresses or search terms, which must not be logged.

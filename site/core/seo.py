@@ -1,10 +1,13 @@
 """For search engines: robots.txt, the sitemap with translations, schema.org data; and security.txt."""
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.sitemaps import Sitemap
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
@@ -24,28 +27,28 @@ class PageSitemap(Sitemap):
     i18n = False
     limit = 5000
 
-    def items(self):
+    def items(self) -> list[Page]:
         """Return the pages of the site in all languages, each with its translations as `group`."""
         root = Site.objects.get(is_default_site=True).root_page
         pages = list(public(Page.objects.filter(depth__gte=2)).exclude(alias_of__isnull=False).select_related("locale"))
         homes = set(Page.objects.filter(translation_key=root.translation_key).values_list("path", flat=True))
         pages = [page for page in pages if page.path[: 2 * Page.steplen] in homes]
-        groups = {}
+        groups: dict[UUID, list[Page]] = {}
         for page in pages:
             groups.setdefault(page.translation_key, []).append(page)
         for page in pages:
             page.group = groups[page.translation_key]
         return sorted(pages, key=lambda page: page.path)
 
-    def location(self, page):
+    def location(self, page: Page) -> str:
         return page.get_url()
 
-    def lastmod(self, page):
+    def lastmod(self, page: Page) -> datetime | None:
         return page.last_published_at
 
-    def _urls(self, page, protocol, domain):
+    def _urls(self, page: int | str, protocol: str, domain: str) -> list[dict[str, Any]]:
         """Return Django's list with URLs on SITE_URL and with alternates."""
-        urls = super()._urls(page, protocol, domain)
+        urls = super()._urls(page, protocol, domain)  # type: ignore[misc]  # django-stubs lacks _urls
         for url in urls:
             item = url["item"]
             url["location"] = absolute(item.get_url())
@@ -57,12 +60,12 @@ class PageSitemap(Sitemap):
             url["alternates"].append({"lang_code": "x-default", "location": absolute(default.get_url())})
         return urls
 
-    def get_urls(self, page=1, site=None, protocol=None):
+    def get_urls(self, page: int | str = 1, site: object = None, protocol: str | None = None) -> list[dict[str, Any]]:
         """Skip Django's query of the sites framework for the domain; `_urls` uses SITE_URL."""
         return self._urls(page, "https", "localhost")
 
 
-def robots(request):
+def robots(request: HttpRequest) -> HttpResponse:
     """robots.txt: disallows the admin and personal links, and names the sitemap."""
     lines = [
         "User-agent: *",
@@ -73,7 +76,7 @@ def robots(request):
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 
 
-def organisation_reference():
+def organisation_reference() -> dict[str, Any]:
     """Return the Organization by which other schema.org objects refer to the publisher."""
     return {
         "@type": "Organization",
@@ -84,7 +87,7 @@ def organisation_reference():
     }
 
 
-def organisation():
+def organisation() -> list[dict[str, Any]]:
     """Return the Organization and the WebSite of the home page."""
     texts = site_settings(get_language())
     target = f"{settings.SITE_URL}{reverse('search')}?q={{search_term_string}}"
@@ -108,7 +111,7 @@ def organisation():
     ]
 
 
-def breadcrumb_list(crumbs):
+def breadcrumb_list(crumbs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Return the BreadcrumbList of (title, path) pairs."""
     items = [
         {"@type": "ListItem", "position": number, "name": title, "item": absolute(path)}
@@ -121,7 +124,7 @@ SECURITY_TXT_DAYS = 180
 
 
 @require_safe
-def security(request):
+def security(request: HttpRequest) -> HttpResponse:
     """security.txt: the contact for security reports (RFC 9116)."""
     texts = site_settings(settings.LANGUAGE_CODE)
     contact = f"mailto:{texts.contact_email}" if texts and texts.contact_email else f"{settings.SITE_URL}/"

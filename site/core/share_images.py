@@ -4,7 +4,7 @@ import textwrap
 from io import BytesIO
 
 from django.conf import settings
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageDraw, ImageFont
@@ -18,13 +18,13 @@ FONT = settings.BASE_DIR / "static" / "fonts" / "piazzolla.woff2"
 SIZES = [(92, 20), (76, 25), (62, 31), (50, 39)]  # (font size in px, characters per line)
 
 
-def _font(size, weight):
+def _font(size: int, weight: int) -> ImageFont.FreeTypeFont:
     font = ImageFont.truetype(str(FONT), size)
     font.set_variation_by_axes([weight])
     return font
 
 
-def _fit(title):
+def _fit(title: str) -> tuple[int, list[str]]:
     """Return the largest font size in which `title` fits into four lines, and the lines. Longer titles end in an ellipsis."""
     for size, letters in SIZES:
         lines = textwrap.wrap(title, letters, max_lines=4, placeholder=" …")
@@ -33,7 +33,7 @@ def _fit(title):
     return size, lines
 
 
-def draw(title, organisation):
+def draw(title: str, organisation: str) -> bytes:
     """Return the image as a PNG with 32 colours."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), GREEN)
     pen = ImageDraw.Draw(picture)
@@ -49,7 +49,7 @@ def draw(title, organisation):
     return output.getvalue()
 
 
-def _weave(pen):
+def _weave(pen: ImageDraw.ImageDraw) -> None:
     """Draw a band of stepped diamonds along the lower edge."""
     thread, steps = 8, 4
     middle = HEIGHT - 56
@@ -61,7 +61,7 @@ def _weave(pen):
 
 
 @require_safe
-def share_picture(request, page_id):
+def share_picture(request: HttpRequest, page_id: int) -> HttpResponse:
     """The share image of a public page."""
     page = get_object_or_404(public(Page.objects.all()), pk=page_id)
     if page.depth < 2:

@@ -1,9 +1,15 @@
 """Purges caches and updates renditions, spelling words and the default site after changes."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from caching import page_cache
+from django.apps import AppConfig
 from django.db import transaction
+from django.db.models import Model
 from django.db.models.signals import post_delete, post_migrate, post_save, pre_save
 from django.dispatch import receiver
+from django.http import HttpRequest
 from search.spelling import update_spelling_words
 from wagtail import hooks
 from wagtail.contrib.redirects.models import Redirect
@@ -35,13 +41,13 @@ MODELS_WITHOUT_DRAFTS = (
 
 
 @receiver(post_migrate)
-def after_migrating(app_config, **kwargs):
+def after_migrating(app_config: AppConfig, **kwargs: object) -> None:
     """Update the default site from SITE_URL."""
     if app_config.name == "core":
         sync_default_site()
 
 
-def purge_pages(instance=None, **kwargs):
+def purge_pages(instance: Model | None = None, **kwargs: object) -> None:
     """Purge the page cache, after the change is committed, and the CDN."""
     transaction.on_commit(page_cache.purge)
     if isinstance(instance, Page):
@@ -60,14 +66,14 @@ for model in (*MODELS_WITHOUT_DRAFTS, Menu, SiteSettings):
 
 
 @receiver(pre_save, sender=StringTranslation)
-def drop_control_characters(instance, **kwargs):
+def drop_control_characters(instance: StringTranslation, **kwargs: object) -> None:
     """Remove invalid characters from translations; `core.forms` does so for form input."""
     instance.data = without_control_characters(instance.data)
 
 
 @receiver(post_save, sender=CollectionViewRestriction)
 @receiver(post_save, sender=Collection)
-def purge_private_renditions(instance, **kwargs):
+def purge_private_renditions(instance: Collection | CollectionViewRestriction, **kwargs: object) -> None:
     """Purge the renditions of a collection that was moved or became private from the CDN."""
     collection = instance if isinstance(instance, Collection) else instance.collection
     collections = collection.get_descendants(inclusive=True)
@@ -75,41 +81,41 @@ def purge_private_renditions(instance, **kwargs):
 
 
 @receiver(post_save, sender=CustomImage)
-def purge_saved_image(instance, **kwargs):
+def purge_saved_image(instance: CustomImage, **kwargs: object) -> None:
     """Purge the renditions of a saved image from the CDN: it may be in a private collection now."""
     cdn_addresses.purge_renditions(instance.renditions.all())
 
 
 @receiver(post_save, sender=CustomImage)
-def update_renditions(instance, created, raw=False, **kwargs):
+def update_renditions(instance: CustomImage, created: bool, raw: bool = False, **kwargs: object) -> None:
     """Generate the renditions of a changed image for the pages that show it."""
     if not created and not raw:
         renditions.update_renditions.enqueue(instance.pk)
 
 
 @hooks.register("after_bulk_action")
-def purge_moved_images(request, action_type, objects, action):
+def purge_moved_images(request: HttpRequest, action_type: str, objects: Iterable[Model], action: Any) -> None:
     """Purge images moved by a bulk action, which sends no signals."""
     if action_type == "add_to_collection" and action.model is CustomImage:
         cdn_addresses.purge_renditions(CustomRendition.objects.filter(image__in=objects))
 
 
 @receiver(published)
-def index_spelling_words(instance, **kwargs):
+def index_spelling_words(instance: Model, **kwargs: object) -> None:
     """Update the words from which misspelt queries are corrected."""
     if isinstance(instance, BasePage):
         update_spelling_words(instance)
 
 
 @receiver(post_delete)
-def purge_deleted_pages(sender, instance, **kwargs):
+def purge_deleted_pages(sender: type[Model], instance: Model, **kwargs: object) -> None:
     """Purge the pages that listed a deleted page."""
     if issubclass(sender, Page):
         purge_pages(instance)
 
 
 @receiver(renditions_changed)
-def purge_after_rendering(**kwargs):
+def purge_after_rendering(**kwargs: object) -> None:
     """Purge the page cache and the CDN, so that pages are rendered with the new renditions."""
     page_cache.purge()
     cdn_addresses.purge_everything()

@@ -8,7 +8,7 @@ from django.conf import settings
 from wagtail.models import Site
 
 
-def sync_default_site():
+def sync_default_site() -> None:
     """Set host and port of the default Site to those of SITE_URL."""
     address = urlsplit(settings.SITE_URL)
     port = address.port or {"http": 80, "https": 443}[address.scheme]

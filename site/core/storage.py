@@ -3,6 +3,7 @@
 import mimetypes
 
 from django.conf import settings
+from django.core.files.storage import Storage
 from django.http import FileResponse, Http404
 from storages.backends.s3 import S3Storage
 
@@ -10,11 +11,11 @@ from storages.backends.s3 import S3Storage
 class FilesInS3(S3Storage):
     """S3 storage whose URLs are those of `core.media.serve_media`, which checks access."""
 
-    def url(self, name, *args, **kwargs):
+    def url(self, name: str, *args: object, **kwargs: object) -> str:
         return f"{settings.MEDIA_URL}{name}"
 
 
-def serve_stored(storage, name: str) -> FileResponse:
+def serve_stored(storage: Storage, name: str) -> FileResponse:
     """Return a response with a file of `storage`. Raises Http404."""
     try:
         stored = storage.open(name)

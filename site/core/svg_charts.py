@@ -1,5 +1,6 @@
 """Line charts as SVG, rendered on the server without scripts. Templates add a table with the same data."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 240, 56, 28  # units of the view box
@@ -11,26 +12,26 @@ class Line:
 
     name: str
     points: str
-    last: tuple
+    last: tuple[float, float]
 
 
 @dataclass
 class Chart:
     """Lines over time on a common scale."""
 
-    lines: list
-    ticks: list  # (y, label)
-    labels: list  # (x, label)
+    lines: list[Line]
+    ticks: list[tuple[float, int]]  # (y, label)
+    labels: list[tuple[float, str]]  # (x, label)
     width: int = WIDTH
     height: int = HEIGHT
 
 
-def line_chart(names, series, labels):
+def line_chart(names: Iterable[str], series: Sequence[Sequence[float]], labels: Sequence[str]) -> Chart:
     """Return a Chart of `series`, lists of numbers of equal length named `names`, over `labels`. The scale starts at zero."""
     top = _round_up(max((value for values in series for value in values), default=0))
     step = (WIDTH - LEFT - 8) / max(1, len(labels) - 1)
 
-    def place(number, value):
+    def place(number: int, value: float) -> tuple[float, float]:
         return round(LEFT + number * step, 1), round((HEIGHT - BOTTOM) * (1 - value / top) + 6, 1)
 
     lines = []
@@ -43,7 +44,7 @@ def line_chart(names, series, labels):
     return Chart(lines, ticks, shown)
 
 
-def _round_up(value):
+def _round_up(value: float) -> int:
     """Round up to 4, 8, 20, 40, 80, 200 …, so that a quarter of it is an integer."""
     top = 4
     while top < value:

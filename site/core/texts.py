@@ -3,7 +3,7 @@
 from django.conf import settings
 
 
-def compile_texts():
+def compile_texts() -> int:
     """Compile each locale/*/LC_MESSAGES/*.po whose .mo is missing or older. Returns how many were compiled."""
     import polib
 
@@ -12,6 +12,6 @@ def compile_texts():
         for source in folder.glob("*/LC_MESSAGES/*.po"):
             target = source.with_suffix(".mo")
             if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-                polib.pofile(source).save_as_mofile(target)
+                polib.pofile(source).save_as_mofile(str(target))
                 compiled += 1
     return compiled

@@ -2,10 +2,15 @@
 
 import logging
 import zipfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import IO, Any
 
 from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.core.files.uploadedfile import UploadedFile
+from django.forms import Field
 from django.utils.translation import gettext as _
 from PIL import Image
 from wagtail.documents.forms import BaseDocumentForm
@@ -28,7 +33,7 @@ ARCHIVES = {
 TEXTS = {"csv", "txt"}
 
 
-def check(file, name):
+def check(file: File, name: str) -> None:
     """Raise ValidationError if the content of an open binary `file` does not match the extension of `name` or is too large."""
     extension = Path(name).suffix.lower().lstrip(".")
     if file.size > MAX_BYTES:
@@ -42,11 +47,11 @@ def check(file, name):
     file.seek(0)
 
 
-def _wrong_content_message():
+def _wrong_content_message() -> str:
     return _("This file is not what its name says. Save it anew in the program that it was made with.")
 
 
-def check_archive(file, member=None):
+def check_archive(file: IO[bytes], member: str | None = None) -> None:
     """Raise ValidationError if `file` is not a ZIP archive, lacks `member`, or exceeds the limits when unpacked."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -62,7 +67,7 @@ def check_archive(file, member=None):
 class DocumentForm(BaseDocumentForm):
     """Wagtail's document form with validation of the content."""
 
-    def clean_file(self):
+    def clean_file(self) -> File:
         """Validate a newly uploaded file."""
         file = self.cleaned_data["file"]
         if file and "file" in self.changed_data:
@@ -73,7 +78,7 @@ class DocumentForm(BaseDocumentForm):
 class ImageForm(BaseImageForm):
     """Wagtail's image form with validation of the whole file: truncated images would cause a 500 later."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if field := self.fields.get("file"):
             field.to_python = partial(self._to_python, field, field.to_python)
@@ -82,7 +87,7 @@ class ImageForm(BaseImageForm):
                 "This picture came as HEIC, from an iPhone. It is kept as JPEG, which everybody can see."
             )
 
-    def clean_description(self):
+    def clean_description(self) -> str:
         """Reject a description that is a file name."""
         description = self.cleaned_data["description"]
         file = self.cleaned_data.get("file") or self.instance.file
@@ -93,7 +98,9 @@ class ImageForm(BaseImageForm):
         return description
 
     @staticmethod
-    def _to_python(field, to_python, data):
+    def _to_python(
+        field: Field, to_python: Callable[[UploadedFile | None], Any], data: UploadedFile | None
+    ) -> UploadedFile | None:
         """Convert the upload and store its re-encoded content as `reencoded`. Re-encoding reads the file to its end."""
         try:
             file = to_python(data)

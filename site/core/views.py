@@ -1,13 +1,11 @@
 """Views of the site that are not pages: the root, search, and the service worker."""
 
 import json
-from pathlib import Path
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.staticfiles import finders
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -23,7 +21,7 @@ from core.navigation import locales, public
 
 
 @require_safe
-def root(request):
+def root(request: HttpRequest) -> HttpResponse:
     """Redirect `/` to the home page in the language that the browser prefers."""
     response = HttpResponseRedirect(f"/{translation.get_language_from_request(request)}/")
     patch_vary_headers(response, ["Accept-Language"])
@@ -37,7 +35,7 @@ RESULTS_PER_PAGE = 10
 
 @never_cache
 @require_safe
-def search(request):
+def search(request: HttpRequest) -> HttpResponse:
     """Public pages in the active language with all words of `?q=`. If there are none, misspelt words are corrected."""
     query = " ".join(request.GET.get("q", "").replace("\0", " ").split())[:MAX_QUERY_LENGTH]
     language = translation.get_language()
@@ -54,13 +52,12 @@ def search(request):
     return render(request, "search.html", context)
 
 
-def service_worker(request):
+def service_worker(request: HttpRequest) -> HttpResponse:
     """The service worker, which makes visited pages available offline. At the root, so that its scope is the whole site."""
     words = {}
     for code in settings.SITE_LANGUAGES:
         with translation.override(code):
             words[code] = [gettext("Offline"), gettext("This page is not saved on your device. You can read these:")]
-    script = (
-        Path(finders.find("js/sw.js")).read_text().replace("const WORDS = {}", f"const WORDS = {json.dumps(words)}")
-    )
+    script = (settings.BASE_DIR / "static" / "js" / "sw.js").read_text()
+    script = script.replace("const WORDS = {}", f"const WORDS = {json.dumps(words)}")
     return HttpResponse(script, content_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})

@@ -2,6 +2,7 @@
 
 from django.templatetags.static import static
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.snippets.models import register_snippet
@@ -45,10 +46,10 @@ register_snippet(SiteGroup)
 
 
 @hooks.register("insert_editor_js")
-def autosave_js():
+def autosave_js() -> SafeString:
     return format_html('<script src="{}" defer></script>', static("js/autosave.js"))
 
 
 @hooks.register("insert_global_admin_css")
-def admin_css():
+def admin_css() -> SafeString:
     return format_html('<link rel="stylesheet" href="{}">', static("css/admin.css"))

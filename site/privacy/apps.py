@@ -6,5 +6,5 @@ class PrivacyConfig(AppConfig):
 
     name = "privacy"
 
-    def ready(self):
+    def ready(self) -> None:
         from privacy import places  # noqa: F401

@@ -9,10 +9,12 @@ import logging
 import os
 import re
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -52,17 +54,17 @@ class Replay:
     unknown: int = 0
 
 
-def _key_ids():
+def _key_ids() -> list[str]:
     """Return an identifier for each SECRET_KEY, the current one first, from which the key cannot be derived."""
     return [digest[:12] for digest in hashes(PURPOSE, "which key this is")]
 
 
-def record(kind, email):
+def record(kind: str, email: str) -> None:
     """Log that a normalised address was ERASED or UNSUBSCRIBED, after the current transaction is committed."""
     transaction.on_commit(partial(_write, kind, hashes(PURPOSE, email)[0]))
 
 
-def _write(kind, digest):
+def _write(kind: str, digest: str) -> None:
     file = Path(settings.BACKUP_DIR) / f"erasures-{socket.gethostname()}.log"
     at = timezone.now().astimezone(UTC).isoformat(timespec="seconds")
     line = f"{at} {kind} {_key_ids()[0]} {digest}\n"
@@ -79,21 +81,21 @@ def _write(kind, digest):
         logger.error("The erasure log %s could not be written (%s): %s", file, error.strerror, line.strip())
 
 
-def _read(folder, moment):
+def _read(folder: Path | str, moment: datetime) -> tuple[list[ErasureLogEntry], int]:
     """Return ([ErasureLogEntry, …], number of unreadable lines) of the log files in `folder` since `moment` (a datetime)."""
     found, unreadable = [], 0
     for file in sorted(Path(folder).glob("erasures-*.log")):
         for line in file.read_bytes().splitlines():
             match = LINE.fullmatch(line)
             at = _parse_time(match["at"]) if match else None
-            if at is None:
+            if match is None or at is None:
                 unreadable += bool(line)
             elif at >= moment - CLOCK_TOLERANCE:
                 found.append(ErasureLogEntry(*(match[name].decode() for name in ("kind", "key", "digest"))))
     return found, unreadable
 
 
-def _parse_time(raw):
+def _parse_time(raw: bytes) -> datetime | None:
     try:
         at = datetime.fromisoformat(raw.decode())
     except ValueError:
@@ -101,27 +103,26 @@ def _parse_time(raw):
     return at if at.tzinfo else None
 
 
-def count_unknown_keys(folder, moment):
+def count_unknown_keys(folder: Path | str, moment: datetime) -> int:
     """Return the number of entries since `moment` whose SECRET_KEY is neither the current one nor a fallback."""
     known = _key_ids()
     return sum(entry.key not in known for entry in _read(folder, moment)[0])
 
 
-def replay(folder, moment):
+def replay(folder: Path | str, moment: datetime) -> Replay:
     """Repeat the erasures and unsubscribes that the log files in `folder` list since `moment` (a datetime). Returns a Replay.
 
     The failure of one does not stop the others. If an address was both unsubscribed and erased, it is erased.
     """
     entries, unreadable = _read(folder, moment)
     unknown = count_unknown_keys(folder, moment)
-    kinds = {}
+    kinds: dict[str, str] = {}
     for entry in entries:
         if kinds.get(entry.digest) != ERASED:
             kinds[entry.digest] = entry.kind
     done = failed = 0
-    addresses = (
-        {email for _receiver, emails in collect_addresses.send(sender=None) for email in emails} if kinds else ()
-    )
+    answers: Iterable[tuple[object, Any]] = collect_addresses.send(sender=None) if kinds else ()
+    addresses = {email for _receiver, emails in answers for email in emails}
     for email in sorted(addresses):
         kind = next((kinds[digest] for digest in hashes(PURPOSE, email) if digest in kinds), None)
         if kind is None:

@@ -1,24 +1,31 @@
 """Places of personal data in Django, Wagtail and the task queues, and the declarations for their other columns."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Model
 from django.db.models.signals import pre_save
-from redaction.text import addresses_in
+from redaction.text import AddressPattern, addresses_in
 from wagtail.models import ModelLogEntry
 
 from privacy.registry import Place, Texts, declare, register
 
-LOGGED_BY_ID = set()
+if TYPE_CHECKING:
+    from rq.job import Job
+
+LOGGED_BY_ID: set[type[Model]] = set()
 
 
-def log_by_id(*models):
+def log_by_id(*models: type[Model]) -> None:
     """Make Wagtail's site history label objects of these models by primary key, as their string form is personal data."""
     LOGGED_BY_ID.update(models)
 
 
-def _label_by_id(instance, **kwargs):
+def _label_by_id(instance: ModelLogEntry, **kwargs: object) -> None:
     model = instance.content_type.model_class() if instance.content_type else None
     if model in LOGGED_BY_ID:
         instance.label = f"{model._meta.verbose_name} {instance.object_id}"
@@ -30,7 +37,7 @@ pre_save.connect(_label_by_id, sender=ModelLogEntry)
 class Tasks(Texts):
     """The task queue in the database. Tasks with the address in their arguments are deleted; in tracebacks and results it is redacted."""
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         number = 0
         for row, names in list(self._rows(pattern)):
             if "args_kwargs" in names:
@@ -39,9 +46,9 @@ class Tasks(Texts):
         return number + super().forget(pattern)
 
 
-def _error_of(job):
+def _error_of(job: "Job") -> str | None:
     result = job.latest_result()
-    return result and result.exc_string
+    return result.exc_string if result else None
 
 
 class RedisTasks(Place):
@@ -50,7 +57,7 @@ class RedisTasks(Place):
     name, where, forgets = "tasks_in_redis", "Redis (with `REDIS_URL`)", "the task is deleted"
     is_outside = True
 
-    def _jobs(self, pattern):
+    def _jobs(self, pattern: AddressPattern) -> Iterator["Job"]:
         if not settings.REDIS_URL:
             return
         import django_rq
@@ -65,10 +72,10 @@ class RedisTasks(Place):
                 if job and pattern.mentioned_in(f"{job.args} {job.kwargs} {job.meta} {_error_of(job)}"):
                     yield job
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return [{"task": job.func_name} for job in self._jobs(pattern)]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         jobs = list(self._jobs(pattern))
         for job in jobs:
             job.delete()
@@ -81,21 +88,21 @@ class Sessions(Place):
     name, where, forgets = "sessions", "`django_session`", "the address is taken out of the session's data"
     columns = {"sessions.Session": ["session_data"]}
 
-    def _rows(self, pattern):
+    def _rows(self, pattern: AddressPattern) -> Iterator[tuple[Session, dict[str, Any]]]:
         for row in Session.objects.order_by("pk").select_for_update():
             data = row.get_decoded()
             if pattern.mentioned_in(str(data)):
                 yield row, data
 
     @transaction.atomic
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return [{"text": pattern.excerpt(data)} for _row, data in self._rows(pattern)]
 
-    def held(self):
+    def held(self) -> Iterator[str]:
         for row in Session.objects.iterator():
             yield from addresses_in(str(row.get_decoded()))
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         number = 0
         for row, data in self._rows(pattern):
             Session.objects.filter(pk=row.pk).update(session_data=SessionStore().encode(pattern.removed_from(data)))

@@ -6,11 +6,13 @@ docs/security.md use the registry.
 """
 
 import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.dispatch import receiver
 from jobs.signals import alert
 from redaction.text import AddressPattern, addresses_in
@@ -18,29 +20,29 @@ from redaction.text import AddressPattern, addresses_in
 from privacy import erasure_log
 
 logger = logging.getLogger(__name__)
-PLACES = []  # in the order of erasure
-NOT_PERSONAL = {}  # {model label: {column: why it holds no personal data, or whose it is}}
+PLACES: list["Place"] = []  # in the order of erasure
+NOT_PERSONAL: dict[str, dict[str, str]] = {}  # {model label: {column: why it holds no personal data, or whose it is}}
 
 
 class Place:
     """A table, folder or service that may hold personal data of an e-mail address. Register one instance of each subclass."""
 
     name = ""  # its key in the export
-    columns = {}  # {model label: columns} that this place covers
+    columns: Mapping[str, list[str]] = {}  # {model label: columns} that this place covers
     where = ""  # for docs/security.md: the table, folder or service
     forgets = ""  # for docs/security.md: how data is erased
     is_outside = False  # external service: erased after the transaction is committed
     is_kept = False  # not erased by design; `forgets` says why
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         """Return a list of the data that matches an AddressPattern, serialisable as JSON."""
         raise NotImplementedError
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         """Erase the data that matches an AddressPattern, in the current transaction. Returns the number of records."""
         raise NotImplementedError
 
-    def held(self):
+    def held(self) -> Iterable[str]:
         """Return all addresses in this place, in lower case, to match a restored backup with the erasure log."""
         return ()
 
@@ -48,14 +50,14 @@ class Place:
 class Texts(Place):
     """Text columns that may mention an address. Erasure removes the address from the text and keeps the row."""
 
-    def __init__(self, name, where, columns):
+    def __init__(self, name: str, where: str, columns: Mapping[str, list[str]]) -> None:
         self.name, self.where, self.columns = name, where, columns
         self.forgets = "the address is taken out of the text"
 
-    def _models(self):
+    def _models(self) -> list[tuple[type[Model], list[str]]]:
         return [(apps.get_model(label), names) for label, names in self.columns.items()]
 
-    def _rows(self, pattern):
+    def _rows(self, pattern: AddressPattern) -> Iterator[tuple[Model, list[str]]]:
         """Yield (row, columns) for each row that mentions the address."""
         for model, names in self._models():
             clue = Q()
@@ -66,14 +68,14 @@ class Texts(Place):
                     yield row, named
 
     @transaction.atomic
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return [
             {"in": str(row._meta.verbose_name), "text": pattern.excerpt(getattr(row, name))}
             for row, names in self._rows(pattern)
             for name in names
         ]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         number = 0
         for row, names in self._rows(pattern):
             cleaned = {name: pattern.removed_from(getattr(row, name)) for name in names}
@@ -81,7 +83,7 @@ class Texts(Place):
             number += 1
         return number
 
-    def held(self):
+    def held(self) -> Iterator[str]:
         for model, names in self._models():
             some = Q()
             for name in names:
@@ -90,25 +92,25 @@ class Texts(Place):
                 yield from addresses_in(str(values))
 
 
-def register(*places):
+def register(*places: Place) -> None:
     """Add places to the registry."""
     PLACES.extend(places)
 
 
-def declare(reason, columns):
+def declare(reason: str, columns: Mapping[str, Iterable[str]]) -> None:
     """Declare that `columns` ({model label: names}) hold no personal data of readers; `reason` says why."""
     for label, names in columns.items():
         NOT_PERSONAL.setdefault(label, {}).update(dict.fromkeys(names, reason))
 
 
-def export_data(email):
+def export_data(email: str) -> dict[str, list[dict[str, Any]]]:
     """Return all data of a normalised address, {name of the place: [record, …]}, without empty places."""
     pattern = AddressPattern(email)
     found = {place.name: _export(place, pattern) for place in PLACES}
     return {name: entries for name, entries in found.items() if entries}
 
 
-def _export(place, pattern):
+def _export(place: Place, pattern: AddressPattern) -> list[dict[str, Any]]:
     try:
         return place.export(pattern)
     except Exception as error:
@@ -118,7 +120,7 @@ def _export(place, pattern):
         return [{"error": "could not be searched just now"}]
 
 
-def erase(email):
+def erase(email: str) -> int:
     """Erase all data of a normalised address in one transaction. Returns the number of records.
 
     External services follow after the commit, one by one; a failure there raises an alert.
@@ -131,13 +133,13 @@ def erase(email):
     return number
 
 
-def _forget(pattern):
+def _forget(pattern: AddressPattern) -> int:
     return sum(place.forget(pattern) for place in PLACES if not place.is_outside)
 
 
-def _after_commit(pattern):
+def _after_commit(pattern: AddressPattern) -> None:
     """Erase again what concurrent transactions wrote during the erasure, then erase the data in external services."""
-    steps = [("database", partial(transaction.atomic(_forget), pattern))]
+    steps: list[tuple[str, Callable[[], int]]] = [("database", partial(transaction.atomic(_forget), pattern))]
     steps += [(place.name, partial(place.forget, pattern)) for place in PLACES if place.is_outside]
     for name, step in steps:
         try:
@@ -153,13 +155,13 @@ def _after_commit(pattern):
 
 
 @receiver(erasure_log.collect_addresses)
-def held(**kwargs):
+def held(**kwargs: object) -> set[str]:
     """Return the addresses in all places."""
     return {email for place in PLACES if not place.is_outside for email in place.held()}
 
 
 @receiver(erasure_log.replay_entry)
-def erase_again(kind, email, **kwargs):
+def erase_again(kind: str, email: str, **kwargs: object) -> None:
     """Erase an address that a restored backup contains again."""
     if kind == erasure_log.ERASED:
         erase(email)

@@ -1,7 +1,7 @@
 """Retention periods of personal data (RETENTION_DAYS, docs/operators/settings.md). Each app applies them in a daily job."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -10,7 +10,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 
-def cutoff(kind):
+def cutoff(kind: str) -> datetime:
     """Return the datetime before which data of `kind` (a key of RETENTION_DAYS) has to be deleted.
 
     Raises ImproperlyConfigured if the period is shorter than one day, so that a mistake does not delete everything.

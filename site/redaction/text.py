@@ -10,8 +10,10 @@ import email
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from typing import Any
 from urllib.parse import unquote
 
 import idna
@@ -45,18 +47,20 @@ RECOVERY_CODE = re.compile(r"\b(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}\b", re.IGNORECASE)
 MAX_ENCODING_DEPTH = 3  # such as an address in a link in a link
 
 
-def redact(text):
+def redact(text: str) -> str:
     """Return `text` with all e-mail addresses replaced by BLANK."""
     text = ANY_ADDRESS.sub(BLANK, SOFT_BREAK.sub("", text))
     return BASE64.sub(lambda run: BLANK if any(map(_contains_address, _decoded(run[0]))) else run[0], text)
 
 
-def _contains_address(octets):
+def _contains_address(octets: bytes) -> bool:
     """Return whether decoded bytes are printable text with an address, and not a random match."""
-    return octets.isascii() and octets.decode().replace("\n", " ").isprintable() and ANY_ADDRESS.search(octets.decode())
+    if not (octets.isascii() and octets.decode().replace("\n", " ").isprintable()):
+        return False
+    return bool(ANY_ADDRESS.search(octets.decode()))
 
 
-def _decoded(run):
+def _decoded(run: str) -> Iterator[bytes]:
     """Yield the bytes that a base64 string may stand for, for each alignment."""
     letters = re.sub(r"\s|=", "", run).replace("-", "+").replace("_", "/")
     for start in range(4):
@@ -68,7 +72,7 @@ def _decoded(run):
             continue
 
 
-def addresses_in(text):
+def addresses_in(text: str) -> set[str]:
     """Return the set of normalised addresses that `text` may contain: all that an AddressPattern would find.
 
     Where characters before an address could be part of it, as in “'rosa@example.org'”, both variants are included.
@@ -82,7 +86,7 @@ def addresses_in(text):
     }
 
 
-def _to_ascii(domain):
+def _to_ascii(domain: str) -> str:
     """Return a domain in ASCII (IDNA), or unchanged if it cannot be encoded."""
     try:
         return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
@@ -90,7 +94,7 @@ def _to_ascii(domain):
         return domain
 
 
-def _letter_pattern(letter):
+def _letter_pattern(letter: str) -> str:
     """Return a regular expression for one letter in all its encodings."""
     octets, code = letter.encode(), ord(letter)
     percent, quoted = ("".join(f"{mark}{octet:02x}" for octet in octets) for mark in ("%(?:25)*", "="))
@@ -108,7 +112,7 @@ class AddressPattern:
     `clue` is a part of it that most encodings leave unchanged, to preselect rows in the database.
     """
 
-    def __init__(self, address):
+    def __init__(self, address: str) -> None:
         self.email = address
         local, _at, domain = address.rpartition("@")
         self.clue = max(re.findall(r"[a-z0-9]+", local) or re.findall(r"[a-z0-9]+", domain), key=len)
@@ -119,14 +123,14 @@ class AddressPattern:
         self._pattern = re.compile(rf"{BEFORE}(?:{exact}){AFTER}|{verp}", re.IGNORECASE)
         self._anywhere = re.compile(exact, re.IGNORECASE)
 
-    def mentioned_in(self, text):
+    def mentioned_in(self, text: str) -> bool:
         """Return whether a text contains the address."""
         return bool(self._pattern.search(text)) or any(map(self._matches_base64, BASE64.finditer(text)))
 
-    def _matches_base64(self, run):
+    def _matches_base64(self, run: re.Match[str]) -> bool:
         return any(self._pattern.search(octets.decode("utf-8", "ignore")) for octets in _decoded(run[0]))
 
-    def removed_from(self, value):
+    def removed_from(self, value: Any) -> Any:
         """Return a string, or a structure of lists and dictionaries, with the address replaced by BLANK."""
         if isinstance(value, dict):
             return {self.removed_from(key): self.removed_from(entry) for key, entry in value.items()}
@@ -137,15 +141,15 @@ class AddressPattern:
         text = self._pattern.sub(BLANK, value)
         return BASE64.sub(lambda run: BLANK if self._matches_base64(run) else run[0], text)
 
-    def removed_from_name(self, name):
+    def removed_from_name(self, name: str) -> str:
         """Return a file name with the address removed, also if other characters follow directly: “rosa@example.org.csv”."""
         return self._anywhere.sub(BLANK, self.removed_from(name))
 
-    def mentioned_in_mail(self, raw):
+    def mentioned_in_mail(self, raw: bytes) -> bool:
         """Return whether a mail (bytes) contains the address in its decoded headers or parts."""
         return any(map(self.mentioned_in, _texts_of_mail(raw)))
 
-    def excerpt(self, value, letters=60):
+    def excerpt(self, value: object, letters: int = 60) -> str:
         """Return the matches in `value`, each with `letters` characters of context in which other addresses are redacted."""
         text = value if isinstance(value, str) else str(value)
         found = [text[max(0, hit.start() - letters) : hit.end() + letters] for hit in self._pattern.finditer(text)]
@@ -153,7 +157,7 @@ class AddressPattern:
         return " … ".join(kept) or self.email
 
 
-def _texts_of_mail(raw):
+def _texts_of_mail(raw: bytes) -> Iterator[str]:
     """Yield the raw mail and its decoded headers and parts."""
     yield raw.decode("utf-8", "replace")
     for part in email.message_from_bytes(raw).walk():  # the compat32 policy tolerates malformed mails
@@ -163,14 +167,14 @@ def _texts_of_mail(raw):
             except (HeaderParseError, LookupError, ValueError):
                 continue  # included in the raw mail
         payload = part.get_payload(decode=True)
-        if payload:
+        if isinstance(payload, bytes):
             try:
                 yield payload.decode(part.get_content_charset("utf-8"), "replace")
             except LookupError:  # unknown character set
                 yield payload.decode("utf-8", "replace")
 
 
-def _to_unicode(domain):
+def _to_unicode(domain: str) -> str:
     """Return an IDNA domain in Unicode, or unchanged if it cannot be decoded."""
     try:
         return idna.decode(domain)
@@ -188,7 +192,7 @@ def blank(text: str) -> str:
     return redact(WORD.sub(_blank_word, RECOVERY_CODE.sub(BLANK, text)))
 
 
-def _blank_word(match):
+def _blank_word(match: re.Match[str]) -> str:
     word = match[0]
     plain = _decode(word)
     if ADDRESS.search(plain) or (plain != word and any(map(_is_secret, RUN.findall(plain)))):
@@ -199,24 +203,24 @@ def _blank_word(match):
     )
 
 
-def _decode(word):
+def _decode(word: str) -> str:
     """Return a word without percent-encoding, HTML escapes and compatibility characters."""
     for _time in range(MAX_ENCODING_DEPTH):
         word = unicodedata.normalize("NFKC", html.unescape(unquote(word)))
     return word
 
 
-def _is_secret(run):
+def _is_secret(run: str) -> bool:
     return any(map(_is_secret_part, re.split("[_-]", run)))
 
 
-def _is_secret_part(part):
+def _is_secret_part(part: str) -> bool:
     if MIXED.fullmatch(part) or LONG_RUN.fullmatch(part):
         return True
     return len(part) >= 20 and part.isalpha() and len(HUMP.findall(part)) * HUMP_LENGTH >= len(part)
 
 
-def blank_all(value):
+def blank_all(value: object) -> Any:
     """Apply `blank` to a value of a log event: strings, lists, dictionaries, and the string form of other objects."""
     if value is None or isinstance(value, bool | int | float):
         return value

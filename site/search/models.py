@@ -13,5 +13,5 @@ class SpellingWord(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["word", "page"], name="search_word_once")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.word

@@ -4,6 +4,9 @@ import difflib
 
 from django.contrib.postgres.search import TrigramSimilarity
 from django.db import connection
+from django.db.models import QuerySet
+from wagtail.models import Page
+from wagtail.query import PageQuerySet
 
 from search.models import SpellingWord
 from search.text import words
@@ -13,7 +16,7 @@ MIN_TRIGRAM_SIMILARITY = 0.4  # PostgreSQL (pg_trgm)
 MIN_DIFFLIB_RATIO = 0.75  # SQLite
 
 
-def update_spelling_words(page):
+def update_spelling_words(page: Page) -> None:
     """Replace the SpellingWords of `page` by the words of its title and text. Call it when the page is published."""
     found = {word for word in words(f"{page.title} {page.plain_text}") if MIN_LENGTH <= len(word) <= MAX_LENGTH}
     SpellingWord.objects.filter(page_id=page.pk).exclude(word__in=found).delete()
@@ -22,7 +25,7 @@ def update_spelling_words(page):
     )
 
 
-def corrected(query, pages):
+def corrected(query: str, pages: PageQuerySet) -> str | None:
     """Return `query` with each word that occurs on none of `pages` (a Page queryset) replaced by the most similar one that does.
 
     Returns None if there is nothing to replace.
@@ -32,7 +35,7 @@ def corrected(query, pages):
     return " ".join(better) if better != typed else None
 
 
-def _similar_word(word, known):
+def _similar_word(word: str, known: QuerySet[SpellingWord]) -> str | None:
     if len(word) < MIN_LENGTH or known.filter(word=word).exists():
         return None
     if connection.vendor == "postgresql":

@@ -10,35 +10,36 @@ import unicodedata
 import snowballstemmer
 from django.conf import settings
 from django.utils.html import escape
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
+from snowballstemmer.basestemmer import BaseStemmer
 
 WORD = re.compile(r"\w+")
 LINE_END = re.compile(r"(?<=[.!?:;…])\n")
 EXCERPT_LENGTH = 220  # characters
 
 
-def fold(text):
+def fold(text: str) -> str:
     """Return `text` in lower case and without accents: `Producción` → `produccion`."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(char for char in decomposed if not unicodedata.combining(char)).lower()
 
 
-def words(text):
+def words(text: str) -> list[str]:
     """Return the folded words of `text`, in order."""
     return WORD.findall(fold(text))
 
 
-def _stemmer(language):
+def _stemmer(language: str) -> BaseStemmer:
     """Return a new stemmer for a language code. Stemmers are cheap to create and not thread-safe."""
     return snowballstemmer.stemmer(settings.SITE_LANGUAGES[language].stemmer)
 
 
-def stems(text, language):
+def stems(text: str, language: str) -> str:
     """Return the stems of the words in `text`, separated by spaces."""
     return " ".join(_stemmer(language).stemWords(words(text)))
 
 
-def excerpt(text, query, language):
+def excerpt(text: str, query: str, language: str) -> SafeString:
     """Return about EXCERPT_LENGTH characters of `text` around the first match of `query`, as safe HTML with matches in <mark>.
 
     Lines that do not end in punctuation are separated by a middle dot.

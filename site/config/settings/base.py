@@ -4,8 +4,11 @@ import logging
 import sys
 import tomllib
 import zoneinfo
+from collections.abc import MutableMapping
 from contextlib import suppress
+from email.headerregistry import Address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from core import mailboxes
@@ -26,7 +29,7 @@ if (VAR_DIR / "env").is_file():
     env.read_env(VAR_DIR / "env", recurse=False)
 
 
-def setting(kind, name, **kwargs):
+def setting(kind: str, name: str, **kwargs: Any) -> Any:
     """Read the variable `name` with `kind`, an environs parser. Exit with a message if it is invalid."""
     try:
         return getattr(env, kind)(name, **kwargs)
@@ -34,7 +37,7 @@ def setting(kind, name, **kwargs):
         sys.exit(f"Setting {name}: {error}. See docs/operators/settings.md.")
 
 
-def mailbox(name, text):
+def mailbox(name: str, text: str) -> Address:
     """Return the Address of `text`, the value of setting `name`: `Name <address>` or an address.
 
     Exit with a message if it is invalid.
@@ -51,7 +54,7 @@ def mailbox(name, text):
 DAYS_AT_MOST = 36500
 
 
-def whole_number(name, default, least, most):
+def whole_number(name: str, default: int, least: int, most: int) -> int:
     """Read the variable `name` as an integer from `least` to `most`. Exit with a message if it is invalid."""
     value = setting("int", name, default=default)
     if not least <= value <= most:
@@ -186,6 +189,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SECRET_KEY_FALLBACKS: list[str] = []  # older keys; production reads them
 
 # Signing in to the admin. Passwords have to be long and not known from breaches; there are no composition rules.
 AUTH_PASSWORD_VALIDATORS = [
@@ -255,7 +259,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # originals of images are not public.
 MEDIA_URL = "/media/"
 MEDIA_ROOT = VAR_DIR / "media"
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "renditions": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -275,7 +279,7 @@ STORAGES = {
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 
-def WHITENOISE_ADD_HEADERS_FUNCTION(headers, path, url):
+def WHITENOISE_ADD_HEADERS_FUNCTION(headers: MutableMapping[str, str], path: str, url: str) -> None:
     """Allow webmail programs to embed the header image of mails; other static files are same-origin."""
     if "/img/weave-mail." in url:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -323,7 +327,7 @@ TAGGIT_CASE_INSENSITIVE = True
 
 # CDN or caching proxy in front of the site; pages are purged when they change.
 FRONTEND_CACHE = setting("str", "FRONTEND_CACHE", default="")
-WAGTAILFRONTENDCACHE_LANGUAGES = []
+WAGTAILFRONTENDCACHE_LANGUAGES: list[str] = []
 if FRONTEND_CACHE == "cloudflare":
     WAGTAILFRONTENDCACHE = {
         "default": {
@@ -381,7 +385,7 @@ DKIM_SELECTOR = setting("str", "DKIM_SELECTOR", default="")
 NEWSLETTER_LEASE_SECONDS = 60  # after this another worker takes over the batch of a dead one
 NEWSLETTER_CLAIMS_DIR = VAR_DIR / "in_hand"  # batches of this machine's workers, recovered after a crash
 NEWSLETTER_CONFIRM_DAYS = 14
-JOBS_POLL_SECONDS = 10  # how often a worker looks for due work
+JOBS_POLL_SECONDS: float = 10  # how often a worker looks for due work
 
 # Sending: SMTP connections, rate limits of the provider (0: none), and warm-up of a new sender.
 SMTP_CONNECTIONS = whole_number("SMTP_CONNECTIONS", 10, 1, 100)
@@ -484,7 +488,7 @@ DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = BEHIND_PROXY
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 METRICS_TOKEN = setting("str", "METRICS_TOKEN", default="")
-SENTRY_OPTIONS = {
+SENTRY_OPTIONS: dict[str, Any] = {
     "release": VERSION,
     "before_send": logs.scrub_report,
     "send_default_pii": False,

@@ -42,7 +42,7 @@ if any(host.startswith((".", "*")) for host in ALLOWED_HOSTS):
     )
 
 
-def _refuse_plain(name, host, is_encrypted):
+def _refuse_plain(name: str, host: str | None, is_encrypted: bool) -> None:
     """Exit if a connection to another host is not encrypted. A path is a local socket."""
     is_here = not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
     if not (is_here or is_encrypted):

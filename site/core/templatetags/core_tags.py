@@ -1,19 +1,23 @@
 """Template tags for navigation, languages, woven patterns, images and absolute URLs."""
 
 import json
+from typing import Any
 
 from django import template
 from django.conf import settings
+from django.template import Context
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from wagtail.images.models import Picture
+from wagtail.models import Page
 
 from core import i18n, renditions, seo
 from core.html import absolute
+from core.images import CustomImage
 from core.models import PATTERNS
-from core.navigation import menus, public
+from core.navigation import MenuEntry, menus, public
 
 register = template.Library()
 
@@ -21,13 +25,13 @@ CLOTH_BANDS = 18  # fill the header of a page on a wide screen
 
 
 @register.simple_tag
-def menu(place):
+def menu(place: str) -> list[MenuEntry]:
     """Return the MenuEntries of the menu at `place`: "main" or "footer"."""
     return menus(get_language()).get(place, [])
 
 
 @register.simple_tag(takes_context=True)
-def languages(context):
+def languages(context: Context) -> list[i18n.LanguageLink]:
     """Return the LanguageLinks of the current page or view."""
     request = context.get("request")
     if context.get("error_page") or request is None:
@@ -41,7 +45,7 @@ def languages(context):
 
 
 @register.simple_tag(takes_context=True)
-def breadcrumbs(context):
+def breadcrumbs(context: Context) -> list[tuple[str, str]]:
     """Return (title, path) of the ancestors of the current page or list, from the home page down."""
     page = context.get("page")
     if page is None or not page.pk or page.depth <= 2:
@@ -53,7 +57,7 @@ def breadcrumbs(context):
 
 
 @register.simple_tag(takes_context=True)
-def structured_data(context):
+def structured_data(context: Context) -> str:
     """Render the page's schema.org data as a JSON-LD script."""
     page = context.get("page")
     if page is None or not page.pk:
@@ -68,7 +72,7 @@ def structured_data(context):
 
 
 @register.simple_tag
-def language_tag():
+def language_tag() -> str:
     """Return the BCP 47 tag of the active language."""
     return i18n.language_tag(get_language() or settings.LANGUAGE_CODE)
 
@@ -77,7 +81,7 @@ register.filter("local_date", i18n.local_date)
 
 
 @register.filter
-def bcp47(code):
+def bcp47(code: str) -> str:
     """Return the BCP 47 tag of a language code."""
     return i18n.language_tag(code)
 
@@ -86,19 +90,19 @@ register.filter("absolute", absolute)
 
 
 @register.filter
-def og_locale(code):
+def og_locale(code: str) -> str:
     """Convert a language code to Open Graph's format, which requires a region: `pt-br` → `pt_BR`, `es` → `es_419`."""
     return settings.SITE_LANGUAGES[code].open_graph
 
 
 @register.simple_tag
-def weave(pattern="weave"):
+def weave(pattern: str = "weave") -> SafeString:
     """Render a decorative woven band."""
     return format_html('<div class="weave weave-{}" aria-hidden="true"></div>', pattern)
 
 
 @register.simple_tag
-def cloth(pattern="weave"):
+def cloth(pattern: str = "weave") -> SafeString:
     """Render decorative woven bands, the first one in `pattern`."""
     names = [name for name, _label in PATTERNS]
     first = names.index(pattern) if pattern in names else 0
@@ -108,25 +112,25 @@ def cloth(pattern="weave"):
 
 
 @register.simple_tag(takes_context=True)
-def resized(context, image, shape, **attributes):
+def resized(context: Context, image: CustomImage | None, shape: str, **attributes: Any) -> Picture | str:
     """Render an image as <picture> with its existing renditions in one of `renditions.SHAPES`; empty if there are none."""
     found = renditions.find(image, shape, context.get("request")) if image else {}
     return Picture(found, attributes) if found else ""
 
 
 @register.simple_tag
-def rendition_url(image, shape):
+def rendition_url(image: CustomImage, shape: str) -> str:
     """Return the URL of an image's rendition in a shape with a single size; empty while it does not exist."""
     return next((one.url for one in renditions.find(image, shape).values()), "")
 
 
 @register.filter
-def letter(number):
+def letter(number: int) -> str:
     """1 → a, 2 → b …"""
     return chr(96 + number)
 
 
 @register.filter
-def is_current(entry, page):
+def is_current(entry: MenuEntry, page: Page | None) -> bool:
     """Return whether a MenuEntry leads to `page` or one of its ancestors below the home page."""
-    return bool(getattr(page, "pk", None)) and entry.depth > 2 and page.path.startswith(entry.path)
+    return page is not None and bool(getattr(page, "pk", None)) and entry.depth > 2 and page.path.startswith(entry.path)
