@@ -168,10 +168,11 @@ class Timeline:
 
 def timeline(campaign: Campaign) -> Timeline | None:
     """Return the Timeline of a campaign from its start, or None without sent mails."""
-    last = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
+    times = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
+    last = times.first()
     if not campaign.started_at or not last:
         return None
-    kind, step, format_name = _step(max(last[0], campaign.finished_at or last[0]) - campaign.started_at)
+    kind, step, format_name = _step(max(last, campaign.finished_at or last) - campaign.started_at)
     events = ProviderEvent.objects.filter(delivery__campaign=campaign)
     lines = {
         _("sent"): _by_time(campaign.deliveries.filter(sent_at__isnull=False), "sent_at", kind),
@@ -200,7 +201,7 @@ def _step(duration: timedelta) -> tuple[str, timedelta, str]:
     return "day", timedelta(days=1), "SHORT_DATE_FORMAT"
 
 
-def _by_time(rows: QuerySet[Any], name: str, kind: str) -> dict[datetime, int]:
+def _by_time(rows: QuerySet[Delivery] | QuerySet[ProviderEvent], name: str, kind: str) -> dict[datetime, int]:
     """Return {time: number} of rows by their field `name`."""
     return dict(rows.annotate(moment=Trunc(name, kind)).values_list("moment").annotate(n=Count("pk")).order_by())
 
