@@ -146,7 +146,7 @@ def freeze(campaign: Campaign) -> dict[str, IssuePage]:
     pages = published_languages(campaign.issue)
     if not pages:
         raise Unpublished
-    links = rendering.Links(dict(campaign.links.values_list("url", "number")))
+    links = rendering.Links(campaign.links.values_list("url", "number"))
     for language, page in pages.items():
         for variant, mail in rendering.render_issue(page, links).items():
             CampaignContent.objects.update_or_create(

@@ -159,7 +159,8 @@ class CampaignWorker:
         until = time.monotonic() + DATABASE_SECONDS
         while True:
             try:
-                return action()
+                action()
+                return
             except DATABASE_UNAVAILABLE as error:
                 if time.monotonic() > until or connection.in_atomic_block:
                     raise
