@@ -6,13 +6,15 @@ draft → scheduled → sending ⇄ paused → sent
 """
 
 import logging
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from datetime import time as clock
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Mod
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -21,7 +23,7 @@ from operations.alerts import raise_alert
 from wagtail.models import Locale
 
 from newsletter.editions import rendering
-from newsletter.models import Campaign, CampaignContent, CampaignLink, Delivery, IssuePage, Subscriber
+from newsletter.models import Campaign, CampaignContent, CampaignLink, Delivery, IssuePage, Segment, Subscriber
 from newsletter.subscribers.audiences import audience, mail_language
 
 logger = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ ZONES = {
 }  # fmt: skip
 
 
-def published_languages(issue):
+def published_languages(issue: IssuePage) -> dict[str, IssuePage]:
     """Return the languages in which an edition is published: {language code: IssuePage}."""
     pages = issue.get_translations(inclusive=True).live()
     codes = dict(Locale.objects.values_list("pk", "language_code"))
@@ -64,24 +66,33 @@ class Outdated(Exception):
     """A campaign of the edition was started, scheduled or stopped since the editor's page was rendered."""
 
 
-def start_key(issue):
+def start_key(issue: IssuePage) -> str:
     """Return a key of the current state of an edition's campaigns. The page that starts one sends it back, so that it
     works once and only if nothing changed meanwhile (a precondition as in RFC 9110, 13.1.1)."""
     known = issue.campaigns.order_by("pk").values_list("pk", "state", "scheduled_at")
     return " ".join(f"{pk}-{state}-{at.isoformat() if at else ''}" for pk, state, at in known) or "new"
 
 
-def was_started(issue):
+def was_started(issue: IssuePage) -> bool:
     """Return whether any mail of an edition may have been sent."""
     return issue.campaigns.filter(started_at__isnull=False).exists()
 
 
-def is_sending(issue):
+def is_sending(issue: IssuePage) -> bool:
     """Return whether an edition is being sent, or its sending is paused."""
     return issue.campaigns.filter(state__in=[State.SENDING, State.PAUSED]).exists()
 
 
-def start_or_schedule(issue, user, key, *, segment=None, local_morning=False, at=None, is_again=False):
+def start_or_schedule(
+    issue: IssuePage,
+    user: User,
+    key: str,
+    *,
+    segment: Segment | None = None,
+    local_morning: bool = False,
+    at: datetime | None = None,
+    is_again: bool = False,
+) -> Campaign:
     """Send an edition now, or schedule it for the time `at`. Returns the Campaign.
 
     `key` is the `start_key` of the editor's page; an edition that was started before needs `is_again`. Raises
@@ -101,12 +112,12 @@ def start_or_schedule(issue, user, key, *, segment=None, local_morning=False, at
     return campaign
 
 
-def _locked(campaign):
+def _locked(campaign: Campaign) -> Campaign:
     """Return the campaign's current row, locked until the transaction ends."""
     return Campaign.objects.select_for_update().get(pk=campaign.pk)
 
 
-def start(campaign, is_due=False):
+def start(campaign: Campaign, is_due: bool = False) -> bool:
     """Freeze the content and write one delivery per subscriber. Return whether this call did so: only the first one
     does.
 
@@ -117,7 +128,7 @@ def start(campaign, is_due=False):
         locked = _locked(campaign)
         if locked.state not in ({State.SCHEDULED} if is_due else {State.DRAFT, State.SCHEDULED}):
             return False
-        if is_due and locked.scheduled_at > timezone.now():
+        if is_due and (locked.scheduled_at is None or locked.scheduled_at > timezone.now()):
             return False
         pages = freeze(locked)
         _write_deliveries(locked, audience(locked.segment), list(pages))
@@ -127,7 +138,7 @@ def start(campaign, is_due=False):
     return True
 
 
-def freeze(campaign):
+def freeze(campaign: Campaign) -> dict[str, IssuePage]:
     """Render the edition in each published language and store the result. Return {language: IssuePage}.
 
     Raises Unpublished if there is no language, and rendering.Unrenderable.
@@ -135,7 +146,7 @@ def freeze(campaign):
     pages = published_languages(campaign.issue)
     if not pages:
         raise Unpublished
-    links = rendering.Links(dict(campaign.links.values_list("url", "number")))
+    links = rendering.Links(campaign.links.values_list("url", "number"))
     for language, page in pages.items():
         for variant, mail in rendering.render_issue(page, links).items():
             CampaignContent.objects.update_or_create(
@@ -156,8 +167,8 @@ def freeze(campaign):
     return pages
 
 
-def _write_deliveries(campaign, people, languages):
-    """Write deliveries for a Subscriber queryset with one INSERT … SELECT. Return their number."""
+def _write_deliveries(campaign: Campaign, people: QuerySet[Subscriber], languages: Collection[str]) -> int:
+    """Write deliveries for people with one INSERT … SELECT. Return their number."""
     with_variant = CampaignContent.objects.filter(campaign=campaign, variant="b").values_list("language", flat=True)
     rows = (
         people.order_by("pk")
@@ -183,8 +194,8 @@ def _write_deliveries(campaign, people, languages):
         )
     )  # fmt: skip
     columns = [
-        "campaign",
-        "subscriber",
+        "campaign_id",
+        "subscriber_id",
         "language",
         "variant",
         "state",
@@ -193,7 +204,7 @@ def _write_deliveries(campaign, people, languages):
         "error",
         "lease_until",
     ]
-    names = ", ".join(connection.ops.quote_name(Delivery._meta.get_field(name).column) for name in columns)
+    names = ", ".join(connection.ops.quote_name(column) for column in columns)
     select, parameters = rows.query.sql_with_params()
     if connection.vendor == "postgresql":
         # PostgreSQL checks foreign keys at commit: without this lock, a concurrent erasure would roll back the
@@ -205,7 +216,7 @@ def _write_deliveries(campaign, people, languages):
         return cursor.rowcount
 
 
-def _mornings(campaign):
+def _mornings(campaign: Campaign) -> Value | Case:
     """SQL: the earliest sending time of each subscriber: the next morning in their country, or NULL for at once."""
     at_once = Value(None, output_field=DateTimeField())
     if not campaign.local_morning:
@@ -215,7 +226,7 @@ def _mornings(campaign):
     return Case(*cases, default=Value(next_morning(settings.TIME_ZONE, start)), output_field=DateTimeField())
 
 
-def next_morning(zone, start):
+def next_morning(zone: str, start: datetime) -> datetime:
     """Return the first MORNING in a time zone at or after `start`, daylight saving time considered."""
     local = start.astimezone(ZoneInfo(zone))
     morning = datetime.combine(local.date(), MORNING, ZoneInfo(zone))
@@ -225,23 +236,23 @@ def next_morning(zone, start):
 # Scheduling
 
 
-def set_audience(campaign, segment, local_morning):
+def set_audience(campaign: Campaign, segment: Segment | None, local_morning: bool) -> None:
     """Set a campaign's segment and whether it goes out in each country's morning, if it has not started."""
     waiting = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
     waiting.update(segment=segment, local_morning=local_morning)
 
 
-def schedule(campaign, at):
+def schedule(campaign: Campaign, at: datetime) -> bool:
     """Schedule a campaign for a time. Return whether its state allowed that."""
     waiting = Campaign.objects.filter(pk=campaign.pk, state__in=[State.DRAFT, State.SCHEDULED])
     return bool(waiting.update(state=State.SCHEDULED, scheduled_at=at, problem=""))
 
 
-def start_due():
+def start_due() -> list[Campaign]:
     """Start due campaigns and return them. One that is overdue by more than LATE waits for an editor."""
     started = []
     for campaign in Campaign.objects.filter(state=State.SCHEDULED, scheduled_at__lte=timezone.now()):
-        if timezone.now() - campaign.scheduled_at > LATE:
+        if campaign.scheduled_at and timezone.now() - campaign.scheduled_at > LATE:
             _return_late_to_draft(campaign)
             continue
         try:
@@ -258,24 +269,24 @@ def start_due():
     return started
 
 
-def _return_late_to_draft(campaign):
+def _return_late_to_draft(campaign: Campaign) -> None:
     if _return_to_draft(campaign, Campaign.Problem.LATE):
         raise_alert("campaign late", f"Campaign {campaign.pk} was due at {campaign.scheduled_at:%Y-%m-%d %H:%M} UTC; it waits for a person.")  # fmt: skip
 
 
-def _return_to_draft(campaign, problem, words=""):
+def _return_to_draft(campaign: Campaign, problem: Campaign.Problem, words: str = "") -> bool:
     """Make a campaign that cannot start a draft again, unless an editor has postponed it meanwhile."""
     seen = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, scheduled_at=campaign.scheduled_at)
-    return seen.update(state=State.DRAFT, problem=problem, problem_words=words)
+    return bool(seen.update(state=State.DRAFT, problem=problem, problem_words=words))
 
 
 # While sending
 
 
-def change_state(campaign, action):
+def change_state(campaign: Campaign, action: str) -> bool:
     """Pause, resume or cancel a campaign (`action`). Return whether its state allowed that."""
     sources, target = TRANSITIONS[action]
-    fields = {"state": target, "problem": ""}
+    fields: dict[str, object] = {"state": target, "problem": ""}
     if action == "resume":
         fields |= {"resume_at": None, "outages": 0, "refusals": 0, "unclear": 0, "faults": 0}
     if action == "cancel":
@@ -287,13 +298,13 @@ def change_state(campaign, action):
     return bool(is_done)
 
 
-def _skip_waiting(campaign):
+def _skip_waiting(campaign: Campaign) -> None:
     """Skip the queued deliveries of a cancelled campaign."""
     waiting = campaign.deliveries.filter(state=Mail.QUEUED, campaign__state=State.CANCELLED)
     waiting.update(state=Mail.SKIPPED, lease_until=None)
 
 
-def settle_cancelled():
+def settle_cancelled() -> None:
     """Settle deliveries claimed when a campaign was cancelled: skipped if they were requeued unsent, else unknown."""
     for campaign in Campaign.objects.filter(Exists(_open_deliveries(OuterRef("pk"))), state=State.CANCELLED):
         _skip_waiting(campaign)
@@ -303,18 +314,18 @@ def settle_cancelled():
         )
 
 
-def _open_deliveries(campaign):
+def _open_deliveries(campaign: Campaign | OuterRef) -> QuerySet[Delivery]:
     return Delivery.objects.filter(campaign=campaign, state__in=Delivery.OPEN)
 
 
-def halt(campaign, problem, words):
+def halt(campaign: Campaign, problem: Campaign.Problem, words: str) -> None:
     """Pause a campaign because no mail of it can be sent, and alert the operators."""
     fields = {"state": State.PAUSED, "problem": problem, "problem_words": words}
     if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(**fields):
         raise_alert("campaign paused", f"Campaign {campaign.pk} was paused ({problem}): {words}")
 
 
-def refresh_content(campaign):
+def refresh_content(campaign: Campaign) -> bool:
     """Freeze the content again for recipients who have not got the mail yet. Only while paused; return whether it
     was.
 
@@ -333,7 +344,7 @@ def refresh_content(campaign):
     return True
 
 
-def retry_failed(campaign):
+def retry_failed(campaign: Campaign) -> int:
     """Requeue failed and unknown deliveries, except those of cancelled campaigns. Return their number."""
     with transaction.atomic():
         locked = _locked(campaign)
@@ -347,7 +358,7 @@ def retry_failed(campaign):
     return number
 
 
-def settle_unknown(campaign):
+def settle_unknown(campaign: Campaign) -> int:
     """Mark unknown deliveries as sent. Return their number."""
     return campaign.deliveries.filter(state=Mail.UNKNOWN).update(state=Mail.SENT)
 
@@ -355,7 +366,7 @@ def settle_unknown(campaign):
 TAKES_NEWCOMERS = {State.SENT, State.SENDING}  # states in which newcomers may be added
 
 
-def newcomers(campaign):
+def newcomers(campaign: Campaign) -> QuerySet[Subscriber]:
     """Return the Subscribers in a campaign's audience who joined since it started and did not get the edition."""
     if campaign.state not in TAKES_NEWCOMERS:
         return audience().none()
@@ -364,7 +375,7 @@ def newcomers(campaign):
     return audience(campaign.segment).filter(~Exists(known), confirmed_at__gte=campaign.started_at)
 
 
-def send_to_newcomers(campaign):
+def send_to_newcomers(campaign: Campaign) -> int:
     """Send a campaign to its newcomers. Return their number."""
     with transaction.atomic():
         locked = _locked(campaign)
@@ -377,12 +388,12 @@ def send_to_newcomers(campaign):
     return number
 
 
-def _reopen(locked):
+def _reopen(locked: Campaign) -> None:
     """Set a sent campaign, whose row is locked, back to sending: it has open deliveries again."""
     Campaign.objects.filter(pk=locked.pk, state=State.SENT).update(state=State.SENDING, finished_at=None)
 
 
-def finish_if_done(campaign):
+def finish_if_done(campaign: Campaign) -> bool:
     """Mark a campaign as sent once no delivery is open. Return whether none is."""
     if _open_deliveries(campaign).exists():
         return False
@@ -395,7 +406,7 @@ def finish_if_done(campaign):
     return True
 
 
-def without_worker():
+def without_worker() -> Iterator[Campaign]:
     """Yield campaigns that should be sending, have work to do, and were not touched by a worker for a while."""
     now = timezone.now()
     silent = Q(worked_at=None) | Q(worked_at__lt=now - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS))
@@ -406,7 +417,7 @@ def without_worker():
             yield campaign
 
 
-def stalled(since=timedelta(minutes=15)):
+def stalled(since: timedelta = timedelta(minutes=15)) -> Iterator[Campaign]:
     """Yield campaigns that could send but have sent no mail for `since`, to alert the operators.
 
     Campaigns that wait for tomorrow's limit or a local morning are not included.

@@ -1,12 +1,14 @@
 """Campaign figures: progress while it runs, and the report afterwards."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from anymail.signals import EventType
-from core.svg_charts import line_chart
-from django.db.models import Count, Q
+from core.svg_charts import Chart, line_chart
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Trunc
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -26,31 +28,33 @@ class Progress:
     """A campaign's progress: deliveries by state, (done, total) by language, mails per second, time left (None:
     unknown)."""
 
-    states: Counter = field(default_factory=Counter)
-    languages: dict = field(default_factory=dict)
+    states: Counter[str] = field(default_factory=Counter)
+    languages: dict[str, tuple[int, int]] = field(default_factory=dict)
     rate: float = 0
     left: timedelta | None = None
 
     @property
-    def total(self):
+    def total(self) -> int:
         return sum(self.states.values())
 
     @property
-    def done(self):
+    def done(self) -> int:
         return self.total - sum(self.states[state] for state in Delivery.OPEN)
 
     @property
-    def percent(self):
+    def percent(self) -> int:
         return 100 * self.done // self.total if self.total else 100
 
     @property
-    def time_left(self):
-        """The remaining time at the current rate, as text."""
+    def time_left(self) -> str:
+        """The remaining time at the current rate, as text; empty if it is unknown."""
+        if self.left is None:
+            return ""
         now = timezone.now()
         return timeuntil(now + max(self.left, timedelta(minutes=1)), now)
 
 
-def progress(campaign):
+def progress(campaign: Campaign) -> Progress:
     """Return the Progress of a campaign, from one query."""
     now = timezone.now()
     recently = Q(sent_at__gte=now - timedelta(seconds=RATE_SECONDS))
@@ -88,7 +92,7 @@ class Summary:
     has_delivery_reports: bool = False
 
     @property
-    def shares(self):
+    def shares(self) -> list[tuple[str, int | None, float | None]]:
         """(name, number, percent of sent mails) of each result after “sent”; None where unknown."""
         known = {
             "delivered": self.has_delivery_reports,
@@ -117,12 +121,12 @@ COUNTS = {
 }
 
 
-def _counted(deliveries, *by):
+def _counted(deliveries: QuerySet[Delivery], *by: str) -> QuerySet[Delivery, dict[str, Any]]:
     """Group deliveries `by` fields, with the figures of COUNTS."""
     return deliveries.values(*by).annotate(**{name: Count("pk", filter=query) for name, query in COUNTS.items()})
 
 
-def summaries(campaigns):
+def summaries(campaigns: Iterable[Campaign]) -> list[Summary]:
     """Return the Summary of each campaign, in their order."""
     campaigns = list(campaigns)
     found = {campaign.pk: Summary(campaign) for campaign in campaigns}
@@ -137,7 +141,7 @@ def summaries(campaigns):
     return [found[campaign.pk] for campaign in campaigns]
 
 
-def compare_with_earlier(campaign):
+def compare_with_earlier(campaign: Campaign) -> list[Summary]:
     """Return the Summaries of this campaign and earlier ones, newest first."""
     if not campaign.started_at:
         return []
@@ -145,12 +149,12 @@ def compare_with_earlier(campaign):
     return summaries([campaign, *before[:COMPARED]])
 
 
-def variants(campaign):
+def variants(campaign: Campaign) -> list[dict[str, Any]]:
     """Return the figures of both subjects, if there are two: rows of language, subject, sent, opened, clicked."""
     contents = {(row.language, row.variant): row.subject for row in campaign.contents.all()}
     if not any(variant for _language, variant in contents):
         return []
-    rows = _counted(campaign.deliveries, "language", "variant").order_by("language", "variant")
+    rows = _counted(campaign.deliveries.all(), "language", "variant").order_by("language", "variant")
     return [row | {"subject": contents.get((row["language"], row["variant"]), "")} for row in rows]
 
 
@@ -158,17 +162,18 @@ def variants(campaign):
 class Timeline:
     """A campaign over time: its chart, the names of its lines, and table rows of (time label, numbers)."""
 
-    chart: object
-    names: list
-    rows: list
+    chart: Chart
+    names: list[str]
+    rows: list[tuple[str, tuple[int, ...]]]
 
 
-def timeline(campaign):
+def timeline(campaign: Campaign) -> Timeline | None:
     """Return the Timeline of a campaign from its start, or None without sent mails."""
-    last = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
+    times = campaign.deliveries.filter(sent_at__isnull=False).order_by("-sent_at").values_list("sent_at", flat=True)
+    last = times.first()
     if not campaign.started_at or not last:
         return None
-    kind, step, format_name = _step(max(last[0], campaign.finished_at or last[0]) - campaign.started_at)
+    kind, step, format_name = _step(max(last, campaign.finished_at or last) - campaign.started_at)
     events = ProviderEvent.objects.filter(delivery__campaign=campaign)
     lines = {
         pgettext("mail", "sent"): _by_time(campaign.deliveries.filter(sent_at__isnull=False), "sent_at", kind),
@@ -186,7 +191,7 @@ def timeline(campaign):
     )
 
 
-def _step(duration):
+def _step(duration: timedelta) -> tuple[str, timedelta, str]:
     """Return the resolution for a duration: (kind of Trunc, timedelta, date format)."""
     if duration <= timedelta(minutes=1):
         return "second", timedelta(seconds=1), "H:i:s"
@@ -197,12 +202,12 @@ def _step(duration):
     return "day", timedelta(days=1), "SHORT_DATE_FORMAT"
 
 
-def _by_time(rows, name, kind):
+def _by_time(rows: QuerySet[Delivery] | QuerySet[ProviderEvent], name: str, kind: str) -> dict[datetime, int]:
     """Return {time: number} of rows by their field `name`."""
     return dict(rows.annotate(moment=Trunc(name, kind)).values_list("moment").annotate(n=Count("pk")).order_by())
 
 
-def _moments(lines, step):
+def _moments(lines: Mapping[str, Iterable[datetime]], step: timedelta) -> list[datetime]:
     """Return up to sixty consecutive times from the first; late provider events do not stretch the chart."""
     seen = sorted({moment for line in lines.values() for moment in line})
     found = [seen[0]]

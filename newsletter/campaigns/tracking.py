@@ -8,6 +8,7 @@ a mail within two seconds are not counted. Opens are an unreliable figure (docs/
 import re
 import time
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 from core import rate_limits
@@ -16,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -39,14 +40,14 @@ COUNTING_LIMIT = (
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 
 
-def _delivery(token):
+def _delivery(token: str) -> int:
     try:
         return tokens.read_tracking(token)
     except tokens.BadToken as error:
         raise Http404 from error
 
 
-def _is_counted(request):
+def _is_counted(request: HttpRequest) -> bool:
     """Return whether a request counts: it seems to come from a person, and not too many came from the same network."""
     is_person = request.method == "GET" and not BOT_USER_AGENTS.search(request.headers.get("User-Agent", "python"))
     return is_person and rate_limits.hit(f"tracking {origin(request)}", COUNTING_LIMIT)
@@ -54,7 +55,7 @@ def _is_counted(request):
 
 @never_cache
 @require_safe
-def follow(request, token, number):
+def follow(request: HttpRequest, token: str, number: int) -> HttpResponse:
     """Redirect to a link of this mail. Any other link is a 404."""
     delivery = _delivery(token)
     link = CampaignLink.objects.filter(number=number, campaign__deliveries=delivery).first()
@@ -67,7 +68,7 @@ def follow(request, token, number):
 
 @never_cache
 @require_safe
-def opened(request, token):
+def opened(request: HttpRequest, token: str) -> HttpResponse:
     """Return a transparent pixel."""
     delivery = _delivery(token)
     if settings.TRACK_OPENS and _is_counted(request):
@@ -75,7 +76,7 @@ def opened(request, token):
     return HttpResponse(PIXEL, content_type="image/gif")
 
 
-def count_clicks():
+def count_clicks() -> int:
     """Count human clicks and delete the evaluated ones. Return the number counted.
 
     A mail's clicks are evaluated together, CLICK_WINDOW after the last one. What is left after COUNT_SECONDS waits
@@ -92,9 +93,9 @@ def count_clicks():
     return counted
 
 
-def _count_clicks_of(deliveries):
+def _count_clicks_of(deliveries: Collection[int]) -> int:
     with transaction.atomic():
-        by_delivery = defaultdict(list)
+        by_delivery: defaultdict[int, list[Click]] = defaultdict(list)
         for click in Click.objects.filter(delivery__in=deliveries).select_for_update().order_by("happened_at", "pk"):
             by_delivery[click.delivery_id].append(click)
         counted = [click for clicks in by_delivery.values() for click in _human_clicks(clicks)]
@@ -105,7 +106,7 @@ def _count_clicks_of(deliveries):
     return len(counted)
 
 
-def _mark_clicked(counted):
+def _mark_clicked(counted: Collection[Click]) -> None:
     """Store each delivery's first click and each subscriber's last."""
     clicks = Click.objects.filter(pk__in=[click.pk for click in counted])
     last = Subquery(
@@ -120,9 +121,9 @@ def _mark_clicked(counted):
     )
 
 
-def _human_clicks(clicks):
+def _human_clicks(clicks: Sequence[Click]) -> list[Click]:
     """Return a mail's human clicks, one per link: those not too close to a click on another link."""
-    found = {}
+    found: dict[int, Click] = {}  # by link
     before, after = _gaps(clicks), _gaps(clicks[::-1])[::-1]
     for click, earlier, later in zip(clicks, before, after, strict=True):
         if min(earlier, later) > SCANNER_INTERVAL:
@@ -130,9 +131,11 @@ def _human_clicks(clicks):
     return list(found.values())
 
 
-def _gaps(clicks):
+def _gaps(clicks: Iterable[Click]) -> list[timedelta]:
     """Return for each click the time since the last click on another link."""
-    gaps, last, other = [], None, None  # the last click, and the last one on another link
+    gaps: list[timedelta] = []
+    last: Click | None = None
+    other: Click | None = None  # the last one on another link
     for click in clicks:
         if last and last.link_id != click.link_id:
             other = last

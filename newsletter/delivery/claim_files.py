@@ -8,7 +8,10 @@ releases the lock when the process ends for any reason; a process that is only s
 import fcntl
 import logging
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
+from typing import Self, TextIO
 
 from django.conf import settings
 from django.utils import timezone
@@ -24,9 +27,10 @@ class ClaimFile:
     If it cannot be written, for example on a full disk, the worker goes on without it and its leases expire normally.
     """
 
-    _file = None
+    _file: TextIO | None = None
+    _path: Path
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         try:
             settings.NEWSLETTER_CLAIMS_DIR.mkdir(parents=True, exist_ok=True)
             new = settings.NEWSLETTER_CLAIMS_DIR / f"{uuid.uuid4()}.new"
@@ -39,7 +43,7 @@ class ClaimFile:
             logger.warning("The claim file of this worker cannot be written: %s", error)
         return self
 
-    def write(self, tokens: set[uuid.UUID]):
+    def write(self, tokens: Iterable[uuid.UUID]) -> None:
         """Write the tokens of all current claims. Call it before a row is claimed under a new token."""
         if self._file is None:
             return
@@ -51,7 +55,7 @@ class ClaimFile:
         except OSError as error:
             logger.warning("The claim file of this worker cannot be written: %s", error)
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._file is not None:
             self._path.unlink(missing_ok=True)
             self._file.close()
@@ -59,7 +63,7 @@ class ClaimFile:
 
 def expire_leases_of_dead_workers() -> list[int]:
     """Expire the leases of this machine's workers whose process is dead. Return the ids of their campaigns."""
-    campaigns = []
+    campaigns: list[int] = []
     for path in settings.NEWSLETTER_CLAIMS_DIR.glob("*.tokens"):
         try:
             with path.open() as file:
@@ -71,7 +75,7 @@ def expire_leases_of_dead_workers() -> list[int]:
     return campaigns
 
 
-def _end_leases(lines):
+def _end_leases(lines: Iterable[str]) -> list[int]:
     tokens = []
     for line in lines:
         with suppress(ValueError):  # line truncated on a full disk

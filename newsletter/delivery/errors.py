@@ -48,7 +48,7 @@ class DeliveryError:
     code: int | None = None
 
 
-def of_reply(code, words, at):
+def of_reply(code: int, words: str, at: str) -> DeliveryError:
     """Return the DeliveryError for an SMTP reply code of 400 or above.
 
     `at` is the stage: connect, sender, recipient, data or end.
@@ -65,7 +65,7 @@ class Unanswered(smtplib.SMTPException):
     """No valid reply followed the mail's data, so the mail may or may not have been sent."""
 
 
-def of_exception(error):
+def of_exception(error: Exception) -> DeliveryError:
     """Return the DeliveryError for an exception raised by a mail back end."""
     words = (str(error) or type(error).__name__)[:2000]
     if isinstance(error, AnymailAPIError) and (status := _status_of(error)):
@@ -88,14 +88,14 @@ def of_exception(error):
     return DeliveryError(ErrorAction.UNCLEAR if _may_have_arrived(error) else ErrorAction.AWAY, words)
 
 
-def _status_of(error):
+def _status_of(error: AnymailAPIError) -> int | None:
     """Return the HTTP status of an AnymailAPIError, or None. For Amazon SES, boto3's responses are dictionaries."""
     if isinstance(error.response, dict):
         return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     return error.status_code
 
 
-def _of_status(status, error, words):
+def _of_status(status: int, error: AnymailAPIError, words: str) -> DeliveryError:
     """Return the DeliveryError for an HTTP status of a provider's API."""
     if status in {408, 429, 503}:  # the request was not processed
         return DeliveryError(ErrorAction.AWAY, words, _retry_after(error.response))
@@ -107,7 +107,7 @@ def _of_status(status, error, words):
     return DeliveryError(ErrorAction.UNCLEAR, words)
 
 
-def _retry_after(response):
+def _retry_after(response: object) -> float | None:
     """Return the seconds of a Retry-After header (RFC 9110), given as a number or a date; None without one."""
     value = getattr(response, "headers", {}).get("Retry-After", "")
     try:
@@ -117,15 +117,15 @@ def _retry_after(response):
     return min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS)
 
 
-def _may_have_arrived(error):
+def _may_have_arrived(error: BaseException) -> bool:
     """Return whether the request may have reached the provider: False only if no connection was established."""
     chain = [error]
-    while chain[-1].__cause__ or chain[-1].__context__:
-        chain.append(chain[-1].__cause__ or chain[-1].__context__)
+    while cause := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(cause)
     never_stood = (ConnectionRefusedError, socket.gaierror)
     names = {"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError", "ProxyError"}
     return not any(isinstance(link, never_stood) or type(link).__name__ in names for link in chain)
 
 
-def _text(reply):
+def _text(reply: bytes | str) -> str:
     return reply.decode(errors="replace") if isinstance(reply, bytes) else str(reply)

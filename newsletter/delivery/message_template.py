@@ -7,6 +7,7 @@ starting with a dot, so any SMTP server accepts them unchanged.
 """
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from email import quoprimime
 from email.utils import formatdate, make_msgid
 
@@ -21,7 +22,7 @@ HEADER_TOKENS = re.compile(f"{EMAIL}|{MESSAGE_ID}|{personalisation.LEAVE_URL}")
 OWN_HEADERS = {"To", "Message-ID", "List-Unsubscribe"}  # headers that differ per recipient
 
 
-def quoted_printable(text):
+def quoted_printable(text: str) -> bytes:
     """Encode text as quoted-printable bytes ending in a line break (a soft one if the text has none), ready for
     joining."""
     if not text:
@@ -37,8 +38,8 @@ def quoted_printable(text):
 class MessageTemplate:
     """The serialised mail of one language, with or without the recipient's name in the greeting."""
 
-    def __init__(self, mail, headers, with_name):
-        """`mail` is a personalisation.Mail; `headers` are (name, value) pairs in ASCII.
+    def __init__(self, mail: personalisation.Mail, headers: Iterable[tuple[str, str]], with_name: bool) -> None:
+        """`headers` are (name, value) pairs in ASCII.
 
         Values of OWN_HEADERS may contain the tokens of HEADER_TOKENS.
         """
@@ -51,42 +52,33 @@ class MessageTemplate:
             ("MIME-Version", "1.0"),
             ("Content-Type", f'multipart/alternative; boundary="{boundary}"'),
         ]
-        self._pieces = []
+        self._pieces = [b""]  # constant ones at the even positions, an empty one for each gap at the odd ones
+        self._gaps: list[tuple[str, str]] = []  # (place, token)
         for name, value in head:
             line = f"{name}: {value}\r\n"
             if name in OWN_HEADERS:
                 self._add(line, HEADER_TOKENS, lambda constant: constant.encode("ascii"), "header")
             else:
-                self._pieces.append(line.encode("ascii"))
-        self._pieces.append(b"\r\n")
+                self._pieces[-1] += line.encode("ascii")
+        self._pieces[-1] += b"\r\n"
         for kind, body in (("plain", mail.text), ("html", mail.html)):
             start = f'\r\n--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'
-            self._pieces.append(f"{start}Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode())
+            self._pieces[-1] += f"{start}Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
             self._add(body, personalisation.TOKENS, quoted_printable, kind)
-        self._pieces.append(f"\r\n--{boundary}--\r\n".encode())
-        self._join()
+        self._pieces[-1] += f"\r\n--{boundary}--\r\n".encode()
+        self._needed = set(self._gaps)
 
-    def _add(self, text, tokens, encode, place):
+    def _add(self, text: str, tokens: re.Pattern[str], encode: Callable[[str], bytes], place: str) -> None:
         """Split `text` at its tokens: encoded bytes for constant parts, (place, token) for the gaps."""
         at = 0
         for found in tokens.finditer(text):
-            self._pieces += [encode(text[at : found.start()]), (place, found[0])]
+            self._pieces[-1] += encode(text[at : found.start()])
+            self._pieces += [b"", b""]
+            self._gaps.append((place, found[0]))
             at = found.end()
-        self._pieces.append(encode(text[at:]))
+        self._pieces[-1] += encode(text[at:])
 
-    def _join(self):
-        """Join adjacent constant pieces to keep their number small."""
-        joined = [b""]
-        for piece in self._pieces:
-            if isinstance(piece, bytes) and isinstance(joined[-1], bytes):
-                joined[-1] += piece
-            else:
-                joined.append(piece)
-        self._pieces = joined
-        self._gaps = [number for number, piece in enumerate(joined) if not isinstance(piece, bytes)]
-        self._needed = {joined[number] for number in self._gaps}
-
-    def fill(self, values):
+    def fill(self, values: Mapping[str, str]) -> bytes:
         """Return the mail as bytes for SMTP's DATA; `values` is {token: text}."""
         filled = {
             (place, token): values[token].encode("ascii")
@@ -95,6 +87,5 @@ class MessageTemplate:
             for place, token in self._needed
         }
         pieces = list(self._pieces)
-        for number in self._gaps:
-            pieces[number] = filled[pieces[number]]
+        pieces[1::2] = [filled[gap] for gap in self._gaps]
         return b"".join(pieces)

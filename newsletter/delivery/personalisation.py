@@ -5,6 +5,8 @@ message_template.py has the fast one, and a test shows that both produce the sam
 """
 
 import re
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -28,7 +30,7 @@ class Recipient:
     """A recipient's data needed to personalise a mail."""
 
     delivery: int
-    uuid: object
+    uuid: uuid.UUID
     email: str
     name: str
     language: str
@@ -44,12 +46,12 @@ class Mail:
     html: str
     text: str
 
-    def greeting(self, with_name):
+    def greeting(self, with_name: bool) -> "Mail":
         """Return the mail with the greeting for recipients with or without a known name."""
         part = r"\1" if with_name else r"\2"
         return replace(self, html=GREETING.sub(part, self.html), text=GREETING.sub(part, self.text))
 
-    def personalised(self, values):
+    def personalised(self, values: Mapping[str, str]) -> "Mail":
         """Return the mail with each token replaced by its value in `values` ({token: text}), escaped in the HTML
         part."""
         mail = self.greeting(bool(values[NAME]))
@@ -61,14 +63,14 @@ class Mail:
 
 
 @cache
-def _url_parts(view, language):
+def _url_parts(view: str, language: str) -> tuple[str, str]:
     """Return the parts of the URL of `view` before and after its token."""
     with override(language):
         before, after = absolute(reverse(view, args=[PLACEHOLDER])).split(PLACEHOLDER)
     return before, after
 
 
-def address(view, language, token):
+def address(view: str, language: str, token: str) -> str:
     """Return the absolute URL of a view that takes a signed token."""
     before, after = _url_parts(view, language)
     return f"{before}{token}{after}"
@@ -78,7 +80,7 @@ MANAGE_TOKEN, TRACKING_TOKEN = "manage", "tracking"
 
 
 @cache
-def url_templates(language, campaign):
+def url_templates(language: str, campaign: int) -> dict[str, str]:
     """Return {token: URL as a str.format() template for the recipient's signed tokens}."""
     return {
         LEAVE_URL: f"{address('newsletter_leave', language, '{manage}')}?c={campaign}",
@@ -87,14 +89,14 @@ def url_templates(language, campaign):
     }
 
 
-class Values(dict):
+class Values(dict[str, str]):
     """{token: text} for a Recipient; each value is computed on first use."""
 
-    def __init__(self, recipient):
+    def __init__(self, recipient: Recipient) -> None:
         super().__init__({NAME: recipient.name})
         self._recipient = recipient
 
-    def __missing__(self, token):
+    def __missing__(self, token: str) -> str:
         recipient = self._recipient
         template = url_templates(recipient.language, recipient.campaign)[token]
         if token == TRACK_URL:

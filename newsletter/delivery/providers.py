@@ -6,15 +6,23 @@ access settings at import time.
 
 import json
 import time
+from collections.abc import Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anymail.exceptions import AnymailWebhookValidationFailure
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from newsletter.delivery import errors
 from newsletter.delivery.errors import DeliveryError, ErrorAction
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+    from newsletter.delivery.outgoing import Message
 
 MAX_MAILS_PER_CALL = 100  # mails in one call; a lost response leaves all of them uncertain
 KEY_MARGIN = (
@@ -22,23 +30,29 @@ KEY_MARGIN = (
 )
 MAILGUN_SECONDS = 15 * 60  # maximum age of a Mailgun signature
 CALL_MARGIN = 10  # seconds before a key expires in which its call is not repeated
-PROVIDERS = {}  # {name: Provider}
+PROVIDERS: dict[str, "Provider"] = {}  # by name
+
+
+class ReadSetting(Protocol):
+    """Reads a setting by its name; one without a default is required."""
+
+    def __call__(self, name: str, /, *, default: str = ...) -> str: ...
 
 
 class Provider:
     """Base class: single mails, no idempotency keys, no webhook."""
 
     name = ""  # in EMAIL_PROVIDER, in the webhook's URL, and in Anymail's module names
-    credentials = ()  # required settings, by Anymail's names
-    options = ()  # optional settings
-    fixed_settings = {}  # fixed Anymail settings
-    warning = ""  # shown to operators on the status page
+    credentials: tuple[str, ...] = ()  # required settings, by Anymail's names
+    options: tuple[str, ...] = ()  # optional settings
+    fixed_settings: dict[str, Any] = {}  # fixed Anymail settings
+    warning: "StrPromise | str" = ""  # shown to operators on the status page
 
     # Sending
     max_mails_per_call = 1  # mails that the API accepts in one call
     placeholder = ""  # format of a merge placeholder, {} being its name; empty without merge support
     merges_headers = False  # whether placeholders work in headers; otherwise own_headers are sent per recipient
-    own_headers = ("Message-ID", "List-Unsubscribe")  # headers that can be set per recipient
+    own_headers: tuple[str, ...] = ("Message-ID", "List-Unsubscribe")  # headers that can be set per recipient
     carries_metadata = True  # whether metadata (the delivery's id) is sent and returned in webhooks
     keeps_message_id = False  # whether our Message-ID is kept, so that receivers can detect a duplicate
     key_seconds = 0  # seconds that an idempotency key is remembered; 0 without support
@@ -47,9 +61,9 @@ class Provider:
     webhook = ""  # Anymail's webhook view class; empty without a webhook
     signature = ""  # the setting with the webhook's signing key, besides WEBHOOK_SECRET
     needs_signature = False  # whether Anymail requires the signing key in addition to WEBHOOK_SECRET
-    final_failures = ()  # event types besides “bounced” that mean a permanent refusal
+    final_failures: tuple[str, ...] = ()  # event types besides “bounced” that mean a permanent refusal
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls) -> None:
         PROVIDERS[cls.name] = cls()
 
     # Settings
@@ -65,7 +79,7 @@ class Provider:
         api_url = f"{self.name.upper()}_API_URL" if self.credentials else ""
         return [name for name in [*self.options, api_url, self.signature] if name and name not in self.credentials]
 
-    def anymail(self, read) -> dict:
+    def anymail(self, read: ReadSetting) -> dict[str, Any]:
         """Return the provider's Anymail settings. `read` is called with a setting's name, and with `default` if it is
         optional."""
         chosen = {name: read(name, default="") for name in self.optional}
@@ -75,7 +89,7 @@ class Provider:
             | {name: value for name, value in chosen.items() if value}
         )
 
-    def missing_signature(self, given: dict) -> str:
+    def missing_signature(self, given: Mapping[str, Any]) -> str:
         """Return the name of the signing key that WEBHOOK_SECRET requires but that is missing, or an empty string.
         `given` are Anymail's settings."""
         is_missing = self.needs_signature and given.get("WEBHOOK_SECRET") and not given.get(self.signature)
@@ -99,7 +113,7 @@ class Provider:
         made the call can repeat it unchanged."""
         return 0 if self.merges else max(0, self.key_seconds - KEY_MARGIN)
 
-    def add_key(self, connection, message, key: str) -> None:
+    def add_key(self, connection: Any, message: "Message", key: str) -> None:
         """Add an idempotency key to the call of a message."""
         raise NotImplementedError
 
@@ -119,11 +133,11 @@ class Provider:
         given = settings.ANYMAIL
         return bool(given.get(self.signature) or (settings.WEBHOOK_SECRET and not self.needs_signature))
 
-    def view(self):
+    def view(self) -> Any:
         """Return Anymail's webhook view. Raises whatever an invalid key causes."""
         return getattr(import_module(f"anymail.webhooks.{self.name}"), self.webhook)()
 
-    def identity(self, request) -> bytes | None:
+    def identity(self, request: HttpRequest) -> bytes | None:
         """Return what identifies repetitions of an authenticated call, or None for the whole call. Raises
         AnymailWebhookValidationFailure if the signature is too old."""
         return None
@@ -133,7 +147,7 @@ class Provider:
     def normalise_event(self, event: AnymailTrackingEvent) -> None:
         """Correct Anymail's parsing of the provider's message (event.esp_event)."""
 
-    def is_soft_bounce(self, raw: dict) -> bool:
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         """Return whether the provider calls a bounce temporary. May raise KeyError and the like on messages without
         the fields."""
         return False
@@ -168,7 +182,7 @@ class AmazonSES(Provider):
     webhook = "AmazonSESTrackingWebhookView"
     generic_descriptions = r"Permanent: \w+"
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["bounce"]["bounceType"] != "Permanent"
 
 
@@ -180,17 +194,17 @@ class Brevo(Provider):
     key_seconds = 30 * 60
     webhook = "BrevoTrackingWebhookView"
 
-    def add_key(self, connection, message, key):
+    def add_key(self, connection: Any, message: "Message", key: str) -> None:
         message.extra_headers["idempotencyKey"] = key
 
-    def is_duplicate(self, error):
+    def is_duplicate(self, error: Exception) -> bool:
         return response_json(error).get("code") == "duplicate_parameter"
 
-    def normalise_event(self, event):
+    def normalise_event(self, event: AnymailTrackingEvent) -> None:
         if event.esp_event.get("event") == "unsubscribed":  # Anymail expects “unsubscribe”
             event.event_type = EventType.UNSUBSCRIBED
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["event"] == "soft_bounce"
 
 
@@ -205,7 +219,7 @@ class MailerSend(Provider):
     signature = "MAILERSEND_SIGNING_SECRET"
     needs_signature = True
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["data"]["type"] == "soft_bounced"
 
 
@@ -221,7 +235,7 @@ class Mailgun(Provider):
     webhook = "MailgunTrackingWebhookView"
     signature = "MAILGUN_WEBHOOK_SIGNING_KEY"
 
-    def identity(self, request):
+    def identity(self, request: HttpRequest) -> bytes:
         """The token of the signature. The signature covers the time and this token, not the content: it could be
         replayed."""
         is_json = request.content_type == "application/json"
@@ -240,10 +254,10 @@ class Mailjet(Provider):
     placeholder = "[[var:{}]]"
     webhook = "MailjetTrackingWebhookView"
 
-    def normalise_event(self, event):
+    def normalise_event(self, event: AnymailTrackingEvent) -> None:
         event.description = event.description or event.esp_event.get("error")
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return not raw["hard_bounce"]
 
 
@@ -266,7 +280,7 @@ class Mandrill(Provider):
     signature = "MANDRILL_WEBHOOK_KEY"
     needs_signature = True
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["event"] == "soft_bounce"
 
 
@@ -281,7 +295,7 @@ class Postal(Provider):
     needs_signature = True
     final_failures = ("failed",)
 
-    def classify_error(self, error):
+    def classify_error(self, error: Exception) -> DeliveryError:
         found, answer = super().classify_error(error), response_json(error)
         if answer.get("status") not in {"error", "parameter-error"}:
             return found
@@ -297,12 +311,12 @@ class Postmark(Provider):
     credentials = ("POSTMARK_SERVER_TOKEN",)
     webhook = "PostmarkTrackingWebhookView"
 
-    def normalise_event(self, event):
+    def normalise_event(self, event: AnymailTrackingEvent) -> None:
         """Drop the generic description of hard bounces, which always mentions an unknown user."""
         if event.esp_event.get("Type") == "HardBounce" and event.mta_response:
             event.description = None
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["Type"] == "SoftBounce"
 
 
@@ -316,11 +330,11 @@ class Resend(Provider):
     signature = "RESEND_SIGNING_SECRET"
     generic_descriptions = r".*\b(sent a|history of producing) hard bounces?\b.*"
 
-    def add_key(self, connection, message, key):
+    def add_key(self, connection: Any, message: "Message", key: str) -> None:
         # Anymail has no option for request headers; each connection makes one call at a time.
         connection.session.headers["Idempotency-Key"] = key
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["data"]["bounce"]["type"] != "Permanent"
 
 
@@ -352,14 +366,14 @@ class SendGrid(Provider):
         "invalid": RejectReason.INVALID,
     }
 
-    def normalise_event(self, event):
+    def normalise_event(self, event: AnymailTrackingEvent) -> None:
         """Read the reason of dropped mail from “reason”; Anymail looks at “type” first and does not know all reasons."""
         reason = event.esp_event.get("reason")
         if event.event_type == EventType.REJECTED and isinstance(reason, str):
             event.reject_reason = self.reasons.get(reason.strip().lower(), RejectReason.OTHER)
             event.description = reason
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         # Classifications that do not concern the address; older messages have none.
         other = raw.get("bounce_classification") or "Unclassified"
         return raw.get("type") == "blocked" or other not in {"Invalid Address", "Unclassified"}
@@ -372,11 +386,11 @@ class SparkPost(Provider):
     credentials = ("SPARKPOST_API_KEY",)
     webhook = "SparkPostTrackingWebhookView"
 
-    def normalise_event(self, event):
+    def normalise_event(self, event: AnymailTrackingEvent) -> None:
         if event.event_type == EventType.BOUNCED and event.reject_reason == RejectReason.INVALID:
             event.description = "Invalid recipient"  # class 10
 
-    def is_soft_bounce(self, raw):
+    def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return next(iter(raw["msys"].values()))["bounce_class"] not in {"10", "30", "90"}
 
 
@@ -392,7 +406,7 @@ class UnisenderGo(Provider):
     webhook = "UnisenderGoTrackingWebhookView"
     signature = "UNISENDER_GO_API_KEY"
 
-    def add_key(self, connection, message, key):
+    def add_key(self, connection: Any, message: "Message", key: str) -> None:
         message.esp_extra = {"idempotence_key": key}
 
 
@@ -406,10 +420,11 @@ def current() -> Provider:
     return by_name(settings.EMAIL_PROVIDER)
 
 
-def response_json(error: Exception) -> dict:
+def response_json(error: Exception) -> dict[str, Any]:
     """Return the JSON object of a provider's error response, or an empty dictionary."""
+    response: Any = getattr(error, "response", None)
     try:
-        answer = error.response.json()
+        answer = response.json()
     except (AttributeError, ValueError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -1,6 +1,6 @@
 """Limits the sending rate per second and per day, and during warm-up, across all workers."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import models, transaction
@@ -22,11 +22,11 @@ class SendAllowance(models.Model):
     happened_at = models.DateTimeField(default=timezone.now)
     recent = models.JSONField(default=list)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}: {self.amount}"
 
 
-def daily_limit(day):
+def daily_limit(day: date) -> int | None:
     """Return the number of mails allowed on a date: NEWSLETTER_SEND_PER_DAY, or less during warm-up. None without a limit."""
     limits = [settings.NEWSLETTER_SEND_PER_DAY] if settings.NEWSLETTER_SEND_PER_DAY else []
     if settings.NEWSLETTER_WARM_UP_FROM:
@@ -36,12 +36,12 @@ def daily_limit(day):
     return min(limits, default=None)
 
 
-def per_second_limit():
+def per_second_limit() -> int | None:
     """Return the number of mails allowed per second, or None without a limit."""
     return settings.NEWSLETTER_SEND_PER_SECOND or None
 
 
-def reserve(number):
+def reserve(number: int) -> tuple[int, float]:
     """Reserve up to `number` mails of the limits. Return (reserved number, seconds until the next try if it is 0)."""
     limit = daily_limit(timezone.localdate())
     if limit is None and not settings.NEWSLETTER_SEND_PER_SECOND:
@@ -66,24 +66,24 @@ def reserve(number):
     return number, 0
 
 
-def release(number):
+def release(number: int) -> None:
     """Return unused reservations, for example of mails that were not started."""
     if number and (settings.NEWSLETTER_SEND_PER_DAY or settings.NEWSLETTER_WARM_UP_FROM):
         row = SendAllowance.objects.filter(name="all", happened_at__date=timezone.localdate())
         row.update(amount=Greatest(F("amount") - number, 0))
 
 
-def _locked():
+def _locked() -> SendAllowance:
     """Return the row shared by all workers, locked."""
     SendAllowance.objects.bulk_create([SendAllowance(name="all")], ignore_conflicts=True)
     return SendAllowance.objects.select_for_update().get(name="all")
 
 
-def _recent(row, now):
+def _recent(row: SendAllowance, now: datetime) -> list[list[float]]:
     """Return the entries within WINDOW. Entries in the future, left by a clock that was set back, are ignored."""
     return [[at, used] for at, used in row.recent if abs(now.timestamp() - at) < WINDOW]
 
 
-def _seconds_until_tomorrow():
+def _seconds_until_tomorrow() -> float:
     now = timezone.localtime()
     return ((now + timedelta(days=1)).replace(hour=0, minute=0, second=5) - now).total_seconds()

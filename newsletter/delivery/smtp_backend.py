@@ -1,18 +1,23 @@
 """Django's SMTP back end with RFC 5321's timeout after DATA; a lost reply raises Unanswered."""
 
 import smtplib
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend as DjangoBackend
 
 from newsletter.delivery.errors import Unanswered
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
-class _Patient:
+
+class _Patient(smtplib.SMTP):
     """Mixin for smtplib's DATA command. Raises Unanswered if the reply is lost or invalid."""
 
-    def data(self, msg):
-        self.sock.settimeout(settings.SMTP_REPLY_SECONDS["end"])
+    def data(self, msg: "ReadableBuffer | str") -> tuple[int, bytes]:
+        if self.sock:
+            self.sock.settimeout(settings.SMTP_REPLY_SECONDS["end"])
         try:
             code, words = super().data(msg)
         except smtplib.SMTPDataError:
@@ -27,7 +32,7 @@ class _Patient:
         return code, words
 
 
-class _Plain(_Patient, smtplib.SMTP):
+class _Plain(_Patient):
     pass
 
 
@@ -39,5 +44,5 @@ class EmailBackend(DjangoBackend):
     """The mail back end for EMAIL_PROVIDER=smtp."""
 
     @property
-    def connection_class(self):
+    def connection_class(self) -> type[smtplib.SMTP]:
         return _OverTLS if self.use_ssl else _Plain

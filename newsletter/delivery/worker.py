@@ -12,13 +12,14 @@ import random
 import time
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -29,12 +30,12 @@ from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content
 from newsletter.delivery import outgoing, personalisation, providers, rate_limit
 from newsletter.delivery.claim_files import ClaimFile
-from newsletter.delivery.errors import ErrorAction
+from newsletter.delivery.errors import DeliveryError, ErrorAction
 from newsletter.delivery.transports import transport_class
-from newsletter.delivery.transports.base import OutgoingMessage
+from newsletter.delivery.transports.base import SENT, OutgoingMessage, Result, Transport
 from newsletter.editions import rendering
 from newsletter.feedback import events
-from newsletter.models import Campaign, CampaignContent, Delivery, Subscriber, Suppression
+from newsletter.models import Campaign, CampaignContent, Delivery, IssuePage, Subscriber, Suppression
 
 logger = logging.getLogger(__name__)
 State = Delivery.State
@@ -69,20 +70,20 @@ DATABASE_PAUSE = 0.5  # seconds between two connection attempts
 class Lease:
     """A claim: its token, its expiry (time.monotonic) and the deliveries lost from it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.token = uuid.uuid4()
-        self._lost = set()
+        self._lost: set[int] = set()
         self._until = 0.0
 
-    def renew(self, since):
+    def renew(self, since: float) -> None:
         """Renew the lease; `since` (time.monotonic) is when the database statement started."""
         self._until = since + 0.7 * settings.NEWSLETTER_LEASE_SECONDS
 
-    def lose(self, number):
+    def lose(self, number: int) -> None:
         """Record that another worker holds this delivery, or that it is settled."""
         self._lost.add(number)
 
-    def holds(self, number):
+    def holds(self, number: int) -> bool:
         """Return whether sending the mail of this delivery may start."""
         return time.monotonic() < self._until and number not in self._lost
 
@@ -94,21 +95,21 @@ class TransportStopped(RuntimeError):
 class CampaignWorker:
     """Sends a campaign's deliveries for a limited time."""
 
-    def __init__(self, campaign, seconds):
+    def __init__(self, campaign: Campaign, seconds: float) -> None:
         self.campaign, self.provider = campaign, providers.current()
         self.until = time.monotonic() + seconds
-        self.claimed = {}  # {delivery id: OutgoingMessage}: claimed, result not committed yet
-        self.ready = []  # claimed, not submitted to the transport yet
-        self.withdrawn = []  # withdrawn from the transport, not released yet
-        self.unrecorded = []  # results that are not committed yet
-        self.interrupted_claims = set()  # tokens of claims interrupted by an error
+        self.claimed: dict[int, OutgoingMessage] = {}  # by delivery id: claimed, result not committed yet
+        self.ready: list[OutgoingMessage] = []  # claimed, not submitted to the transport yet
+        self.withdrawn: list[OutgoingMessage] = []  # withdrawn from the transport, not released yet
+        self.unrecorded: list[Result] = []  # results that are not committed yet
+        self.interrupted_claims: set[uuid.UUID] = set()  # tokens of claims interrupted by an error
         self.claim_file = ClaimFile()
-        self.contents = {}
+        self.contents: dict[tuple[int, datetime], Content] = {}  # by content id and frozen_at
         self.is_stopped = self.is_exhausted = False
         self.not_before = 0.0
         self.checked_at = 0.0
 
-    def run(self):
+    def run(self) -> bool:
         """Send until the time is up, nothing is left to claim, or the campaign stops. Return whether there is more to
         do at once."""
         with self.claim_file, transport_class()(self.provider) as transport:
@@ -123,11 +124,11 @@ class CampaignWorker:
         return not self.is_exhausted and not self.is_stopped_by_campaign
 
     @property
-    def is_stopped_by_campaign(self):
+    def is_stopped_by_campaign(self) -> bool:
         """Whether the campaign's state, not the time limit, ended the run."""
         return self.campaign.state != Campaign.State.SENDING or self.campaign.is_waiting
 
-    def _step(self, transport):
+    def _step(self, transport: Transport) -> bool:
         """Run one iteration of the loop. Return whether to continue."""
         self._persist(partial(self._check_campaign, transport))
         if not self.is_stopped:
@@ -141,7 +142,7 @@ class CampaignWorker:
             raise TransportStopped
         return True
 
-    def _close(self, transport):
+    def _close(self, transport: Transport) -> None:
         """After an error, release mails that were not started and record results for CLOSE_SECONDS."""
         if not self.claimed and not self.interrupted_claims:
             return
@@ -152,13 +153,14 @@ class CampaignWorker:
         while self.claimed and time.monotonic() < until:
             self._record(transport)
 
-    def _persist(self, action):
+    def _persist(self, action: Callable[[], None]) -> None:
         """Run a database action, retrying while the database is unavailable, for DATABASE_SECONDS at most. Raises
         DatabaseError."""
         until = time.monotonic() + DATABASE_SECONDS
         while True:
             try:
-                return action()
+                action()
+                return
             except DATABASE_UNAVAILABLE as error:
                 if time.monotonic() > until or connection.in_atomic_block:
                     raise
@@ -174,7 +176,7 @@ class CampaignWorker:
 
     # Checking the campaign
 
-    def _check_campaign(self, transport):
+    def _check_campaign(self, transport: Transport) -> None:
         """Every CHECK_SECONDS, renew the leases and check the campaign's state and the time limit; when stopping,
         release the mails that were not started."""
         now = time.monotonic()
@@ -189,7 +191,7 @@ class CampaignWorker:
             self._release()
         self.checked_at = now
 
-    def _renew(self):
+    def _renew(self) -> None:
         """Update the campaign's heartbeat and renew the leases. Deliveries held by others by now are dropped first."""
         since, now = time.monotonic(), timezone.now()  # in this order: the process may be suspended between the two
         Campaign.objects.filter(pk=self.campaign.pk).update(worked_at=now)
@@ -203,14 +205,14 @@ class CampaignWorker:
             lease.renew(since)
 
     @staticmethod
-    def _still_claimed(mails):
+    def _still_claimed(mails: Collection[OutgoingMessage]) -> QuerySet[Delivery]:
         """Return the deliveries of `mails` that are still under this worker's leases."""
         tokens = {mail.lease.token for mail in mails}
         return Delivery.objects.filter(
             pk__in=[mail.number for mail in mails], state=State.SENDING, lease_token__in=tokens
         )
 
-    def _forget_lost(self, numbers):
+    def _forget_lost(self, numbers: Collection[int]) -> None:
         """Start none of these mails; mails already started still bring a result."""
         logger.warning("The leases of %s mails are lost; none of them is started any more", len(numbers))
         for number in numbers:
@@ -219,7 +221,7 @@ class CampaignWorker:
             self.ready.remove(mail)
             del self.claimed[mail.number]
 
-    def _release(self):
+    def _release(self) -> None:
         """Requeue mails that were not started, as if they had never been claimed."""
         mails = self.ready + self.withdrawn
         if not mails:
@@ -232,7 +234,7 @@ class CampaignWorker:
 
     # Claiming
 
-    def _claim_batch(self, transport):
+    def _claim_batch(self, transport: Transport) -> None:
         """Claim the next batch and leave out recipients who must not be mailed."""
         size = min(transport.batch_size, rate_limit.per_second_limit() or transport.batch_size)
         if self.is_exhausted or len(self.claimed) > size // 2:
@@ -250,27 +252,27 @@ class CampaignWorker:
         self.claimed |= {mail.number: mail for mail in mails}
         self.ready += mails
 
-    def _in_state(self, state):
+    def _in_state(self, state: Delivery.State) -> QuerySet[Delivery]:
         """Return the deliveries in one state. One state per query lets the database use its index instead of scanning
         all sent rows."""
         return self.campaign.deliveries.filter(state=state)
 
-    def _left_behind(self):
+    def _left_behind(self) -> QuerySet[Delivery]:
         """Return the deliveries whose lease expired under another worker. Our own are excluded, however long the
         database was unavailable."""
         return self._in_state(State.SENDING).filter(lease_until__lte=timezone.now()).exclude(pk__in=list(self.claimed))
 
     @staticmethod
-    def _claim(waiting, number, lease):
+    def _claim(waiting: QuerySet[Delivery], number: int, lease: Lease) -> list[int]:
         return claim_keys(waiting, number, settings.NEWSLETTER_LEASE_SECONDS, lease.token, state=State.SENDING)
 
-    def _release_interrupted(self):
+    def _release_interrupted(self) -> None:
         """Release claims that an error interrupted; none of their mails was started."""
         if self.interrupted_claims:
             _requeue(self.campaign.deliveries.filter(state=State.SENDING, lease_token__in=self.interrupted_claims))
             self.interrupted_claims.clear()
 
-    def _submit(self, transport):
+    def _submit(self, transport: Transport) -> None:
         """Submit as many mails to the transport as the rate limits allow now."""
         if not self.ready or time.monotonic() < self.not_before:
             return
@@ -284,7 +286,7 @@ class CampaignWorker:
         else:
             self._wait(pause)
 
-    def _wait(self, seconds):
+    def _wait(self, seconds: float) -> None:
         """Wait for the rate limits: short pauses here, long ones by stopping until `resume_at`."""
         if seconds <= rate_limit.WINDOW:
             self.not_before = time.monotonic() + seconds
@@ -294,13 +296,13 @@ class CampaignWorker:
             self._stop()
 
     @property
-    def _resend_cutoff(self):
+    def _resend_cutoff(self) -> datetime | None:
         """The earliest first attempt of an uncertain mail that may still be sent again; None for any time."""
         return (
             None if self.provider.keeps_message_id else timezone.now() - timedelta(seconds=self.provider.resend_seconds)
         )
 
-    def _settle_unclear(self):
+    def _settle_unclear(self) -> None:
         """Mark mails left by a dead worker as unknown where a duplicate could not be detected.
 
         Sending started at most one worker run and one call before the last lease renewal: KEY_MARGIN covers that.
@@ -311,11 +313,11 @@ class CampaignWorker:
             )
 
     @staticmethod
-    def _mark_unknown(doubtful, **changes):
+    def _mark_unknown(doubtful: QuerySet[Delivery], **changes: object) -> None:
         """Mark deliveries as unknown: they may or may not have been sent, and a person decides."""
         doubtful.update(state=State.UNKNOWN, lease_until=None, lease_token=None, **changes)
 
-    def _outgoing(self, keys, lease):
+    def _outgoing(self, keys: Collection[int], lease: Lease) -> list[OutgoingMessage]:
         """Return the OutgoingMessages of claimed deliveries. Recipients who must not be mailed any more are skipped;
         mails uncertain for too long are marked unknown."""
         rows = list(Delivery.objects.filter(pk__in=keys).values_list(
@@ -340,20 +342,20 @@ class CampaignWorker:
             self._mark_unknown(ours.filter(pk__in=in_doubt))
         return mails
 
-    def _versions(self):
+    def _versions(self) -> dict[tuple[str, str], tuple[int, datetime]]:
         """Return {(language, variant): (content id, frozen_at)}; a correction may have replaced contents since the
         last claim."""
         found = self.campaign.contents.values_list("language", "variant", "pk", "frozen_at")
         return {(language, variant): (pk, frozen_at) for language, variant, pk, frozen_at in found}
 
-    def _content(self, version):
+    def _content(self, version: tuple[int, datetime]) -> Content:
         if version not in self.contents:
             self.contents[version] = Content(CampaignContent.objects.get(pk=version[0]), self.campaign)
         return self.contents[version]
 
     # Recording
 
-    def _record(self, transport):
+    def _record(self, transport: Transport) -> bool:
         """Commit the transport's results. Return whether there were any. While the database is unavailable the
         channels wait."""
         if self.claimed:
@@ -366,17 +368,17 @@ class CampaignWorker:
             self.claimed.pop(result.mail.number, None)
         self.unrecorded = []
         transport.committed(results)
-        unused = [result for result in results if not result.is_sent and result.outcome.action in NOT_BEGUN]
+        unused = [result for result in results if result.outcome != SENT and result.outcome.action in NOT_BEGUN]
         if unused:
             self._persist(partial(rate_limit.release, len(unused)))
             self.is_exhausted = False
         self._persist(partial(self._update_campaign, results))
         return True
 
-    def _update_campaign(self, results):
+    def _update_campaign(self, results: Sequence[Result]) -> None:
         """Update the campaign after results: continue, pause, or wait for the provider."""
-        actions = Counter("sent" if result.is_sent else result.outcome.action for result in results)
-        delivery_errors = [result.outcome for result in results if not result.is_sent]
+        actions = Counter(SENT if result.outcome == SENT else result.outcome.action for result in results)
+        delivery_errors = [result.outcome for result in results if result.outcome != SENT]
         if actions["sent"]:
             if any(getattr(self.campaign, field) for field in FAILURE_COUNTERS):
                 self._sending_campaign().update(**FAILURE_COUNTERS)
@@ -399,11 +401,18 @@ class CampaignWorker:
                 [delivery_error for delivery_error in delivery_errors if delivery_error.action == ErrorAction.AWAY]
             )
 
-    def _sending_campaign(self):
+    def _sending_campaign(self) -> QuerySet[Campaign]:
         """Return a queryset of the campaign if it is still being sent, so that editors' changes are not overwritten."""
         return Campaign.objects.filter(pk=self.campaign.pk, state=Campaign.State.SENDING)
 
-    def _count_failures(self, delivery_errors, action, field, limit, problem):
+    def _count_failures(
+        self,
+        delivery_errors: Iterable[DeliveryError],
+        action: ErrorAction,
+        field: str,
+        limit: int,
+        problem: Campaign.Problem,
+    ) -> None:
         """Add errors with `action` to a counter of the campaign; `limit` in a row pause it."""
         # One response may concern many mails, which then share one DeliveryError.
         answers = {
@@ -419,7 +428,7 @@ class CampaignWorker:
             lifecycle.halt(self.campaign, problem, list(answers.values())[-1])
             self._stop()
 
-    def fail(self, error):
+    def fail(self, error: Exception) -> None:
         """Handle an unexpected error: retry after a growing pause, MAX_FAULTS_IN_A_ROW times in all."""
         logger.error("An error stopped the sending of campaign %s", self.campaign.pk, exc_info=error)
         self._sending_campaign().update(faults=F("faults") + 1)
@@ -429,7 +438,7 @@ class CampaignWorker:
         else:
             self._pause()
 
-    def _back_off(self, delivery_errors):
+    def _back_off(self, delivery_errors: Sequence[DeliveryError]) -> None:
         """Pause while the provider is unavailable; the pause grows to five minutes at most."""
         pause = self._pause(max((delivery_error.retry_after or 0 for delivery_error in delivery_errors), default=0))
         logger.warning(
@@ -437,7 +446,7 @@ class CampaignWorker:
         )
         self._stop()
 
-    def _pause(self, at_least=0):
+    def _pause(self, at_least: float = 0) -> float:
         """Suspend the campaign for a growing number of seconds, no fewer than `at_least`. Return the seconds."""
         grown = min(OUTAGE_PAUSE * 2**self.campaign.outages, MAX_OUTAGE_PAUSE)
         pause = max(at_least, grown * random.uniform(0.75, 1.0))  # noqa: S311
@@ -445,12 +454,12 @@ class CampaignWorker:
         self._sending_campaign().update(resume_at=now + timedelta(seconds=pause), outages=outages, worked_at=now)
         return pause
 
-    def _stop(self):
+    def _stop(self) -> None:
         self.is_stopped = True
         self.checked_at = 0.0
 
 
-def _waiting(results):
+def _waiting(results: queue.SimpleQueue[Result | list[Result]]) -> list[Result]:
     """Return the transport's new results as a flat list, waiting a moment for the first."""
     found = []
     try:
@@ -461,7 +470,7 @@ def _waiting(results):
         return [result for entry in found for result in (entry if isinstance(entry, list) else [entry])]
 
 
-def _record_each(results):
+def _record_each(results: Sequence[Result]) -> None:
     """Record results in one go; if the database refuses one of them, record each separately."""
     try:
         record(results)
@@ -472,20 +481,20 @@ def _record_each(results):
             _record_alone(result)
 
 
-def _record_alone(result):
+def _record_alone(result: Result) -> None:
     try:
         record([result])
     except DATABASE_UNAVAILABLE:
         raise
     except DatabaseError as error:
         logger.exception("The result of delivery %s cannot be recorded", result.mail.number)
-        words = f"{result.outcome if result.is_sent else result.outcome.action.name}: {type(error).__name__}"
+        words = f"{SENT if result.outcome == SENT else result.outcome.action.name}: {type(error).__name__}"
         Delivery.objects.filter(pk=result.mail.number, state=State.SENDING).update(
             state=State.UNKNOWN, lease_until=None, lease_token=None, error=words
         )
 
 
-def record(results):
+def record(results: Sequence[Result]) -> None:
     """Write the results of claimed mails. A stronger state reported by the provider meanwhile is kept."""
     now, taken = timezone.now(), defaultdict(list)
     for result in results:
@@ -496,16 +505,16 @@ def record(results):
         if _mark_sent(keys, number, now) < len(keys):
             Delivery.objects.filter(pk__in=keys, sent_at=None).update(sent_at=now, provider_id=number)
     for result in results:
-        if not result.is_sent:
-            _record_failure(result, now)
+        if result.outcome != SENT:
+            _record_failure(result, result.outcome, now)
 
 
-def _storable(text):
+def _storable(text: str) -> str:
     """Return a provider's text without NUL, which PostgreSQL refuses."""
     return text.replace("\0", "")
 
 
-def _mark_sent(keys, number, now):
+def _mark_sent(keys: Sequence[int], number: str, now: datetime) -> int:
     """Mark deliveries as sent. Return the number of rows. Plain SQL, as it runs hundreds of times a second."""
     marks = ",".join(["%s"] * len(keys))
     with connection.cursor() as cursor:
@@ -513,20 +522,20 @@ def _mark_sent(keys, number, now):
         return cursor.rowcount
 
 
-def _requeue(deliveries, **changes):
+def _requeue(deliveries: QuerySet[Delivery], **changes: object) -> None:
     """Requeue deliveries as if they had never been claimed."""
     deliveries.update(
         state=State.QUEUED, lease_until=None, lease_token=None, attempts=Greatest(F("attempts") - 1, 0), **changes
     )
 
 
-def _record_failure(result, now):
+def _record_failure(result: Result, delivery_error: DeliveryError, now: datetime) -> None:
     """Record a failure with the provider's text: requeue the mail, schedule a retry, or give up.
 
     Only while the delivery is under the lease with which the mail was sent; otherwise the current holder's result
     counts.
     """
-    delivery_error, words = result.outcome, _storable(result.outcome.words)[:2000]
+    words = _storable(delivery_error.words)[:2000]
     mine = Delivery.objects.filter(pk=result.mail.number, state=State.SENDING, lease_token=result.mail.lease.token)
     if delivery_error.action == ErrorAction.RELEASED:
         _requeue(mine)
@@ -542,7 +551,7 @@ def _record_failure(result, now):
         mine.update(state=State.UNKNOWN, lease_until=None, lease_token=None, error=words)
         return
     if delivery_error.action == ErrorAction.NEVER or now - since > RETRY_PERIOD:
-        _mark_failed(mine, result, words)
+        _mark_failed(mine, result, delivery_error, words)
         return
     pause = min(FIRST_PAUSE * 2 ** max(0, row["attempts"] - 1), MAX_PAUSE)
     pause = max(pause * random.uniform(0.75, 1.25), delivery_error.retry_after or 0)  # noqa: S311
@@ -551,24 +560,24 @@ def _record_failure(result, now):
     logger.info("Delivery %s will be tried again in %.0f s: %s", result.mail.number, pause, words[:200])
 
 
-def _may_be_repeated(attempts, age):
-    """Return whether an uncertain mail may be sent again; `age` is the timedelta since its first attempt."""
+def _may_be_repeated(attempts: int, age: timedelta) -> bool:
+    """Return whether an uncertain mail may be sent again; `age` is the time since its first attempt."""
     provider = providers.current()
     if provider.keeps_message_id:
         return attempts < MAX_TRIES
     return age.total_seconds() < provider.resend_seconds
 
 
-def _mark_failed(mine, result, words):
+def _mark_failed(mine: QuerySet[Delivery], result: Result, delivery_error: DeliveryError, words: str) -> None:
     """Mark a delivery as failed. A receiver's refusal is also stored as an event, as it may concern the address."""
-    number, delivery_error = _storable(result.provider_id)[:255], result.outcome
+    number = _storable(result.provider_id)[:255]
     with transaction.atomic():
         gave_up = mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
         if gave_up and delivery_error.action == ErrorAction.NEVER and delivery_error.code:
             events.store_refusal(result.mail, words)
 
 
-def needs_second_worker(campaign):
+def needs_second_worker(campaign: Campaign) -> bool:
     """Return whether enough deliveries wait for a second worker to join."""
     if campaign.state != Campaign.State.SENDING or campaign.is_waiting:
         return False
@@ -576,7 +585,7 @@ def needs_second_worker(campaign):
     return len(waiting.values_list("pk")[:SECOND_WORKER_THRESHOLD]) == SECOND_WORKER_THRESHOLD
 
 
-def run(campaign, seconds):
+def run(campaign: Campaign, seconds: float) -> bool:
     """Send a campaign for about `seconds`. Return whether there is more to do at once."""
     if campaign.state != Campaign.State.SENDING or campaign.is_waiting:
         return False
@@ -595,7 +604,7 @@ def run(campaign, seconds):
     return is_more
 
 
-def send_test(page, email):
+def send_test(page: IssuePage, email: str) -> None:
     """Send an edition as a single test mail to `email`. Raises outgoing.Suppressed."""
     mail = rendering.preview(page)
     outgoing.send(outgoing.message(f"[TEST] {mail.subject}", mail.text, mail.html, email))

@@ -14,6 +14,9 @@ import imaplib
 import logging
 import re
 import ssl
+from collections.abc import Iterator
+from datetime import datetime
+from email.message import Message
 from email.parser import HeaderParser
 from email.utils import parseaddr, parsedate_to_datetime
 
@@ -22,6 +25,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from flufl.bounce import all_failures
 from privacy import digests as privacy_digests
+from redaction.text import AddressPattern
 
 from newsletter.feedback import bounce_policy, events, incoming
 
@@ -49,19 +53,19 @@ UNKNOWN = "unknown"
 SEVERITY = [EventType.DELIVERED, EventType.DEFERRED, events.UNDELIVERED, events.BLOCKED, events.SOFT, EventType.BOUNCED]
 
 
-def return_path(delivery_number):
+def return_path(delivery_number: int) -> str:
     """Return the envelope sender of a delivery's mail."""
     return _return_paths(delivery_number)[0]
 
 
-def _return_paths(delivery_number):
+def _return_paths(delivery_number: int | str) -> list[str]:
     """Return the return paths of a delivery's mail: under the current key first, then under each older one."""
     local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
     digests = privacy_digests.hashes(PURPOSE, str(delivery_number))
     return [f"{local}+{delivery_number}-{digest[:12]}@{domain}" for digest in digests]
 
 
-def delivery_from_return_path(address):
+def delivery_from_return_path(address: str) -> int | None:
     """Return the id of the delivery that a return path belongs to, or None if its signature is invalid."""
     number, _dash, _mark = address.partition("@")[0].rpartition("+")[2].partition("-")
     if not number.isdecimal():
@@ -69,8 +73,8 @@ def delivery_from_return_path(address):
     return int(number) if address.strip().lower() in map(str.lower, _return_paths(number)) else None
 
 
-def parse_bounce(raw):
-    """Return the AnymailTrackingEvent of a bounce message (bytes), or None if it is about no mail of ours. Its type
+def parse_bounce(raw: bytes) -> AnymailTrackingEvent | None:
+    """Return the event of a bounce message, or None if it is about no mail of ours. Its type
     is "unknown" if the message is not understood."""
     number = _find_delivery(raw)
     if number is None:
@@ -86,7 +90,7 @@ def parse_bounce(raw):
     )
 
 
-def _find_delivery(raw):
+def _find_delivery(raw: bytes) -> int | None:
     """Return the id of the delivery whose return path a message names first."""
     local, _at, domain = settings.BOUNCE_ADDRESS.partition("@")
     own = rf"{re.escape(local)}\+\d{{1,18}}-[0-9a-f]+@{re.escape(domain)}"
@@ -94,7 +98,7 @@ def _find_delivery(raw):
     return next((number for address in found if (number := delivery_from_return_path(address)) is not None), None)
 
 
-def _feedback(message):
+def _feedback(message: Message) -> tuple[str, str] | None:
     """Return (kind, text) of a complaint (ARF, RFC 5965), or None."""
     for part in message.walk():
         if part.get_content_type() == "message/feedback-report":
@@ -103,7 +107,7 @@ def _feedback(message):
     return None
 
 
-def _delivery_report(message):
+def _delivery_report(message: Message) -> tuple[str, str] | None:
     """Return (kind, text) of a delivery report (RFC 3464, RFC 6533), also without proper MIME types; or None."""
     text = _text(message)
     found = [
@@ -117,7 +121,7 @@ def _delivery_report(message):
     return min(reports, key=lambda report: SEVERITY.index(report[0]), default=None)
 
 
-def _classify_block(block, text):
+def _classify_block(block: Message, text: str) -> tuple[str, str]:
     """Return (kind, text) of one recipient's part of a report."""
     action, status = str(block["Action"] or "").strip().lower(), str(block["Status"] or "").strip()
     words = str(block["Diagnostic-Code"] or "")
@@ -132,7 +136,7 @@ def _classify_block(block, text):
     return events.kind_of_cause(cause), words or status or action
 
 
-def _classify_text(message):
+def _classify_text(message: Message) -> tuple[str, str]:
     """Return (kind, text) of a message without a machine-readable part."""
     text = _before_original(_text(message))
     # People, autoresponders and helpdesks mention unknown users, too: only text of a mail server counts.
@@ -148,7 +152,7 @@ def _classify_text(message):
     return UNKNOWN, text
 
 
-def _is_from_server(message):
+def _is_from_server(message: Message) -> bool:
     """Return whether a mail server wrote a message: it is a delivery report, or its From says so. An empty
     Return-Path and Auto-Submitted prove nothing: automatic replies (RFC 3834) have both, too."""
     if message.get_content_type() == "multipart/report" and (kind := message.get_param("report-type")):
@@ -157,7 +161,7 @@ def _is_from_server(message):
     return bool(AUTOMATIC_SENDERS.search(f"{name} {address.partition('@')[0]}"))
 
 
-def _failures(message):
+def _failures(message: Message) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """Return flufl.bounce's result: the addresses that failed temporarily and permanently."""
     try:
         return all_failures(message)
@@ -165,20 +169,26 @@ def _failures(message):
         return frozenset(), frozenset()
 
 
-def _blocks(part):
+def _blocks(part: Message) -> list[Message]:
     """Return the field groups of a machine-readable part, as Messages."""
     payload = part.get_payload()
     if isinstance(payload, str):
         return _field_groups(payload)
-    found = []
-    for block in payload:
+    found: list[Message] = []
+    for block in _parts(part):
         found.append(block)
         if isinstance(rest := block.get_payload(), str) and rest.strip():
             found += _field_groups(_decoded(rest, part))
     return found
 
 
-def _decoded(text, part):
+def _parts(message: Message) -> list[Message]:
+    """Return the parts of a multipart message."""
+    payload = message.get_payload()
+    return [part for part in payload if isinstance(part, Message)] if isinstance(payload, list) else []
+
+
+def _decoded(text: str, part: Message) -> str:
     if str(part["Content-Transfer-Encoding"] or "").strip().lower() != "base64":
         return text
     try:
@@ -187,15 +197,15 @@ def _decoded(text, part):
         return text
 
 
-def _field_groups(text):
+def _field_groups(text: str) -> list[Message]:
     """Return the field groups of a text, separated by empty lines."""
     groups = re.split(r"\r?\n[ \t]*\r?\n", text.strip())
     return [HeaderParser().parsestr(group.strip()) for group in groups]
 
 
-def _text(message):
+def _text(message: Message) -> str:
     """Return the text of a message: its plain text, else its HTML without tags; the returned mail excluded."""
-    found = {"text/plain": [], "text/html": []}
+    found: dict[str, list[str]] = {"text/plain": [], "text/html": []}
     for part in _own_parts(message):
         if part.get_content_type() in found:
             found[part.get_content_type()].append(_words(part))
@@ -203,38 +213,39 @@ def _text(message):
     return plain if plain.strip() else re.sub(r"<[^>]*>", " ", html)
 
 
-def _own_parts(message):
+def _own_parts(message: Message) -> Iterator[Message]:
     """Yield the parts of a message, the returned mail excluded."""
     if message.get_content_type() in ORIGINAL_TYPES:
         return
     if message.get_content_maintype() == "multipart" and message.is_multipart():
-        for part in message.get_payload():
+        for part in _parts(message):
             yield from _own_parts(part)
     else:
         yield message
 
 
-def _words(part):
-    octets = part.get_payload(decode=True) or b""
+def _words(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    octets = payload if isinstance(payload, bytes) else b""
     try:
         return octets.decode(part.get_content_charset("utf-8"), "replace")
     except (LookupError, ValueError):  # an unknown character set
         return octets.decode("latin-1")
 
 
-def _before_original(text):
+def _before_original(text: str) -> str:
     """Return a message's text up to the returned mail."""
     return ORIGINAL.split(text, maxsplit=1)[0][: bounce_policy.MAX_CHARACTERS]
 
 
-def _date(message):
+def _date(message: Message) -> datetime | None:
     try:
         return parsedate_to_datetime(str(message["Date"]))
     except (TypeError, ValueError, OverflowError, IndexError):
         return None
 
 
-def _connect():
+def _connect() -> imaplib.IMAP4:
     """Return a connection to the mailbox; with TLS, the certificate is verified."""
     place = (settings.BOUNCE_IMAP_HOST, settings.BOUNCE_IMAP_PORT)
     if settings.BOUNCE_IMAP_TLS:
@@ -242,7 +253,7 @@ def _connect():
     return imaplib.IMAP4(*place, timeout=TIMEOUT_SECONDS)
 
 
-def _open_inbox():
+def _open_inbox() -> imaplib.IMAP4:
     """Return the mailbox, signed in and with the inbox selected."""
     mailbox = _connect()
     mailbox.login(settings.BOUNCE_IMAP_USER, settings.BOUNCE_IMAP_PASSWORD)
@@ -250,19 +261,19 @@ def _open_inbox():
     return mailbox
 
 
-def mentions(pattern):
+def mentions(pattern: AddressPattern) -> Iterator[tuple[imaplib.IMAP4, str]]:
     """Yield (mailbox, number) of each message that names an AddressPattern."""
     if not settings.BOUNCE_IMAP_HOST:
         return
     with _open_inbox() as mailbox:
-        _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "TEXT", f'"{pattern.clue}"')
-        for number in numbers.split():
+        _answer, (numbers,) = mailbox.uid("SEARCH", "UNDELETED", "TEXT", f'"{pattern.clue}"')
+        for number in numbers.decode().split():
             _answer, data = mailbox.uid("FETCH", number, "(BODY.PEEK[])")
             if data[0] and pattern.mentioned_in_mail(data[0][1]):
                 yield mailbox, number
 
 
-def forget(pattern):
+def forget(pattern: AddressPattern) -> int:
     """Delete the remaining messages that name an AddressPattern. Return their number."""
     deleted = 0
     for mailbox, number in mentions(pattern):
@@ -272,7 +283,7 @@ def forget(pattern):
     return deleted
 
 
-def poll():
+def poll() -> str | None:
     """Read the mailbox: store and delete messages about our mails, leave the rest. Return a summary.
 
     Each message is handled on its own: one that cannot be read or understood is set aside for a person.
@@ -281,7 +292,7 @@ def poll():
         return None
     done = {"kept": 0, "set aside": 0, "left in the mailbox": 0}
     with _open_inbox() as mailbox:
-        _answer, (numbers,) = mailbox.uid("SEARCH", None, "UNDELETED", "UNFLAGGED")
+        _answer, (numbers,) = mailbox.uid("SEARCH", "UNDELETED", "UNFLAGGED")
         for number in numbers.split()[:BATCH]:
             _answer, data = mailbox.uid("FETCH", number, f"(BODY.PEEK[]<0.{MAX_BYTES}>)")
             if not isinstance(data[0], tuple):
@@ -297,7 +308,7 @@ def poll():
     return f"{done['kept']} kept, {done['left in the mailbox']} left in the mailbox{aside}"
 
 
-def _store_message(raw):
+def _store_message(raw: bytes) -> str:
     """Store the event of a message. Return what was done with it."""
     try:
         with transaction.atomic():
@@ -307,7 +318,7 @@ def _store_message(raw):
             if event.event_type != UNKNOWN:
                 events.store_event(PROVIDER, event)
                 return "kept"
-            problem = "not understood"
+            problem: str | Exception = "not understood"
     except (OperationalError, InterfaceError):  # the database is unavailable: nothing is wrong with the message
         raise
     except Exception as error:  # whatever the parsers raise

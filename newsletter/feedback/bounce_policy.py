@@ -8,6 +8,7 @@ nothing.
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -57,7 +58,7 @@ REPLY = re.compile(r"(?:^|[:;>)\]]\s*|\b(?:said|error|code|reply)\W+|\n\s*)([245
 NOISE = re.compile(r"https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE)
 
 
-def _any(*patterns):
+def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
@@ -147,15 +148,15 @@ def classify(enhanced_code: str = "", smtp_code: str | int = "", text: str = "")
     return Cause(_subject(codes, words), False if is_temporary else True if "5" in classes else None)
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     """Return a text without accents and with underscores as spaces (`err_user_unknown`)."""
     text = text.replace("_", " ")
     return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
-def _subject(codes, words):
+def _subject(codes: Iterable[Sequence[str]], words: str) -> Subject:
     """Return the Subject that the codes name, unless the text names one that concerns the reader less."""
-    named = {_by_code(code) for code in codes} - {None}
+    named = {subject for code in codes if (subject := _by_code(code))}
     if elsewhere := sorted(named - {Subject.ADDRESS}, key=list(Subject).index):
         return elsewhere[0]
     is_refused = bool(REFUSED_RECIPIENT.search(words))
@@ -165,7 +166,7 @@ def _subject(codes, words):
     return Subject.ADDRESS if named or is_refused or ADDRESS.search(words) else Subject.UNKNOWN
 
 
-def _by_code(code):
+def _by_code(code: Sequence[str]) -> Subject | None:
     """Return the Subject of an enhanced code (class, subject, detail), or None."""
     _class, subject, detail = code
     return SUBJECTS.get(f"{subject}.{detail}") or SUBJECTS.get(subject)

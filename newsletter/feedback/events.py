@@ -12,6 +12,7 @@ import logging
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from typing import TYPE_CHECKING, Any
 
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from core import rate_limits
@@ -27,6 +28,9 @@ from newsletter.feedback.bounce_policy import Subject
 from newsletter.models import ConsentEvent, Delivery, ProviderEvent, Subscriber, Suppression
 from newsletter.subscribers import email_addresses, subscriptions
 
+if TYPE_CHECKING:
+    from newsletter.delivery.transports.base import OutgoingMessage
+
 logger = logging.getLogger(__name__)
 State, Kind, Method = Delivery.State, ConsentEvent.Kind, ConsentEvent.Method
 MATCH_TIMEOUT = timedelta(minutes=5)
@@ -38,7 +42,7 @@ MAX_AGE = timedelta(days=365)  # older timestamps are considered wrong
 ALERT_THRESHOLD = 3  # policy bounces of one receiving domain within ALERT_PERIOD
 ALERT_PERIOD = timedelta(hours=1)
 # From weak to strong; a state is only replaced by a stronger one.
-STRENGTH = [
+STRENGTH: list[str] = [
     State.QUEUED,
     State.SENDING,
     State.UNKNOWN,
@@ -88,15 +92,15 @@ REJECTIONS = {
 }
 
 
-def kind_of_cause(cause):
-    """Return the event kind of a bounce_policy.Cause."""
+def kind_of_cause(cause: bounce_policy.Cause) -> str:
+    """Return the event kind of a bounce's cause."""
     if cause.ends_subscription:
         return EventType.BOUNCED
     return KINDS_OF_SUBJECTS.get(cause.subject, UNDELIVERED)
 
 
-def store_event(provider, event):
-    """Store an AnymailTrackingEvent; a repetition changes nothing. Return whether it was new."""
+def store_event(provider: str, event: AnymailTrackingEvent) -> bool:
+    """Store an event; a repetition changes nothing. Return whether it was new."""
     recipient = _normalised(parseaddr(_text(event.recipient))[1])
     provider_id, event_id = _text(event.message_id), _text(event.event_id)
     kind, at = _text(event.event_type), _plausible_time(event.timestamp) or timezone.now()
@@ -125,8 +129,8 @@ def store_event(provider, event):
     return is_new
 
 
-def store_refusal(mail, words):
-    """Store a receiver's permanent refusal of an OutgoingMessage (“550 5.1.1 …”) as an event, so that it counts as a
+def store_refusal(mail: "OutgoingMessage", words: str) -> None:
+    """Store a receiver's permanent refusal of a mail (“550 5.1.1 …”) as an event, so that it counts as a
     bounce."""
     cause = bounce_policy.classify(text=words)
     if cause.subject != Subject.UNKNOWN:
@@ -140,16 +144,16 @@ def store_refusal(mail, words):
         store_event(SENDING, event)
 
 
-def _text(value):
+def _text(value: object) -> str:
     """Return a provider's value as text that the database accepts: without NUL and lone surrogates."""
     return "" if value is None else str(value).replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _words(event):
+def _words(event: AnymailTrackingEvent) -> str:
     return " ".join(filter(None, map(_text, [event.description, event.mta_response])))
 
 
-def _plausible_time(value):
+def _plausible_time(value: Any) -> datetime | None:
     """Return the time named by a provider or a mail in UTC, which is assumed without a zone; None if it is
     implausible."""
     try:
@@ -159,18 +163,18 @@ def _plausible_time(value):
     return at if at > datetime.now(UTC) - MAX_AGE else None
 
 
-def _is_erased(recipient):
+def _is_erased(recipient: str) -> bool:
     """Return whether an address was erased and has no subscriber: providers still report on mails sent before."""
     return bool(Suppression.covers([recipient])) and not Subscriber.objects.filter(email=recipient).exists()
 
 
-def _kind_of(provider, event):
+def _kind_of(provider: str, event: AnymailTrackingEvent) -> str:
     """Return Anymail's event type; bounces are classified further, which Anymail does not do for all providers."""
     is_bounce = event.event_type == EventType.BOUNCED or event.event_type in providers.by_name(provider).final_failures
     return _kind_of_bounce(provider, event) if is_bounce else _text(event.event_type or "unknown")[:20]
 
 
-def _kind_of_bounce(provider, event):
+def _kind_of_bounce(provider: str, event: AnymailTrackingEvent) -> str:
     """Return the kind of a bounce by the receiver's text, or by the provider's classification without one. Text that
     is not understood counts as temporary: providers also report unavailable servers as hard bounces."""
     if kind := KINDS_OF_REASONS.get(event.reject_reason):
@@ -187,7 +191,7 @@ def _kind_of_bounce(provider, event):
     return EventType.BOUNCED if is_hard and not _is_soft(provider, event) else SOFT
 
 
-def _is_soft(provider, event):
+def _is_soft(provider: str, event: AnymailTrackingEvent) -> bool:
     """Return whether the provider reports a bounce as temporary."""
     try:
         return providers.by_name(provider).is_soft_bounce(event.esp_event)
@@ -195,7 +199,7 @@ def _is_soft(provider, event):
         return False
 
 
-def process(limit=200):
+def process(limit: int = 200) -> int:
     """Process waiting events, each on its own: one for which our code fails is left for a person. Return the number
     claimed."""
     waiting = ProviderEvent.objects.filter(state=ProviderEvent.State.WAITING)
@@ -211,7 +215,7 @@ def process(limit=200):
     return len(batch)
 
 
-def _process(event):
+def _process(event: ProviderEvent) -> None:
     delivery = _delivery_of(event)
     if delivery is not None:
         with transaction.atomic():
@@ -227,7 +231,7 @@ def _process(event):
         _count_policy_bounce(domain, event.description)
 
 
-def _count_policy_bounce(domain, words):
+def _count_policy_bounce(domain: str, words: str) -> None:
     """Alert the operators when a receiving domain refuses mail because of the sender."""
     if not rate_limits.hit(f"policy-bounces {domain}", (ALERT_THRESHOLD - 1, ALERT_PERIOD)):
         raise_alert(
@@ -235,16 +239,16 @@ def _count_policy_bounce(domain, words):
         )
 
 
-def _lease(event, seconds):
+def _lease(event: ProviderEvent, seconds: float) -> None:
     ProviderEvent.objects.filter(pk=event.pk).update(lease_until=timezone.now() + timedelta(seconds=seconds))
 
 
-def _delivery_of(event):
+def _delivery_of(event: ProviderEvent) -> Delivery | None:
     deliveries = Delivery.objects.all()
     if event.delivery_hint.isdecimal() and len(event.delivery_hint) < 19:  # longer than any id of the database
-        found = deliveries.filter(pk=int(event.delivery_hint)).first()
-        if found:
-            return found
+        hinted = deliveries.filter(pk=int(event.delivery_hint)).first()
+        if hinted:
+            return hinted
     if event.provider_id:
         found = deliveries.filter(provider_id=event.provider_id)
         # Some providers use one id for a whole batch.
@@ -254,11 +258,11 @@ def _delivery_of(event):
     return None
 
 
-def _close(event, state, delivery=None):
+def _close(event: ProviderEvent, state: ProviderEvent.State, delivery: Delivery | None = None) -> None:
     ProviderEvent.objects.filter(pk=event.pk).update(state=state, delivery=delivery, lease_until=None)
 
 
-def _apply(event, delivery):
+def _apply(event: ProviderEvent, delivery: Delivery) -> str:
     """Apply an event to its delivery and subscriber, each only towards a stronger state. Return the recipient's
     domain."""
     # Lock the subscriber before the delivery, as an erasure does, to avoid deadlocks.
@@ -274,7 +278,7 @@ def _apply(event, delivery):
     return _domain(event.recipient or (subscriber.email if subscriber else ""))
 
 
-def _apply_to_address(event):
+def _apply_to_address(event: ProviderEvent) -> str:
     """Apply an event about a mail without a delivery, such as a confirmation, to the subscriber of its address.
     Return the recipient's domain."""
     subscriber = Subscriber.objects.filter(email=event.recipient).first() if event.recipient else None
@@ -284,18 +288,18 @@ def _apply_to_address(event):
     return _domain(event.recipient)
 
 
-def _domain(email):
+def _domain(email: str) -> str:
     return email.rpartition("@")[2]
 
 
-def _normalised(address):
+def _normalised(address: str) -> str:
     try:
         return email_addresses.normalise(address)
     except Exception:  # malformed provider data
         return ""
 
 
-def _apply_to_subscriber(event, subscriber, delivery=None):
+def _apply_to_subscriber(event: ProviderEvent, subscriber: Subscriber, delivery: Delivery | None = None) -> None:
     kind = _consent_kind(event, subscriber)
     if kind == Kind.BOUNCED and _is_for_former_address(event, subscriber, delivery):
         return
@@ -304,7 +308,7 @@ def _apply_to_subscriber(event, subscriber, delivery=None):
         subscriptions.end(subscriber, kind, Method.PROVIDER, detail=words, happened_at=event.happened_at)
 
 
-def _consent_kind(event, subscriber):
+def _consent_kind(event: ProviderEvent, subscriber: Subscriber) -> ConsentEvent.Kind | None:
     """Return the ConsentEvent.Kind with which an event ends a subscription, or None."""
     if event.kind == EventType.REJECTED:
         return REJECTIONS.get(event.reason)
@@ -313,7 +317,7 @@ def _consent_kind(event, subscriber):
     return ENDS.get(event.kind)
 
 
-def _is_for_former_address(event, subscriber, delivery):
+def _is_for_former_address(event: ProviderEvent, subscriber: Subscriber, delivery: Delivery | None) -> bool:
     """Return whether a mail went to the subscriber's former address. The recipient of returned mail proves little: it
     may be a forwarding target."""
     moved_at = _moved_at(subscriber)
@@ -324,13 +328,13 @@ def _is_for_former_address(event, subscriber, delivery):
     return bool(delivery and delivery.sent_at and delivery.sent_at < moved_at)
 
 
-def _moved_at(subscriber):
+def _moved_at(subscriber: Subscriber) -> datetime | None:
     """Return when a subscriber's address last changed, or None."""
     moves = subscriber.consent_events.filter(kind=Kind.CHANGED, method=Method.MAIL, detail__startswith="email")
     return moves.order_by("-happened_at").values_list("happened_at", flat=True).first()
 
 
-def _has_too_many_soft_bounces(subscriber):
+def _has_too_many_soft_bounces(subscriber: Subscriber) -> bool:
     """Return whether SOFT_BOUNCES deliveries to the present address bounced softly within SOFT_BOUNCE_DAYS."""
     since = timezone.now() - timedelta(days=settings.SOFT_BOUNCE_DAYS)
     soft = ProviderEvent.objects.filter(delivery__subscriber=subscriber, kind=SOFT, happened_at__gte=since)

@@ -7,14 +7,16 @@ messages in the bounce mailbox that are not understood (bounce_mailbox.py).
 import hashlib
 import json
 import logging
+from collections.abc import Iterator, Mapping
 from io import BytesIO
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from anymail.exceptions import AnymailConfigurationError
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, OperationalError, transaction
 from jobs.leases import claim
-from redaction.text import addresses_in
+from redaction.text import AddressPattern, addresses_in
 
 from newsletter.delivery import providers
 from newsletter.feedback import events
@@ -31,8 +33,8 @@ HEADERS = {
 }  # the headers that Anymail's parsers read besides the body
 
 
-def store_report(source, body, headers, identity=None):
-    """Store a webhook call unchanged; a repetition changes nothing. `identity` (bytes) identifies repetitions, by
+def store_report(source: str, body: bytes, headers: Mapping[str, str], identity: bytes | None = None) -> bool:
+    """Store a webhook call unchanged; a repetition changes nothing. `identity` identifies repetitions, by
     default the whole call. Return whether it was new."""
     stored = {name: headers[name][:255] for name in HEADERS if name in headers}
     _row, is_new = IncomingReport.objects.get_or_create(
@@ -41,7 +43,7 @@ def store_report(source, body, headers, identity=None):
     return is_new
 
 
-def set_aside(source, body, problem):
+def set_aside(source: str, body: bytes, problem: str | Exception) -> None:
     """Store an unreadable item for a person."""
     row, _is_new = IncomingReport.objects.get_or_create(
         fingerprint=_fingerprint(f"{source}, set aside", body),
@@ -54,17 +56,17 @@ def set_aside(source, body, problem):
         row.delete()
 
 
-def _fingerprint(source, identity):
+def _fingerprint(source: str, identity: bytes) -> str:
     return hashlib.sha256(source.encode() + b" " + identity).hexdigest()
 
 
-def _problem(problem):
+def _problem(problem: str | Exception) -> str:
     if isinstance(problem, Exception):
         problem = f"{type(problem).__name__}: {problem}"
     return problem.replace("\0", "").encode("utf-8", "replace").decode()[:200]
 
 
-def process(limit=20):
+def process(limit: int = 20) -> int:
     """Process waiting reports. Return the number claimed."""
     batch = claim(IncomingReport.objects.filter(state=State.WAITING), limit, LEASE_SECONDS)
     for row in batch:
@@ -82,11 +84,11 @@ def process(limit=20):
     return len(batch)
 
 
-def _close(row, **changes):
+def _close(row: IncomingReport, **changes: object) -> None:
     IncomingReport.objects.filter(pk=row.pk).update(lease_until=None, **changes)
 
 
-def _read_items(row):
+def _read_items(row: IncomingReport) -> None:
     is_form = row.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json"
     for item in _items(row.source, bytes(row.body), is_form):
         try:
@@ -101,7 +103,7 @@ def _read_items(row):
             set_aside(row.source, item, error)
 
 
-def _store_item(row, item):
+def _store_item(row: IncomingReport, item: bytes) -> None:
     """Store the events of one item, parsed by Anymail's view."""
     values = {HEADERS[name]: value for name, value in row.headers.items()}
     environment = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(item)), "wsgi.input": BytesIO(item), **values}
@@ -113,7 +115,7 @@ def _store_item(row, item):
             events.store_event(row.source, event)
 
 
-def _items(provider, body, is_form):
+def _items(provider: str, body: bytes, is_form: bool) -> list[bytes]:
     """Return the items of a call, each as the body of a separate call. Invalid UTF-8 is replaced."""
     text = body.decode("utf-8", "replace")
     if is_form and provider == "mandrill":
@@ -122,6 +124,7 @@ def _items(provider, body, is_form):
     if is_form and provider == "mailgun":
         return [body]
     data = json.loads(text)
+    parts: list[Any]
     if isinstance(data, list):
         parts = [[item] for item in data]
     elif isinstance(data, dict) and isinstance(data.get("events"), list):
@@ -134,13 +137,13 @@ def _items(provider, body, is_form):
     return [json.dumps(part).encode() for part in parts]
 
 
-def _rows_naming(pattern):
+def _rows_naming(pattern: AddressPattern) -> Iterator[IncomingReport]:
     """Return the rows with content that name an AddressPattern."""
     rows = IncomingReport.objects.exclude(state=State.READ).order_by("pk").iterator(50)
     return (row for row in rows if pattern.mentioned_in(row.text) or pattern.mentioned_in_mail(bytes(row.body)))
 
 
-def mentions(pattern):
+def mentions(pattern: AddressPattern) -> list[dict[str, str]]:
     """Return what is stored about an AddressPattern."""
     return [
         {"source": row.source, "received": row.received_at.isoformat(timespec="seconds")}
@@ -148,7 +151,7 @@ def mentions(pattern):
     ]
 
 
-def forget(pattern):
+def forget(pattern: AddressPattern) -> int:
     """Remove an AddressPattern from waiting reports, so that other people's items are still read; delete unreadable
     ones. Return the number of rows."""
     number = 0
@@ -164,7 +167,7 @@ def forget(pattern):
     return number
 
 
-def held():
+def held() -> Iterator[str]:
     """Yield the addresses in unreadable reports."""
     for row in IncomingReport.objects.filter(state=State.UNREADABLE).iterator(50):
         yield from addresses_in(row.text)

@@ -6,7 +6,7 @@ from anymail.exceptions import AnymailWebhookValidationFailure
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from jobs.leases import enqueue_once
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @csrf_exempt
 @require_http_methods(["POST", "HEAD"])
-def webhook(request, provider):
+def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     """Store a call of the configured provider and answer at once; a task processes it.
 
     404 for other providers and for unauthenticated webhooks; 400 for forged or malformed calls.
@@ -59,7 +59,7 @@ def webhook(request, provider):
 
 
 @checks.register()
-def check_webhook(**kwargs):
+def check_webhook(**kwargs: object) -> list[checks.CheckMessage]:
     """Check that the configured provider's webhook works with the settings."""
     chosen = providers.current()
     if not chosen.webhook or not chosen.is_protected:

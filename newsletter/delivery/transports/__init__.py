@@ -3,10 +3,10 @@
 from django.conf import settings
 
 from newsletter.delivery import providers
-from newsletter.delivery.transports import api, merge, smtp
+from newsletter.delivery.transports import api, merge, smtp, threads
 
 
-def transport_class():
+def transport_class() -> type[smtp.SMTPTransport | threads.ThreadTransport]:
     """Return the transport class for the configured provider: pipelined SMTP, batches where the provider supports
     merge fields, else single mails."""
     if settings.EMAIL_BACKEND == "newsletter.delivery.smtp_backend.EmailBackend":

@@ -1,21 +1,26 @@
 """Sends single mails through Django's mail API over a few open connections; works with every provider."""
 
-from newsletter.delivery.transports.base import Result, build_message, failure_result
+from collections.abc import Sequence
+
+from django.core.mail.backends.base import BaseEmailBackend
+
+from newsletter.delivery.providers import Provider
+from newsletter.delivery.transports.base import OutgoingMessage, Result, build_message, failure_result
 from newsletter.delivery.transports.threads import Batch, ThreadTransport, result_of
 
 
 class SingleTransport(ThreadTransport):
     """Sends each mail in a separate call."""
 
-    def __init__(self, provider):
+    def __init__(self, provider: Provider) -> None:
         super().__init__(provider)
         # Without Message-ID or idempotency key a duplicate cannot be detected: keep few mails in flight.
         self.batch_size = 50 if provider.keeps_message_id or provider.key_seconds else self.channels
 
-    def batches(self, mails):
+    def batches(self, mails: Sequence[OutgoingMessage]) -> list[Batch]:
         return [Batch([mail]) for mail in mails]
 
-    def send(self, connection, mails):
+    def send(self, connection: BaseEmailBackend, mails: Sequence[OutgoingMessage]) -> list[Result]:
         (mail,) = mails
         try:
             message = build_message(mail)

@@ -12,13 +12,22 @@ A transport guarantees:
 - Every wait has a timeout. The threads are daemons, and `__exit__` returns within EXIT_SECONDS.
 """
 
+import asyncio
 import queue
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from newsletter.delivery import outgoing, personalisation
 from newsletter.delivery.errors import DeliveryError, ErrorAction
 
-SENT = "sent"
+if TYPE_CHECKING:
+    from newsletter.campaigns.snapshots import Content
+    from newsletter.delivery.transports.threads import Batch
+    from newsletter.delivery.worker import Lease
+
+SENT: Final = "sent"
+Outcome = Literal["sent"] | DeliveryError
 EXIT_SECONDS = 5
 
 
@@ -27,15 +36,17 @@ class OutgoingMessage:
     """A claimed mail: its recipient, its content and the lease it is claimed under."""
 
     recipient: personalisation.Recipient
-    content: object  # snapshots.Content
-    lease: object  # worker.Lease
+    content: "Content"
+    lease: "Lease"
+    batch: "Batch" = field(init=False, repr=False)  # set by threads.ThreadTransport
+    committed: asyncio.Future[None] = field(init=False, repr=False)  # set by smtp.SMTPTransport
 
-    def is_held(self):
+    def is_held(self) -> bool:
         """Return whether this worker still holds the mail's lease, so that sending may start."""
         return self.lease.holds(self.number)
 
     @property
-    def number(self):
+    def number(self) -> int:
         """The primary key of the Delivery."""
         return self.recipient.delivery
 
@@ -46,11 +57,11 @@ class Result:
     mail."""
 
     mail: OutgoingMessage
-    outcome: object = SENT
+    outcome: Outcome = SENT
     provider_id: str = ""
 
     @property
-    def is_sent(self):
+    def is_sent(self) -> bool:
         return self.outcome == SENT
 
 
@@ -58,40 +69,44 @@ class Result:
 class Transport:
     """Base class of transports. As a context manager it starts and stops its threads."""
 
-    results: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
+    results: queue.SimpleQueue[Result | list[Result]] = field(default_factory=queue.SimpleQueue)
 
     batch_size = 100  # mails that the worker claims at a time
     is_doubtful = False  # whether the last response was unclear; until a clear one few mails are sent at a time
-    result_timeout = 120  # seconds: the longest time until a started mail has a result
 
-    def __enter__(self):
+    @property
+    def result_timeout(self) -> float:
+        """Seconds: the longest time until a started mail has a result."""
+        return 120
+
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         """Stop the threads within EXIT_SECONDS, even if their last results are not committed."""
 
-    def submit(self, mails):
+    def submit(self, mails: Sequence[OutgoingMessage]) -> None:
         """Queue mails for sending. Never blocks."""
         raise NotImplementedError
 
-    def withdraw(self):
+    def withdraw(self) -> list[OutgoingMessage]:
         """Return the queued mails that were not started, as far as they can be fetched within EXIT_SECONDS."""
         raise NotImplementedError
 
-    def committed(self, results):
+    def committed(self, results: Iterable[Result]) -> None:
         """Record that these results are committed, so that their channels may continue. Never blocks."""
 
-    def is_alive(self):
+    def is_alive(self) -> bool:
         """Return whether all threads of the transport are running."""
         raise NotImplementedError
 
 
-def released_result(mail):
+def released_result(mail: OutgoingMessage) -> Result:
     """Return the Result of a mail that was not started because its lease is lost."""
     return Result(mail, DeliveryError(ErrorAction.RELEASED))
 
 
-def failure_result(mail, error, is_begun):
+def failure_result(mail: OutgoingMessage, error: Exception, is_begun: bool) -> Result:
     """Return the Result of a mail for which our own code raised `error`.
 
     Before sending started the failure is final, as a retry would raise the same error: it is shown to editors, and
@@ -101,7 +116,7 @@ def failure_result(mail, error, is_begun):
     return Result(mail, DeliveryError(action, f"{type(error).__name__}: {error}"))
 
 
-def build_message(mail):
+def build_message(mail: OutgoingMessage) -> outgoing.Message:
     """Build a mail as Django's EmailMessage; the reference for message_template.py."""
     recipient, content = mail.recipient, mail.content
     values = personalisation.Values(recipient)

@@ -1,11 +1,15 @@
 """Sends batches in one API call, for providers with merge fields (docs/mail.md)."""
 
+from collections.abc import Sequence
 from itertools import groupby
+
+from django.core.mail.backends.base import BaseEmailBackend
 
 from newsletter.delivery import outgoing, personalisation
 from newsletter.delivery.errors import ErrorAction
 from newsletter.delivery.message_template import OWN_HEADERS
-from newsletter.delivery.transports.base import Result, failure_result, released_result
+from newsletter.delivery.providers import Provider
+from newsletter.delivery.transports.base import OutgoingMessage, Result, failure_result, released_result
 from newsletter.delivery.transports.threads import Batch, ThreadTransport, result_of
 from newsletter.models import message_id
 from newsletter.subscribers import tokens
@@ -23,18 +27,18 @@ class MergeTransport(ThreadTransport):
 
     channels = 2
 
-    def __init__(self, provider):
+    def __init__(self, provider: Provider) -> None:
         super().__init__(provider)
         self.batch_size = self.channels * provider.per_call
 
-    def batches(self, mails):
-        found = []
+    def batches(self, mails: Sequence[OutgoingMessage]) -> list[Batch]:
+        found: list[Batch] = []
         for _key, group in groupby(sorted(mails, key=_kind), key=_kind):
             same, size = list(group), self.provider.per_call
             found += [Batch(same[start : start + size]) for start in range(0, len(same), size)]
         return found
 
-    def send(self, connection, mails):
+    def send(self, connection: BaseEmailBackend, mails: Sequence[OutgoingMessage]) -> list[Result]:
         if self.is_doubtful and len(mails) > 1:
             first, others = self.send(connection, mails[:1]), mails[1:]
             return first + (
@@ -53,12 +57,12 @@ class MergeTransport(ThreadTransport):
             return self._send_halves(connection, mails)
         return [Result(mail, delivery_error) for mail in mails]
 
-    def _send_halves(self, connection, mails):
+    def _send_halves(self, connection: BaseEmailBackend, mails: Sequence[OutgoingMessage]) -> list[Result]:
         """Send the two halves in separate calls and return their Results."""
         middle = len(mails) // 2
         return self.send_held(connection, mails[:middle]) + self.send_held(connection, mails[middle:])
 
-    def _message(self, mails):
+    def _message(self, mails: Sequence[OutgoingMessage]) -> outgoing.Message:
         """Build one message for all recipients, with the provider's placeholders instead of our tokens and the values
         as merge data."""
         first = mails[0]
@@ -88,12 +92,12 @@ class MergeTransport(ThreadTransport):
             message.merge_metadata = {mail.recipient.email: {"delivery": str(mail.number)} for mail in mails}
         return message
 
-    def _merge_headers_of(self, mail):
+    def _merge_headers_of(self, mail: OutgoingMessage) -> dict[str, str]:
         headers = mail.content.headers(mail, personalisation.Values(mail.recipient))
         return {name: headers[name] for name in self.provider.own_headers}
 
     @staticmethod
-    def _merge_data_of(mail):
+    def _merge_data_of(mail: OutgoingMessage) -> dict[str, str]:
         recipient = mail.recipient
         return {
             personalisation.MANAGE_TOKEN: tokens.make(tokens.MANAGE, recipient),
@@ -103,7 +107,7 @@ class MergeTransport(ThreadTransport):
         }
 
 
-def _kind(mail):
+def _kind(mail: OutgoingMessage) -> tuple[int, bool]:
     """Sort key of a batch: content, and whether the name is known."""
     return mail.content.row.pk, bool(mail.recipient.name)
 
@@ -113,6 +117,6 @@ def _kind(mail):
 FULL_WIDTH = str.maketrans("%{}[]<>&", "％｛｝［］‹›＆")
 
 
-def without_placeholders(name):
+def without_placeholders(name: str) -> str:
     """Return a name that contains no placeholder (%recipient.x%, {{x}}, [[var:x]]) and no markup."""
     return name.translate(FULL_WIDTH)

@@ -10,6 +10,7 @@ import re
 import ssl
 from collections import deque
 from dataclasses import dataclass
+from typing import Self
 
 from django.conf import settings
 from django.core.mail.utils import DNS_NAME
@@ -29,7 +30,7 @@ class Broken(ConnectionError):
 class Refused(Exception):
     """The session could not be started: greeting, EHLO, STARTTLS or AUTH failed."""
 
-    def __init__(self, delivery_error):
+    def __init__(self, delivery_error: DeliveryError) -> None:
         super().__init__(delivery_error.words)
         self.delivery_error = delivery_error
 
@@ -39,15 +40,15 @@ class Reply:
     """A reply of the server: its code and its lines."""
 
     code: int
-    lines: tuple
+    lines: tuple[str, ...]
 
     @property
-    def words(self):
+    def words(self) -> str:
         """The text on one line."""
         return " ".join(self.lines)
 
     @property
-    def kind(self):
+    def kind(self) -> int:
         """The first digit of the code: 2 success, 3 intermediate, 4 temporary failure, 5 permanent failure."""
         return self.code // 100
 
@@ -55,22 +56,23 @@ class Reply:
 class Connection(asyncio.Protocol):
     """A connection to an SMTP server. Each reply belongs to one `expect()`, in order; an unexpected reply closes it."""
 
-    def __init__(self):
-        self.transport = None
-        self.features = {}  # EHLO's keywords: {keyword: parameters}
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.features: dict[str, list[str]] = {}  # EHLO's keywords: {keyword: parameters}
         self.mails = 0  # mails started on this connection
         self._buffer = b""
-        self._lines, self._bytes = [], 0
-        self._expected = deque()
-        self._error = None
+        self._lines: list[tuple[bytes, str]] = []  # (code, text) of the reply that is being read
+        self._bytes = 0
+        self._expected: deque[asyncio.Future[Reply]] = deque()
+        self._error: Broken | None = None
         self._greeting = self.expect()
 
     # asyncio.Protocol
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # the stub says BaseTransport, though a stream's Protocol gets a Transport
         self.transport = transport
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         try:
             for line in lines:
@@ -80,10 +82,10 @@ class Connection(asyncio.Protocol):
         except Broken as error:
             self.abort(error)
 
-    def connection_lost(self, error):
+    def connection_lost(self, error: Exception | None) -> None:
         self._fail(Broken(str(error or "the server closed the connection")))
 
-    def _parse_line(self, line):
+    def _parse_line(self, line: bytes) -> None:
         """Parse one line of a reply. Raises Broken if it is invalid."""
         found = LINE.fullmatch(line)
         if not found or (self._lines and found[1] != self._lines[0][0]):
@@ -100,7 +102,7 @@ class Connection(asyncio.Protocol):
         if not future.done():
             future.set_result(reply)
 
-    def _fail(self, error):
+    def _fail(self, error: Broken) -> None:
         self._error = self._error or error
         while self._expected:
             future = self._expected.popleft()
@@ -110,13 +112,13 @@ class Connection(asyncio.Protocol):
     # Commands and replies
 
     @property
-    def is_usable(self):
+    def is_usable(self) -> bool:
         """Whether the connection is still open."""
         return self._error is None
 
-    def expect(self):
+    def expect(self) -> asyncio.Future[Reply]:
         """Return a future for the next reply. It raises Broken if the connection ends first."""
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         future.add_done_callback(_retrieve_exception)
         if self._error:
             future.set_exception(self._error)
@@ -124,34 +126,35 @@ class Connection(asyncio.Protocol):
             self._expected.append(future)
         return future
 
-    async def wait(self, future, seconds):
+    async def wait(self, future: asyncio.Future[Reply], seconds: float) -> Reply:
         """Return the reply of a future. Raises Broken, also after `seconds`, as a late reply would be taken for the
         next one."""
         try:
             async with asyncio.timeout(seconds):
                 return await future
         except TimeoutError:
-            self.abort(Broken(f"the server gave no answer within {seconds} seconds"))
-            raise self._error from None
+            late = Broken(f"the server gave no answer within {seconds} seconds")
+            self.abort(late)
+            raise self._error or late from None
 
-    async def command(self, line, seconds=None):
+    async def command(self, line: str, seconds: float | None = None) -> Reply:
         """Send one command and wait for its reply, for EMAIL_TIMEOUT by default."""
         reply = self.expect()
         self.write(line.encode("ascii") + b"\r\n")
         return await self.wait(reply, seconds or settings.EMAIL_TIMEOUT)
 
-    def write(self, data):
+    def write(self, data: bytes) -> None:
         """Write bytes; ignored once the connection has ended."""
-        if self.is_usable:
+        if self.is_usable and self.transport:
             self.transport.write(data)
 
-    def abort(self, error):
+    def abort(self, error: Broken) -> None:
         """Close the connection at once; pending replies raise `error`."""
         self._fail(error)
         if self.transport:
             self.transport.abort()
 
-    def close(self):
+    def close(self) -> None:
         """Send QUIT and close without waiting for the reply."""
         if self.is_usable and self.transport:
             self.transport.write(b"QUIT\r\n")
@@ -161,7 +164,7 @@ class Connection(asyncio.Protocol):
     # Opening
 
     @classmethod
-    async def open(cls):
+    async def open(cls) -> Self:
         """Open a connection ready for mail, from Django's e-mail settings. Raises Refused, or OSError (Broken,
         TimeoutError)."""
         use_ssl = settings.EMAIL_USE_SSL
@@ -169,10 +172,10 @@ class Connection(asyncio.Protocol):
         connection = None
         try:
             async with asyncio.timeout(settings.EMAIL_TIMEOUT):
-                _transport, connection = await asyncio.get_running_loop().create_connection(
+                transport, connection = await asyncio.get_running_loop().create_connection(
                     cls, settings.EMAIL_HOST, settings.EMAIL_PORT, ssl=context if use_ssl else None
                 )
-            await connection._start_session(None if use_ssl else context)
+            await connection._start_session(transport, None if use_ssl else context)
         except BaseException as error:
             if connection:
                 connection.close()
@@ -183,22 +186,22 @@ class Connection(asyncio.Protocol):
             raise
         return connection
 
-    async def _start_session(self, context):
+    async def _start_session(self, transport: asyncio.Transport, context: ssl.SSLContext | None) -> None:
         _check(await self.wait(self._greeting, settings.SMTP_REPLY_SECONDS["greeting"]), 220)
         await self._ehlo()
         if context:
-            await self._start_tls(context)
+            await self._start_tls(transport, context)
             await self._ehlo()
         if settings.EMAIL_HOST_USER:
             await self._log_in()
 
-    async def _ehlo(self):
+    async def _ehlo(self) -> None:
         reply = _check(await self.command(f"EHLO {DNS_NAME.get_fqdn()}"), 250)
         # The first line is a greeting; each other line is a keyword with parameters (RFC 5321, 4.1.1.1).
         words = [line.upper().replace("AUTH=", "AUTH ").split() for line in reply.lines[1:]]
         self.features = {keyword: parameters for keyword, *parameters in filter(None, words)}
 
-    async def _start_tls(self, context):
+    async def _start_tls(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
         """Upgrade to TLS (RFC 3207). Data received in plain text before the handshake is rejected."""
         if "STARTTLS" not in self.features:
             raise Refused(DeliveryError(ErrorAction.HALT, "the server offers no TLS (STARTTLS)"))
@@ -207,14 +210,14 @@ class Connection(asyncio.Protocol):
             self.abort(Broken("the server said more than it was asked before TLS began"))
             raise Refused(DeliveryError(ErrorAction.HALT, str(self._error)))
         self.transport = await asyncio.get_running_loop().start_tls(
-            self.transport,
+            transport,
             self,
             context,
             server_hostname=settings.EMAIL_HOST,
             ssl_handshake_timeout=settings.EMAIL_TIMEOUT,
         )
 
-    async def _log_in(self):
+    async def _log_in(self) -> None:
         """Authenticate with AUTH PLAIN or AUTH LOGIN (RFC 4954), the first of them that the server offers and
         accepts."""
         mechanisms = {"PLAIN": self._log_in_plain, "LOGIN": self._log_in_login}
@@ -228,11 +231,11 @@ class Connection(asyncio.Protocol):
                 break
         _check(reply, 235)
 
-    async def _log_in_plain(self):
+    async def _log_in_plain(self) -> Reply:
         secret = f"\0{settings.EMAIL_HOST_USER}\0{settings.EMAIL_HOST_PASSWORD}"
         return await self.command(f"AUTH PLAIN {_base64(secret)}")
 
-    async def _log_in_login(self):
+    async def _log_in_login(self) -> Reply:
         reply = await self.command("AUTH LOGIN")
         for part in (settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD):
             if reply.code != 334:
@@ -243,22 +246,22 @@ class Connection(asyncio.Protocol):
     # Features of the server
 
     @property
-    def pipelines(self):
+    def pipelines(self) -> bool:
         """Whether the server supports PIPELINING."""
         return "PIPELINING" in self.features
 
     @property
-    def max_bytes(self):
+    def max_bytes(self) -> int | None:
         """The server's maximum mail size in bytes (RFC 1870); None if it names none."""
         size = "".join(self.features.get("SIZE", [])[:1])
         return int(size) or None if size.isdecimal() else None
 
-    def is_too_big(self, body):
+    def is_too_big(self, body: bytes) -> bool:
         """Return whether the body exceeds the server's maximum size."""
-        return bool(self.max_bytes) and len(body) > self.max_bytes
+        return self.max_bytes is not None and len(body) > self.max_bytes
 
 
-def _check(reply, code):
+def _check(reply: Reply, code: int) -> Reply:
     """Return the reply if it has this code. Raises Refused otherwise."""
     if reply.code == code:
         return reply
@@ -269,15 +272,15 @@ def _check(reply, code):
     raise Refused(errors.of_reply(reply.code, reply.words, "connect"))
 
 
-def _base64(text):
+def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _text(raw):
+def _text(raw: bytes) -> str:
     return raw[:1000].decode(errors="replace")
 
 
-def _retrieve_exception(future):
+def _retrieve_exception(future: asyncio.Future[Reply]) -> None:
     """Retrieve a future's exception, so that asyncio does not log it as never retrieved."""
     if not future.cancelled():
         future.exception()

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from jobs.recovery import recover_work
@@ -404,6 +406,14 @@ def test_a_timeline_of_days_is_drawn_by_days(sent):
     timeline = reports.timeline(Campaign.objects.get(pk=sent.pk))
     assert len(timeline.names) == 3
     assert [sum(numbers) for _label, numbers in timeline.rows] == [3, 0, 5]
+
+
+def test_a_timeline_is_counted_in_the_database(sent):
+    Campaign.objects.update(started_at=timezone.now() - timedelta(days=9))
+    ProviderEvent.objects.update(happened_at=timezone.now() - timedelta(days=2))
+    with CaptureQueriesContext(connection) as queries:
+        assert reports.timeline(Campaign.objects.get(pk=sent.pk))
+    assert [query["sql"] for query in queries if not re.search("GROUP BY|LIMIT", query["sql"])] == []
 
 
 def test_a_campaign_that_was_never_sent_has_no_newcomers(staff_client, issue):
