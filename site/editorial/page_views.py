@@ -17,6 +17,7 @@ from core.page_permissions import HOME_DEPTH
 from django.db import DatabaseError, close_old_connections
 from django.db.models import F, Sum
 from django.dispatch import receiver
+from django.http import HttpRequest
 from django.utils import timezone
 from wagtail.models import Page
 
@@ -28,11 +29,12 @@ PAGE_PATHS = re.compile(r"/(?:es|en|pt-br)/[^.]*$")
 BOTS = re.compile(
     r"bot|crawl|spider|slurp|preview|monitor|fetch|curl|wget|python|java|go-http|headless|lighthouse", re.I
 )
-_counts, _lock = Counter(), threading.Lock()
+_counts: Counter[str] = Counter()
+_lock = threading.Lock()
 
 
 @receiver(page_read)
-def count_view(request, **kwargs):
+def count_view(request: HttpRequest, **kwargs: object) -> None:
     """Count a page view, unless it is a bot's or a browser's prefetch."""
     meta = request.META
     agent = meta.get("HTTP_USER_AGENT", "")
@@ -42,7 +44,7 @@ def count_view(request, **kwargs):
             _counts[request.path_info[:255]] += 1
 
 
-def flush():
+def flush() -> None:
     """Add the counts to the database. If it is unavailable, they are kept for the next call."""
     with _lock:
         counted = dict(_counts)
@@ -60,10 +62,10 @@ def flush():
             _counts.update(counted)
 
 
-def start():
+def start() -> None:
     """Flush the counts every FLUSH_SECONDS from now on, and when the process exits."""
 
-    def write():
+    def write() -> None:
         while True:
             time.sleep(FLUSH_SECONDS)
             close_old_connections()
@@ -73,7 +75,7 @@ def start():
     atexit.register(flush)
 
 
-def most_read(days=30, number=10):
+def most_read(days: int = 30, number: int = 10) -> list[tuple[Page, int]]:
     """Return [(Page, views in the last `days`)] of at most `number` pages, most viewed first."""
     since = timezone.localdate() - timedelta(days=days)
     rows = (
