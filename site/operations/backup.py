@@ -352,6 +352,9 @@ def restore(
             f"{unknown} erasures and unsubscribes since the backup were logged under another SECRET_KEY, so they cannot be done"
             " again. Add that key to SECRET_KEY_FALLBACKS; if it is lost, --without-unknown goes on without them."
         )
+    for name, alias in STORAGES.items():
+        if any(file.startswith(f"{name}/") for file in manifest["files"]):
+            _local_storage(alias)
     with _as_backup_error(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
         with _opened(path) as archive:
             _unpack(archive, manifest["files"], Path(scratch))
@@ -397,10 +400,15 @@ def _load_database(folder: Path) -> None:
         _run_postgresql_program("psql", "--no-psqlrc", *once, "--command", anew, "--file", str(script))
 
 
+def _local_storage(alias: str) -> FileSystemStorage:
+    """Return a storage. Raises BackupError if its files are not on this machine."""
+    storage = storages[alias]
+    if not isinstance(storage, FileSystemStorage):
+        raise BackupError(f"The backup holds files of the storage “{alias}”, which is not on this machine.")
+    return storage
+
+
 def _load_storages(folder: Path) -> None:
     for name, alias in STORAGES.items():
         if (folder / name).is_dir():
-            storage = storages[alias]
-            if not isinstance(storage, FileSystemStorage):
-                raise BackupError(f"The backup holds files of the storage “{alias}”, which is not on this machine.")
-            shutil.copytree(folder / name, storage.location, dirs_exist_ok=True)
+            shutil.copytree(folder / name, _local_storage(alias).location, dirs_exist_ok=True)
