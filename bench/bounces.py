@@ -22,6 +22,8 @@ def main(paths: Iterable[str]) -> None:
     for path in paths:
         raw = f"Delivered-To: {bounce_mailbox.return_path(1)}\n".encode() + Path(path).read_bytes()
         event = bounce_mailbox.parse_bounce(raw)
+        if event is None:
+            sys.exit(f"{path}: taken for a mail that is not ours")
         counts[event.event_type] += 1
         print(f"{Path(path).name:24} {event.event_type:14} {event.description[:100]}")
     print(dict(counts))

@@ -33,7 +33,7 @@ def main() -> None:
     settings.SIGNUP_LIMIT_PER_ORIGIN = settings.SIGNUP_LIMIT_GLOBAL = 10**6
     states = [state for state in Subscriber.State.values if state != "erased"]
     Subscriber.objects.bulk_create(Subscriber(email=f"{state}@example.org", state=state) for state in states)
-    Suppression.add("suppressed@example.org", "erased")
+    Suppression.add("suppressed@example.org", Suppression.Reason.ERASED)
     names = [*states, "suppressed", "unknown"]
     client, stamp = Client(headers={"host": "localhost"}), make_stamp()
     times: dict[str, list[float]] = {name: [] for name in names}

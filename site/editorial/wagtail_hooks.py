@@ -77,7 +77,8 @@ def check_before_publishing(request: HttpRequest, page: BasePage) -> HttpRespons
 @hooks.register("before_publish_page", order=10)
 def wait_for_renditions(request: HttpRequest, page: BasePage) -> HttpResponse | None:
     """Postpone publishing until the page's renditions exist, and tell the editor."""
-    if not renditions.postpone_publishing(page.latest_revision, request.user, skip_permission_checks=True):
+    user = request.user if request.user.is_authenticated else None
+    if not renditions.postpone_publishing(page.latest_revision, user, skip_permission_checks=True):
         return None
     messages.info(request, renditions.postponed_message(page))
     return redirect("wagtailadmin_pages:edit", page.pk)
