@@ -4,14 +4,14 @@ import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 BODY = os.urandom(int(os.environ["BASELINE_BYTES"]))
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=[], SECRET_KEY="bench")  # noqa: S106
 
 
-def view(request):
+def view(request: HttpRequest) -> HttpResponse:
     """Nothing but bytes."""
     return HttpResponse(BODY)
 

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,35 +40,52 @@ PAGES = [
 ]
 
 
-def wrk(url, *arguments, seconds=WRK_SECONDS, connections=32):
+class StampedStack(Stack):
+    """A site with the time stamp of its forms, without which it refuses a sign-up."""
+
+    stamp = ""
+
+
+class Answers(TypedDict):
+    """What one kind of visitor got; times in ms."""
+
+    number: int
+    errors: int
+    p50: float
+    p99: float
+
+
+def wrk(url: str, *arguments: str, seconds: int = WRK_SECONDS, connections: int = 32) -> tuple[float, float, int]:
     """(requests a second, p99 in ms, answers that were not 2xx or 3xx) as wrk counts."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *arguments, url]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
-    number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
+    rate, slowest = re.search(r"Requests/sec:\s+([\d.]+)", text), re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
+    if not rate or not slowest:
+        sys.exit(f"wrk did not say what it measured: {text}")
+    number, unit = slowest.groups()
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    return rate, float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit], int(errors[1]) if errors else 0
+    return float(rate[1]), float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit], int(errors[1]) if errors else 0
 
 
-def against_a_file(stack):
+def against_a_file(stack: Stack) -> tuple[float, float]:
     """How a page out of nginx's cache compares with a file: medians of both, asked in turn."""
     encoding = ("-H", "Accept-Encoding: br")
-    rates = {"page": [], "file": []}
+    rates: dict[str, list[float]] = {"page": [], "file": []}
     for _round in range(ROUNDS):
         rates["page"].append(wrk(f"{stack.url}/es/", *encoding)[0])
         rates["file"].append(wrk(f"{stack.url}/a-file-for-comparison", *encoding)[0])
     return statistics.median(rates["page"]), statistics.median(rates["file"])
 
 
-def locust(stack, seconds, *classes):
-    """{what: {"number", "errors", "p50", "p99"}} of a run of bench/readers.py; times in ms."""
+def locust(stack: StampedStack, seconds: int, *classes: str) -> dict[str, Answers]:
+    """{what: Answers} of a run of bench/readers.py."""
     command = [sys.executable, "-m", "locust", "-f", "bench/readers.py", "--headless", "--json", "--host", stack.url]
     users = {"Reader": 20, "Searcher": 2, "Joiner": 2, "Provider": 5}
     number = sum(users[name] for name in classes)
     command += ["-u", str(number), "-r", str(number), "-t", f"{seconds}s", "--stop-timeout", "5", *classes]
     env = {**stack.environment, "LOAD_PAGES": " ".join(PAGES), "LOAD_STAMP": stack.stamp}
     run = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
-    found = {}
+    found: dict[str, Answers] = {}
     for entry in json.loads(run.stdout):
         times = sorted((float(time), number) for time, number in entry["response_times"].items())
         found[entry["name"]] = {
@@ -78,7 +97,7 @@ def locust(stack, seconds, *classes):
     return found
 
 
-def percentile(times, share):
+def percentile(times: Sequence[tuple[float, int]], share: float) -> float:
     total, seen = sum(number for _time, number in times), 0
     for time, number in times:
         seen += number
@@ -87,7 +106,7 @@ def percentile(times, share):
     return 0
 
 
-def under_attack(stack):
+def under_attack(stack: StampedStack) -> tuple[Answers, float]:
     """What readers get while the application is flooded with sign-ups, past nginx's limits, as from ever new addresses.
 
     Returns (the readers' numbers, how many sign-ups a second were thrown at it).
@@ -100,7 +119,7 @@ def under_attack(stack):
         'request = function() wrk.headers["X-Forwarded-For"] = "203.0." .. math.random(255) .. "." .. math.random(255)\n'
         "return wrk.format() end\n"
     )
-    thrown = []
+    thrown: list[float] = []
     address = f"{stack.direct}/es/subscription/join/"
     attack = threading.Thread(
         target=lambda: thrown.append(wrk(address, "-s", str(script), seconds=IDLE_SECONDS, connections=16)[0])
@@ -127,7 +146,7 @@ send_campaign.enqueue(campaign.pk)
 HOW_MANY = "from newsletter.models import *; print(Delivery.objects.filter(state='sent').count(), SignUpRequest.objects.count(), Subscriber.objects.filter(email__startswith='load.').count(), ProviderEvent.objects.count())"
 
 
-def main():
+def main() -> None:
     """Print the table; exit status 1 if a ratio misses what is wanted."""
     with tempfile.TemporaryDirectory(prefix="clac-load-") as folder, ProviderAPI() as api:
         settings = {
@@ -140,12 +159,12 @@ def main():
             "SIGNUP_LIMIT_GLOBAL": "1000000",
             "BACKUP_KEEP": "0",
         }
-        with Stack(folder, **settings) as stack:
+        with StampedStack(folder, **settings) as stack:
             stack.start("second-worker", sys.executable, ROOT / "manage.py", "worker")
             run(stack)
 
 
-def run(stack):
+def run(stack: StampedStack) -> None:
     page = stack.ask(f"{stack.url}/es/", accept_encoding="br")[2]
     (stack.folder / "file").write_bytes(page)
     stamped = stack.manage("shell", "--no-imports", "-c", "from core.forms import make_stamp; print(make_stamp())")

@@ -12,7 +12,7 @@ ANSWER = b'{"id": "<%d@stand-in>", "message": "Queued. Thank you."}'
 numbers = itertools.count(1)
 
 
-def serve(client):
+def serve(client: socket.socket) -> None:
     """Answer one connection's calls, one after another (HTTP/1.1, keep-alive)."""
     with client, client.makefile("rb") as stream:
         while line := stream.readline():
@@ -30,7 +30,7 @@ def serve(client):
             )
 
 
-def main(port):
+def main(port: int) -> None:
     with socket.create_server(("127.0.0.1", port)) as server:
         while True:
             client, _address = server.accept()

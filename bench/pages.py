@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -24,7 +25,7 @@ WANTED = {"cached page": 0.85, "uncached home page": 0.02}
 
 
 @contextmanager
-def server(application, environment):
+def server(application: str, environment: Mapping[str, str]) -> Iterator[str]:
     """Run granian on a free port; yield its address."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
@@ -48,16 +49,17 @@ def server(application, environment):
 READER = "User-Agent: Mozilla/5.0"  # so that each request is counted as a reading
 
 
-def requests_per_second(url):
+def requests_per_second(url: str) -> float:
     """What wrk counts; stops on any answer that is not 2xx."""
     wrk = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-H", READER, url]
     run = subprocess.run(wrk, capture_output=True, text=True, check=True)
-    if "Non-2xx" in run.stdout:
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)
+    if "Non-2xx" in run.stdout or not rate:
         sys.exit(f"{url} did not answer 200:\n{run.stdout}")
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", run.stdout)[1])
+    return float(rate[1])
 
 
-def main():
+def main() -> None:
     """Print the table; exit status 1 if a ratio is under what is wanted."""
     if not shutil.which("wrk"):
         sys.exit("bench: wrk is missing (Debian's package wrk).")
@@ -70,7 +72,7 @@ def main():
         size = len(urlopen(f"{site}es/").read())  # noqa: S310
         with server("bench.baseline:application", {"BASELINE_BYTES": str(size)}) as baseline:
             targets = {"baseline": baseline, "cached page": f"{site}es/", "uncached home page": f"{site}es/?uncached"}
-            rates = {name: [] for name in targets}
+            rates: dict[str, list[float]] = {name: [] for name in targets}
             for _round in range(ROUNDS):
                 for name, url in targets.items():
                     rates[name].append(requests_per_second(url))
@@ -78,7 +80,7 @@ def main():
     report(rates, size)
 
 
-def report(rates, size):
+def report(rates: Mapping[str, Sequence[float]], size: int) -> None:
     medians = {name: statistics.median(values) for name, values in rates.items()}
     print(f"pages of {size} bytes, {PROCESSES} processes, median of {ROUNDS} rounds of {SECONDS} s")
     missed = False

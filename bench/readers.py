@@ -23,7 +23,7 @@ class Reader(FastHttpUser):
     wait_time = constant_throughput(10)
 
     @task
-    def read(self):
+    def read(self) -> None:
         self.client.get(random.choice(PAGES), name="page", headers=ENCODING)  # noqa: S311
 
 
@@ -34,7 +34,7 @@ class Searcher(FastHttpUser):
     wait_time = constant_throughput(5)
 
     @task
-    def search(self):
+    def search(self) -> None:
         self.client.get(f"/es/buscar/?q={random.choice(WORDS)}", name="search", headers=ENCODING)  # noqa: S311
 
 
@@ -45,7 +45,7 @@ class Joiner(FastHttpUser):
     wait_time = constant_throughput(1)
 
     @task
-    def join(self):
+    def join(self) -> None:
         data = {"email": f"load.{next(numbers)}@example.org", "stamp": os.environ["LOAD_STAMP"]}
         headers = {"Origin": self.host, "Sec-Fetch-Site": "same-origin"}
         url = "/es/subscription/join/"
@@ -63,7 +63,7 @@ class Provider(FastHttpUser):
     wait_time = constant_throughput(10)
 
     @task
-    def tell(self):
+    def tell(self) -> None:
         number = next(numbers)
         event = {
             "event": "delivered",

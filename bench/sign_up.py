@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROUNDS, WANTED = 300, 0.10
 
 
-def main():
+def main() -> None:
     """Print the table; exit status 1 if a median is further than WANTED from the median of all."""
     folder = tempfile.mkdtemp(prefix="clac-bench-")
     os.environ |= {"DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"}
@@ -33,9 +33,10 @@ def main():
     settings.SIGNUP_LIMIT_PER_ORIGIN = settings.SIGNUP_LIMIT_GLOBAL = 10**6
     states = [state for state in Subscriber.State.values if state != "erased"]
     Subscriber.objects.bulk_create(Subscriber(email=f"{state}@example.org", state=state) for state in states)
-    Suppression.add("suppressed@example.org", "erased")
+    Suppression.add("suppressed@example.org", Suppression.Reason.ERASED)
     names = [*states, "suppressed", "unknown"]
-    client, stamp, times = Client(headers={"host": "localhost"}), make_stamp(), {name: [] for name in names}
+    client, stamp = Client(headers={"host": "localhost"}), make_stamp()
+    times: dict[str, list[float]] = {name: [] for name in names}
     time.sleep(2.1)
     for round_number in range(ROUNDS + 20):
         RateLimitHit.objects.all().delete()

@@ -20,7 +20,7 @@ ROUNDS = 9
 WANTED = {"import": 0.25, "slower": 3.0, "memory": 50.0}
 
 
-def set_up(rows):
+def set_up(rows: int) -> int:
     """Django on a database of its own, migrated, with the starter content."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
     sys.path[:0] = [str(ROOT / "site"), str(ROOT)]
@@ -32,7 +32,7 @@ def set_up(rows):
     return rows
 
 
-def write_list(path, rows):
+def write_list(path: Path, rows: int) -> None:
     """An export as Mailchimp makes it."""
     with path.open("w", encoding="utf-8") as file:
         file.write("Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,CONFIRM_IP,CC\n")
@@ -41,7 +41,7 @@ def write_list(path, rows):
             file.write(f"person.{number}@mail{number % 500}.example.org,María,Quispe {number},2,2024-05-01 10:00:00,190.12.{number % 250}.7,{country}\n")  # fmt: skip
 
 
-def insert_plainly(rows):
+def insert_plainly(rows: int) -> float:
     """Seconds that a plain bulk insert of as many subscribers takes; they are removed again."""
     from newsletter.models import Subscriber
 
@@ -63,7 +63,7 @@ def insert_plainly(rows):
     return seconds
 
 
-def import_list(path):
+def import_list(path: Path) -> float:
     """Seconds that the import of a list takes, from its first line to its last."""
     from django.core.files import File
 
@@ -87,7 +87,7 @@ def import_list(path):
     return seconds
 
 
-def ask():
+def ask() -> dict[str, float]:
     """Median milliseconds of the admin's list, search and segment count, through the real views."""
     from django.contrib.auth import get_user_model
     from django.db import connection
@@ -101,7 +101,7 @@ def ask():
     client.force_login(user)
     conditions = {"name": "x", "match": "all", "conditions-count": "2"}
     for number, (kind, value) in enumerate([("language", "es"), ("country", "PE")]):
-        conditions |= {f"conditions-{number}-{key}": text for key, text in {"deleted": "", "order": number, "type": kind, "id": "", "value": value}.items()}  # fmt: skip
+        conditions |= {f"conditions-{number}-{key}": text for key, text in {"deleted": "", "order": str(number), "type": kind, "id": "", "value": value}.items()}  # fmt: skip
     questions = {
         "list": lambda: client.get("/admin/subscribers/"),
         "search": lambda: client.get("/admin/subscribers/?q=person.9876"),
@@ -120,12 +120,12 @@ def ask():
     return found
 
 
-def peak():
+def peak() -> float:
     """The most memory that this process has had, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(rows):
+def measure(rows: int) -> None:
     """In a process of its own: import a list and ask about it; the figures as lines of “name value”."""
     set_up(rows)
     with tempfile.TemporaryDirectory() as folder:
@@ -141,7 +141,7 @@ def measure(rows):
         print(f"{name} {milliseconds}")
 
 
-def run(rows, database):
+def run(rows: int, database: str) -> dict[str, float]:
     folder = tempfile.mkdtemp(prefix="clac-bench-")
     environment = {**os.environ, "VAR_DIR": folder, "DATABASE_URL": database or f"sqlite:///{folder}/db.sqlite3"}
     command = [sys.executable, "-m", "bench.subscribers", "measure", str(rows)]
@@ -149,7 +149,7 @@ def run(rows, database):
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in output.splitlines() if line)}
 
 
-def main():
+def main() -> None:
     """Print the table; exit status 1 if a figure is not what is wanted."""
     server = os.environ.get("DATABASE_URL", "")
     missed = False

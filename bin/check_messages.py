@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import polib
@@ -11,11 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACEHOLDER = re.compile(r"%\(\w+\)s|\{\w+\}")
 
 
-def placeholders(text):
+def placeholders(text: str) -> set[str]:
     return set(PLACEHOLDER.findall(text))
 
 
-def faults_of(path):
+def faults_of(path: str) -> Iterator[str]:
     """What is wrong with one .po file, a line each."""
     for entry in polib.pofile(path):
         texts = list(entry.msgstr_plural.values()) or [entry.msgstr]
@@ -28,12 +29,12 @@ def faults_of(path):
             yield f"{path}: other placeholders: {entry.msgid!r}"
 
 
-def texts_of(path):
+def texts_of(path: Path) -> set[tuple[str | None, str]]:
     """The (context, text) pairs of one .po file."""
     return {(entry.msgctxt, entry.msgid) for entry in polib.pofile(path)}
 
 
-def forgotten():
+def forgotten() -> Iterator[str]:
     """Texts of the code that the .po files lack; needs GNU gettext, and says so where it is missing."""
     files = sorted(ROOT.glob("locale/*/LC_MESSAGES/django.po"))
     before = {path: path.read_bytes() for path in files}
@@ -51,7 +52,7 @@ def forgotten():
             path.write_bytes(content)
 
 
-def main():
+def main() -> None:
     """Print the faults; exit status 1 if there are any."""
     files = [*ROOT.glob("locale/**/LC_MESSAGES/*.po"), *ROOT.glob("home/starter/*.po")]
     faults = [fault for path in files for fault in faults_of(str(path))] + list(forgotten())

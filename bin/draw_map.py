@@ -8,11 +8,15 @@ Needs shapely and the file countries-50m.json of the npm package world-atlas (Na
 import json
 import math
 import sys
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from shapely import box, prepare
 from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 THREAD = 0.72  # degrees of latitude to a cell
@@ -28,20 +32,24 @@ CODES = {
 }  # fmt: skip
 
 
-def rings(topology):
+Cell = tuple[int, int]  # column and row
+Point = tuple[float, float]
+
+
+def rings(topology: Mapping[str, Any]) -> dict[str, BaseGeometry]:
     """The countries' shapes by alpha-2 code, from TopoJSON (delta-encoded, shared arcs)."""
     scale, shift = topology["transform"]["scale"], topology["transform"]["translate"]
     arcs = []
     for arc in topology["arcs"]:
         x = y = 0
-        points = []
+        points: list[Point] = []
         for dx, dy in arc:
             x, y = x + dx, y + dy
             points.append((x * scale[0] + shift[0], y * scale[1] + shift[1]))
         arcs.append(points)
 
-    def ring(numbers):
-        points = []
+    def ring(numbers: Iterable[int]) -> list[Point]:
+        points: list[Point] = []
         for number in numbers:
             arc = arcs[number] if number >= 0 else arcs[~number][::-1]
             points += arc[1:] if points else arc
@@ -60,7 +68,7 @@ def rings(topology):
     return found
 
 
-def cells_of(shapes):
+def cells_of(shapes: Mapping[str, BaseGeometry]) -> dict[Cell, str]:
     """{(column, row): code}: whose thread each cell of the grid is. Small islands get at least one."""
     columns, rows = int((EAST - WEST) * SQUEEZE / THREAD), int((NORTH - SOUTH) / THREAD)
     for shape in shapes.values():
@@ -72,7 +80,7 @@ def cells_of(shapes):
             cell = box(west, north - THREAD, west + THREAD / SQUEEZE, north)
             areas = {code: shape.intersection(cell).area for code, shape in shapes.items() if shape.intersects(cell)}
             if sum(areas.values()) >= LAND * cell.area:
-                cells[column, row] = max(areas, key=areas.get)
+                cells[column, row] = max(areas, key=areas.__getitem__)
     for code, shape in sorted(shapes.items()):
         if code not in cells.values():
             spot = shape.representative_point()
@@ -82,9 +90,9 @@ def cells_of(shapes):
     return cells
 
 
-def outline(cells):
+def outline(cells: AbstractSet[Cell]) -> str:
     """The border of a set of cells as an SVG path of horizontal and vertical strokes."""
-    edges = {}
+    edges: dict[Cell, list[Cell]] = {}
     for x, y in cells:
         for side, start, end in (
             ((x, y - 1), (x, y), (x + 1, y)),
@@ -111,7 +119,7 @@ def outline(cells):
     return path
 
 
-def strokes(points):
+def strokes(points: Sequence[Cell]) -> str:
     """Points on the grid as a path, with straight runs joined."""
     corners = [points[0]]
     for before, point, after in zip(points, points[1:], points[2:], strict=False):
@@ -123,7 +131,7 @@ def strokes(points):
     return text + "z"
 
 
-def main(source):
+def main(source: str) -> None:
     shapes = rings(json.loads(Path(source).read_text()))
     cells = cells_of(shapes)
     drawn = {}

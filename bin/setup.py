@@ -21,17 +21,17 @@ VAR = os.path.join(ROOT, "var")
 PYTHON = os.path.join(VENV, "bin", "python")
 
 
-def stop(message):
+def stop(message: str) -> None:
     print("clac: " + message, file=sys.stderr)
     sys.exit(1)
 
 
-def check_python():
+def check_python() -> None:
     if sys.version_info < (3, 11):
         stop("Python 3.11 or newer is needed, this is %d.%d. Try: make PYTHON=python3.11 …" % sys.version_info[:2])
 
 
-def check_folder():
+def check_folder() -> None:
     for folder in (ROOT, VAR):
         if os.path.exists(folder) and not os.access(folder, os.W_OK):
             stop("The folder %s cannot be written to; the environment and the data are kept in it." % folder)
@@ -45,7 +45,7 @@ def check_folder():
         stop("The folder %s cannot be written to (%s)." % (VAR, error.strerror))
 
 
-def check_port(port):
+def check_port(port: str) -> None:
     import socket
 
     if not port.isdigit() or not 0 < int(port) < 65536:
@@ -61,7 +61,7 @@ def check_port(port):
             )
 
 
-def install(with_dev):
+def install(with_dev: bool) -> None:
     """Build .venv from the pinned requirements, unless it was built from the same ones already."""
     files = ["requirements.txt"] + (["requirements-dev.txt"] if with_dev else [])
     for name in files:
@@ -82,12 +82,12 @@ def install(with_dev):
         open(stamp, "w").close()
 
 
-def run(command, message):
+def run(command: "list[str]", message: str) -> None:
     if subprocess.call(command) != 0:
         stop(message)
 
 
-def write_secrets():
+def write_secrets() -> None:
     """var/env: the secret key of this installation, generated once."""
     path = os.path.join(VAR, "env")
     if os.path.exists(path):
@@ -102,7 +102,7 @@ def write_secrets():
         file.write("SECRET_KEY=%s\n" % secrets.token_urlsafe(50))
 
 
-def main(arguments):
+def main(arguments: "list[str]") -> None:
     check_python()
     if "--packages" in arguments:
         return install(False)

@@ -10,14 +10,14 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "editors" / "pictures"
 LANGUAGES = ["en", "pt-br", "es"]  # the last one stays
-SIZE = {"width": 1280, "height": 800}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 
 
-def save(page, language, name):
+def save(page: Page, language: str, name: str) -> None:
     picture = Image.open(BytesIO(page.screenshot())).convert("RGB").resize((960, 600))
     folder = FOLDER / language
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,12 +25,12 @@ def save(page, language, name):
     print(language, name, (folder / f"{name}.webp").stat().st_size)
 
 
-def number_of(page, slug):
+def number_of(page: Page, slug: str) -> int:
     """The number of a page, by its slug."""
     return page.request.get(f"/admin/api/main/pages/?slug={slug}").json()["items"][0]["id"]
 
 
-def choose_language(page, language):
+def choose_language(page: Page, language: str) -> None:
     page.goto("/admin/account/")
     page.fill("input[name=name_email-first_name]", "Ana")
     page.fill("input[name=name_email-last_name]", "Paz")
@@ -39,14 +39,14 @@ def choose_language(page, language):
         page.locator("form button[type=submit]").last.click()
 
 
-def show(page, language, name, path, until="main"):
+def show(page: Page, language: str, name: str, path: str, until: str = "main") -> None:
     page.goto(path)
     page.wait_for_selector(until)
     page.wait_for_timeout(1500)
     save(page, language, name)
 
 
-def main(base, user, password):
+def main(base: str, user: str, password: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]

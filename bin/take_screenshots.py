@@ -4,11 +4,13 @@
 """
 
 import sys
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 LONG_TITLE = "As organizações de pequenas produtoras e de pequenos produtores compartilham responsabilidades e conhecimentos da região"
@@ -24,15 +26,18 @@ PAGES = {
     "nothing-found": "/es/buscar/?q=xyzzyx",
     "newsletter": "/pt-br/boletim/",
 }
-WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
+Scheme = Literal["light", "dark"]
+WIDTHS = (1280, 390)
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SHEET_HEIGHT, MOST = 1100, 2400  # px: of the sheet; of a page before it is cut off
 
 
-def photograph(browser, base, path, width, scheme, is_long):
+def photograph(browser: Browser, base: str, path: str, width: int, scheme: Scheme, is_long: bool) -> Image.Image:
     """One page as a Pillow image, cut off at MOST pixels."""
     context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()
-    if page.goto(base + path).status != 200:
+    answer = page.goto(base + path)
+    if answer is None or answer.status != 200:
         sys.exit(f"{path} did not answer 200")
     if is_long:
         page.evaluate("title => { document.querySelector('h1').textContent = title }", LONG_TITLE)
@@ -41,7 +46,7 @@ def photograph(browser, base, path, width, scheme, is_long):
     return picture.crop((0, 0, picture.width, min(picture.height, MOST * width // 1280 + 1400 * (width < 600))))
 
 
-def sheet(pictures):
+def sheet(pictures: Sequence[Image.Image]) -> Image.Image:
     """The pictures side by side, scaled to one height."""
     scale = SHEET_HEIGHT / max(picture.height for picture in pictures)
     small = [picture.resize((int(p.width * scale), int(p.height * scale))) for p in pictures for picture in [p]]
@@ -53,7 +58,7 @@ def sheet(pictures):
     return whole
 
 
-def main(base):
+def main(base: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

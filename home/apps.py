@@ -8,5 +8,5 @@ class HomeConfig(AppConfig):
     name = "home"
     verbose_name = _("Institution")
 
-    def ready(self):
+    def ready(self) -> None:
         from . import privacy, tasks  # noqa: F401

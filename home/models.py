@@ -1,10 +1,14 @@
 """Page models of the institution, and messages of the contact form."""
 
+from typing import Any
+
 from core import seo
 from core.blocks import INLINE_TEXT, BodyBlock
 from core.models import BasePage
 from core.navigation import public, section
 from django.db import models
+from django.http import HttpRequest
+from django.utils.functional import Promise
 from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from jobs.leases import LeasedModel
@@ -35,7 +39,7 @@ class HomePage(BasePage):
     class Meta:
         verbose_name = _("home page")
 
-    def get_context(self, request, *args, **kwargs):
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Add the latest news of this language and the newsletter's page."""
         from news.models import ArticlePage, NewsIndexPage
         from newsletter.forms import SignUpForm
@@ -50,7 +54,7 @@ class HomePage(BasePage):
             "signup_form": SignUpForm(),
         }
 
-    def structured_data(self):
+    def structured_data(self) -> list[dict[str, Any]]:
         """Return an Organization and a WebSite (schema.org)."""
         return seo.organisation()
 
@@ -70,10 +74,10 @@ class ContentPage(BasePage):
         verbose_name_plural = _("pages")
 
     @property
-    def description(self):
+    def description(self) -> str:
         return self.search_description or self.introduction
 
-    def get_context(self, request, *args, **kwargs):
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Add the child pages and the next sibling."""
         children = public(self.get_children(), inside=self).specific()
         beside = public(self.get_next_siblings(), inside=self).specific().type(ContentPage)
@@ -91,16 +95,16 @@ class ContactPage(BasePage):
 
     content_panels = [*Page.content_panels, FieldPanel("introduction"), FieldPanel("body")]
     parent_page_types = ["home.HomePage"]
-    subpage_types = []
+    subpage_types: list[str] = []
 
     class Meta:
         verbose_name = _("contact page")
 
     @property
-    def description(self):
+    def description(self) -> str:
         return self.search_description or self.introduction
 
-    def get_context(self, request, *args, **kwargs):
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         from .forms import ContactForm
 
         return super().get_context(request, *args, **kwargs) | {"form": ContactForm()}
@@ -118,7 +122,7 @@ class ContactMessage(LeasedModel):
     problem = models.CharField(max_length=250, blank=True, editable=False)  # why it could not be forwarded
 
     @property
-    def forwarding(self) -> str:
+    def forwarding(self) -> str | Promise:
         """The forwarding state, as text for editors."""
         if self.forwarded_at:
             return _("forwarded")
@@ -129,5 +133,5 @@ class ContactMessage(LeasedModel):
         verbose_name_plural = _("messages")
         ordering = ["-created_at"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}, {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,8 +1,11 @@
 """Personal data of the contact form: export, erasure and retention."""
 
+from typing import Any
+
 from privacy import retention
 from privacy.places import CODES, PUBLISHED, log_by_id
 from privacy.registry import Place, Texts, declare, register
+from redaction.text import AddressPattern
 
 from .models import ContactMessage
 
@@ -13,20 +16,20 @@ class Messages(Place):
     name, where, forgets = "messages", "`home_contactmessage`", "deleted"
     columns = {"home.ContactMessage": ["email", "language"]}
 
-    def _rows(self, pattern):
+    def _rows(self, pattern: AddressPattern) -> list[ContactMessage]:
         rows = ContactMessage.objects.filter(email__icontains=pattern.clue).order_by("created_at")
         return [row for row in rows if pattern.mentioned_in(row.email)]
 
-    def export(self, pattern):
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         return [
             {"name": row.name, "message": row.message, "sent": row.created_at.isoformat(timespec="seconds")}
             for row in self._rows(pattern)
         ]
 
-    def forget(self, pattern):
+    def forget(self, pattern: AddressPattern) -> int:
         return ContactMessage.objects.filter(pk__in=[row.pk for row in self._rows(pattern)]).delete()[0]
 
-    def held(self):
+    def held(self) -> list[str]:
         return [email.lower() for email in ContactMessage.objects.values_list("email", flat=True).distinct()]
 
 
@@ -50,6 +53,6 @@ declare(
 )
 
 
-def forget_old_messages():
+def forget_old_messages() -> int:
     """Delete expired messages (settings.RETENTION_DAYS). Return their number."""
     return ContactMessage.objects.filter(created_at__lt=retention.cutoff("contact_messages")).delete()[0]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from core.models import SiteSettings
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -25,13 +26,13 @@ LONGEST_PAUSE = timedelta(hours=4)
 MAX_ATTEMPTS = 12  # about a day, with the pauses
 
 
-def waiting():
+def waiting() -> QuerySet[ContactMessage]:
     """Return the messages that are not forwarded yet."""
     return ContactMessage.objects.filter(forwarded_at=None, problem="")
 
 
 @task()
-def forward_messages():
+def forward_messages() -> None:
     """Mail the messages of the contact form to the address in the site settings, each on its own."""
     recipient = SiteSettings.current(settings.LANGUAGE_CODE).contact_email
     if not recipient:
@@ -45,7 +46,7 @@ def forward_messages():
                 _postpone(message, error)
 
 
-def _forward(message, recipient):
+def _forward(message: ContactMessage, recipient: str) -> None:
     with override(settings.LANGUAGE_CODE):
         subject = str(_("Message from the website"))
     body = f"{message.name} <{message.email}> ({message.language})\n\n{message.message}\n"
@@ -53,7 +54,7 @@ def _forward(message, recipient):
     waiting().filter(pk=message.pk).update(forwarded_at=timezone.now(), lease_until=None)
 
 
-def _postpone(message, error):
+def _postpone(message: ContactMessage, error: Exception) -> None:
     """Postpone a message with a growing pause; after MAX_ATTEMPTS leave it to the editors and alert the operators."""
     logger.warning("Message %s could not be forwarded: %s", message.pk, type(error).__name__)
     if message.attempts >= MAX_ATTEMPTS:
@@ -67,7 +68,7 @@ def _postpone(message, error):
 
 
 @receiver(worker_poll)
-def enqueue_waiting_messages(**kwargs):
+def enqueue_waiting_messages(**kwargs: object) -> None:
     """Enqueue messages not forwarded within a minute, and those due for a retry."""
     old = timezone.now() - timedelta(minutes=1)
     is_waiting = unleased(waiting().filter(created_at__lt=old)).exists()
@@ -76,6 +77,6 @@ def enqueue_waiting_messages(**kwargs):
 
 
 @every(timedelta(days=1), _("delete old messages of the contact form"))
-def forget_old_messages():
+def forget_old_messages() -> str:
     """Apply RETENTION_DAYS to the messages of the contact form."""
     return removal_report({"contact messages": privacy.forget_old_messages()})

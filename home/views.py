@@ -7,6 +7,7 @@ from core.client_ip import origin
 from core.error_views import forbidden
 from core.forms import same_origin
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt
@@ -22,7 +23,7 @@ HOUR = timedelta(hours=1)
 
 @csrf_exempt  # the form is on a cached page and sets no cookie; same_origin() replaces the CSRF token
 @require_POST
-def contact(request):
+def contact(request: HttpRequest) -> HttpResponse:
     """Store a message and redirect to the thanks page; show the form again if it is invalid."""
     if not same_origin(request):
         return forbidden(request)
@@ -39,7 +40,7 @@ def contact(request):
     return redirect("contact_thanks")
 
 
-def _is_within_limits(request):
+def _is_within_limits(request: HttpRequest) -> bool:
     """Return whether this network and all visitors together are within the hourly limits."""
     if not rate_limits.hit(f"contact {origin(request)}", (settings.CONTACT_LIMIT_PER_ORIGIN, HOUR)):
         return False
@@ -51,6 +52,6 @@ def _is_within_limits(request):
 
 
 @require_safe
-def contact_thanks(request):
+def contact_thanks(request: HttpRequest) -> HttpResponse:
     """Confirm that the message arrived."""
     return render(request, "home/contact_thanks.html")

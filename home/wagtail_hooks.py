@@ -1,5 +1,8 @@
 """Contact form messages in the admin."""
 
+from collections.abc import Iterable
+
+from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.ui.tables import Column, DateColumn
@@ -12,10 +15,10 @@ from .models import ContactMessage
 class ReadOrDeletePermissionPolicy(ModelPermissionPolicy):
     """Messages can be read and deleted, not added or changed."""
 
-    def user_has_permission(self, user, action):
+    def user_has_permission(self, user: User, action: str) -> bool:
         return action not in {"add", "change"} and super().user_has_permission(user, action)
 
-    def user_has_any_permission(self, user, actions):
+    def user_has_any_permission(self, user: User, actions: Iterable[str]) -> bool:
         return super().user_has_any_permission(user, [a for a in actions if a not in {"add", "change"}])
 
 
@@ -42,5 +45,5 @@ class ContactMessageViewSet(ModelViewSet):
 
 
 @hooks.register("register_admin_viewset")
-def contact_message_viewset():
+def contact_message_viewset() -> ContactMessageViewSet:
     return ContactMessageViewSet()

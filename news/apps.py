@@ -8,5 +8,5 @@ class NewsConfig(AppConfig):
     name = "news"
     verbose_name = _("News")
 
-    def ready(self):
+    def ready(self) -> None:
         from . import privacy  # noqa: F401

@@ -1,19 +1,22 @@
 """Page models of the news: index and articles."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 from core import i18n, seo
 from core.blocks import BodyBlock
 from core.html import absolute
+from core.i18n import LanguageLink
 from core.models import BasePage, Topic, default_language
 from core.navigation import locales, public
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Count, Q
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.html import strip_tags
@@ -24,12 +27,16 @@ from wagtail.admin.panels import FieldPanel, FieldRowPanel, HelpPanel, InlinePan
 from wagtail.contrib.routable_page.models import RoutablePageMixin, path, re_path
 from wagtail.fields import StreamField
 from wagtail.images.blocks import ImageBlock
-from wagtail.models import Orderable, Page
+from wagtail.images.models import AbstractImage
+from wagtail.models import Locale, Orderable, Page
+from wagtail.query import PageQuerySet
 
 WORDS_PER_MINUTE = 200  # average for non-fiction
 
+ListAddress = Callable[[str], str | None]  # the path of the same list below the index in a language, if it exists there
 
-def today():
+
+def today() -> date:
     """Return today's date in the site's time zone."""
     return timezone.localdate()
 
@@ -52,25 +59,25 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         verbose_name = _("news index")
 
     @property
-    def description(self):
+    def description(self) -> str:
         return self.search_description or self.introduction
 
-    def articles(self):
+    def articles(self) -> PageQuerySet:
         """Return the public articles of this index, newest first."""
         return ArticlePage.latest(self.locale_id, inside=self).child_of(self)
 
     @path("")
-    def all_articles(self, request):
+    def all_articles(self, request: HttpRequest) -> HttpResponse:
         """List all articles."""
         return self._list(request, self.articles())
 
     @path(_("topic/<slug:slug>/"))
-    def on_topic(self, request, slug):
+    def on_topic(self, request: HttpRequest, slug: str) -> HttpResponse:
         """List the articles on one topic."""
         topic = get_object_or_404(Topic.objects.select_related("locale"), slug=slug, locale=self.locale_id)
         names = {other.locale.language_code: other for other in topic.get_translations(inclusive=True)}
 
-        def address(language):
+        def address(language: str) -> str | None:
             return self.reverse_subpage("on_topic", [names[language].slug]) if language in names else None
 
         return self._list(
@@ -83,24 +90,24 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         )
 
     @re_path(r"^(?P<year>[12]\d{3})/$")
-    def of_year(self, request, year):
+    def of_year(self, request: HttpRequest, year: str) -> HttpResponse:
         """List the articles of one year."""
         chosen = Q(date__year=year) & ~Q(date_precision="none")
         return self._of_time(request, chosen, year, "of_year", [year])
 
     @re_path(r"^(?P<year>[12]\d{3})/(?P<month>0[1-9]|1[0-2])/$")
-    def of_month(self, request, year, month):
+    def of_month(self, request: HttpRequest, year: str, month: str) -> HttpResponse:
         """List the articles of one month."""
         chosen = Q(date__year=year, date__month=int(month), date_precision__in=["day", "month"])
         name = i18n.local_date(date(int(year), int(month), 1), "YEAR_MONTH_FORMAT")
         return self._of_time(request, chosen, name, "of_month", [year, month])
 
-    def _of_time(self, request, chosen, name, route, time):
+    def _of_time(self, request: HttpRequest, chosen: Q, name: str, route: str, time: list[str]) -> HttpResponse:
         articles = self.articles().filter(chosen)
         if not articles.exists():
             raise Http404
 
-        def address(language):
+        def address(language: str) -> str | None:
             is_own = language == self.locale.language_code
             there = is_own or ArticlePage.latest(locales()[language]).filter(chosen).exists()
             return self.reverse_subpage(route, time) if there else None
@@ -115,7 +122,9 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
             months=self._months(int(time[0])),
         )
 
-    def _list(self, request, articles, address=None, **context):
+    def _list(
+        self, request: HttpRequest, articles: PageQuerySet, address: ListAddress | None = None, **context: Any
+    ) -> HttpResponse:
         """Render a page of the list; `address` returns the list's path below the index in a given language."""
         page = Paginator(articles, self.per_page).get_page(request.GET.get("page"))
         context |= {"articles": page, "topics": self._topics(), "years": self._years()}
@@ -126,19 +135,19 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         return self.render(request, context_overrides=context)
 
     @staticmethod
-    def _localised_list_link(link, address):
+    def _localised_list_link(link: LanguageLink, address: ListAddress) -> LanguageLink:
         """Return a LanguageLink of the index extended to the same list, where that exists."""
         with override(link.code):
             below = None if link.missing else address(link.code)
         return replace(link, missing=True) if below is None else replace(link, url=f"{link.url}{below}")
 
-    def _topics(self):
+    def _topics(self) -> list[tuple[str, str]]:
         """Return (name, URL) of each topic with articles here."""
         keys = ArticleTopic.objects.filter(page__in=self.articles().order_by()).values("topic__translation_key")
         topics = Topic.objects.filter(locale=self.locale_id, translation_key__in=keys)
         return [(topic.name, self.topic_address(topic)) for topic in topics]
 
-    def get_cached_paths(self):
+    def get_cached_paths(self) -> list[str]:
         """Return the paths of all lists below this page, for Wagtail's frontend cache."""
         lists = [address.removeprefix(self.url) for _name, address in self._topics()]
         for year, address, _number in self._years():
@@ -147,17 +156,17 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         pages = Paginator(self.articles(), self.per_page).num_pages
         return ["/", *(f"/{path}" for path in lists), *(f"/?page={number}" for number in range(2, pages + 1))]
 
-    def topic_address(self, topic):
+    def topic_address(self, topic: Topic) -> str:
         """Return the path of the article list of a Topic in this language."""
         return self.url + self.reverse_subpage("on_topic", [topic.slug])
 
-    def _years(self):
+    def _years(self) -> list[tuple[int, str, int]]:
         """Return (year, URL, number of articles), newest first."""
         dated = self.articles().exclude(date_precision="none").order_by()
         years = dated.values_list("date__year").annotate(number=Count("pk")).order_by("-date__year")
         return [(year, self.url + self.reverse_subpage("of_year", [year]), number) for year, number in years]
 
-    def _months(self, year):
+    def _months(self, year: int) -> list[tuple[str, str, int]]:
         """Return (month name, URL, number of articles) of a year, newest first."""
         dated = self.articles().filter(date_precision__in=["day", "month"], date__year=year).order_by()
         months = dated.values_list("date__month").annotate(number=Count("pk")).order_by("-date__month")
@@ -208,7 +217,7 @@ class ArticlePage(BasePage):
         FieldPanel("body"),
     ]
     parent_page_types = ["news.NewsIndexPage"]
-    subpage_types = []
+    subpage_types: list[str] = []
     og_type = "article"
 
     class Meta:
@@ -216,50 +225,50 @@ class ArticlePage(BasePage):
         verbose_name_plural = _("articles")
 
     @classmethod
-    def latest(cls, locale, inside=None):
+    def latest(cls, locale: Locale | int, inside: Page | None = None) -> PageQuerySet:
         """Return the articles in `locale` (or its id) that readers of the page `inside`, or all, may read; newest
         first."""
         return public(cls.objects.filter(locale=locale), inside).order_by("-date", "-first_published_at", "-pk")
 
     @property
-    def description(self):
+    def description(self) -> str:
         return self.search_description or self.introduction
 
     @property
-    def shown_date(self):
+    def shown_date(self) -> str:
         """The date at its precision, in the reader's language; empty if it is not shown."""
         formats = {"day": "DATE_FORMAT", "month": "YEAR_MONTH_FORMAT", "year": "Y"}
         return i18n.local_date(self.date, formats[self.date_precision]) if self.date_precision in formats else ""
 
     @property
-    def machine_date(self):
+    def machine_date(self) -> str:
         """The date for <time datetime>: 2022-01-30, 2022-01 or 2022."""
         return self.date.isoformat()[: {"day": 10, "month": 7, "year": 4}.get(self.date_precision, 0)]
 
     @property
-    def image(self):
+    def image(self) -> AbstractImage | None:
         """The lead image, with the alternative text given for this article, or None."""
         return self.lead_image[0].value if self.lead_image else None
 
     @property
-    def topics(self):
+    def topics(self) -> list[Topic]:
         """The topics in the article's language."""
         keys = self.topic_links.values_list("topic__translation_key", flat=True)  # drafts hold them in memory
         return list(Topic.objects.filter(locale=self.locale_id, translation_key__in=keys))
 
     @property
-    def reading_minutes(self):
+    def reading_minutes(self) -> int:
         """The reading time in whole minutes, at least one."""
         return max(1, math.ceil(len(strip_tags(str(self.body)).split()) / WORDS_PER_MINUTE))
 
-    def related(self, number=3):
+    def related(self, number: int = 3) -> PageQuerySet:
         """Return public articles with the most topics in common, newest first, filled up with the latest."""
         topics = self.topic_links.values_list("topic", flat=True)
         others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         shared = Count("topic_links", filter=Q(topic_links__topic__in=topics))
         return others.annotate(shared=shared).order_by("-shared", *others.query.order_by)[:number]
 
-    def previous_and_next(self):
+    def previous_and_next(self) -> "tuple[ArticlePage | None, ArticlePage | None]":
         """Return the public articles (older, newer) next to this one, None where there is none."""
         others = ArticlePage.latest(self.locale_id, inside=self).exclude(pk=self.pk)
         place = (self.date, self.first_published_at or timezone.now(), self.pk or 0)  # a preview may have neither
@@ -267,7 +276,7 @@ class ArticlePage(BasePage):
         newer = others.filter(~_before(*place)).last()
         return older, newer
 
-    def get_context(self, request, *args, **kwargs):
+    def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Add links to further articles."""
         older, newer = self.previous_and_next()
         index = self.get_parent().specific
@@ -279,7 +288,7 @@ class ArticlePage(BasePage):
             "topics": [(topic.name, index.topic_address(topic)) for topic in self.topics],
         }
 
-    def structured_data(self):
+    def structured_data(self) -> list[dict[str, Any]]:
         """Return a NewsArticle (schema.org)."""
         author = self.source or settings.WAGTAIL_SITE_NAME
         article = {
@@ -301,7 +310,7 @@ class ArticlePage(BasePage):
         return [article]
 
 
-def _before(day, published, number):
+def _before(day: date, published: datetime, number: int) -> Q:
     """Return a filter of the articles after this position in the newest-first order."""
     return Q(date__lt=day) | Q(date=day) & (
         Q(first_published_at__lt=published) | Q(first_published_at=published, pk__lt=number)

@@ -6,23 +6,26 @@ translation key is derived from it), and `body` is a list of (block, value) pair
 """
 
 from datetime import date
+from typing import Any
+
+Block = tuple[str, Any]  # (type, value)
 
 
-def p(*paragraphs):
+def p(*paragraphs: str) -> str:
     """Return paragraphs of rich text."""
     return "".join(f"<p>{text}</p>" for text in paragraphs)
 
 
-def ul(*items):
+def ul(*items: str) -> str:
     """Return a list in rich text."""
     return "<ul>" + "".join(f"<li>{text}</li>" for text in items) + "</ul>"
 
 
-def pillars(*points):
+def pillars(*points: tuple[str, str]) -> Block:
     return ("pillars", {"rows": [{"title": title, "text": p(text)} for title, text in points]})
 
 
-def goals(*texts):
+def goals(*texts: str) -> Block:
     return ("goals", {"rows": [p(text) for text in texts]})
 
 
@@ -381,7 +384,7 @@ CONTACT = {
 
 SECTIONS = [MISSION, GUIDELINES, GOALS, PARTNERS]
 
-ARTICLES = [
+ARTICLES: list[dict[str, Any]] = [
     {
         "key": "article-1996",
         "title": "Dos redes abren el camino: la CLA y la PAUAL",

@@ -1,6 +1,7 @@
 """Forms of signing in: password, password reset, codes and passkeys."""
 
 import logging
+from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
@@ -19,15 +20,15 @@ logger = logging.getLogger(__name__)
 class LoginForm(wagtail_forms.LoginForm):
     """Sign-in form with rate limiting."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password"].label = _("Password")  # Wagtail does not translate it
 
-    def passkey_availability(self) -> dict:
+    def passkey_availability(self) -> dict[str, Any]:
         """Return the template variables that say where passkeys work."""
         return passkeys.availability(self.request)
 
-    def clean(self) -> dict:
+    def clean(self) -> dict[str, Any]:
         """Check name and password, unless the rate limit is reached."""
         name = self.cleaned_data.get("username", "")
         if not services.allow_sign_in(self.request, name):
@@ -44,7 +45,7 @@ class PasswordResetForm(wagtail_forms.PasswordResetForm):
     The response and its timing are the same for known and unknown addresses, because a worker sends the mail.
     """
 
-    def save(self, request: HttpRequest | None = None, **options) -> None:
+    def save(self, request: HttpRequest, **options: Any) -> None:
         """Enqueue the mail with the link, unless the rate limit is reached."""
         email = self.cleaned_data["email"]
         if services.allow_password_reset(request, email):

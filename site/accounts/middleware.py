@@ -6,7 +6,7 @@ from collections.abc import Callable
 from core.routes import loggable_path
 from django.conf import settings
 from django.contrib.auth import logout
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
@@ -44,7 +44,7 @@ class SignInMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
             self._end_if_expired(request)
-            if request.user.is_authenticated and (response := self._require_verification(request)):
+            if request.user.is_authenticated and (response := self._require_verification(request, request.user)):
                 return response
         user = request.user
         response = self.get_response(request)
@@ -55,7 +55,7 @@ class SignInMiddleware:
         return response
 
     @staticmethod
-    def _log_denial(request, user, response):
+    def _log_denial(request: HttpRequest, user: User | AnonymousUser, response: HttpResponse) -> None:
         """Log a request without the permission that it needs; Wagtail answers 403 or redirects to the dashboard."""
         is_sent_home = response.status_code == 302 and response["Location"] == reverse("wagtailadmin_home")
         is_signing_in = request.path_info.startswith((reverse("wagtailadmin_login"), reverse("signin_manage")))
@@ -63,7 +63,7 @@ class SignInMiddleware:
             logger.warning("Denied to user %s: %s %s", user.pk, request.method, loggable_path(request))
 
     @staticmethod
-    def _end_if_expired(request):
+    def _end_if_expired(request: HttpRequest) -> None:
         """Sign out if the session is too old or idle for too long; otherwise store when it was last used."""
         session, now = request.session, timezone.now()
         age, idle = (now - services.session_time(session, key) for key in ("began_at", "seen_at"))
@@ -74,13 +74,13 @@ class SignInMiddleware:
             session["seen_at"] = now.isoformat()
 
     @staticmethod
-    def _require_verification(request):
+    def _require_verification(request: HttpRequest, user: User) -> HttpResponse | None:
         """Return a redirect to the page that verifies the User's identity, or None if the request may go on."""
         try:
             name = resolve(request.path_info).url_name
         except Resolver404:
             name = None
-        is_admin, user = request.path_info.startswith("/admin/"), request.user
+        is_admin = request.path_info.startswith("/admin/")
         if services.needs_second_step(user):
             target, views = ("signin_ask", {"signin_ask"}) if user_has_device(user) else ("signin_set_up", SETUP_VIEWS)
             if not is_admin:

@@ -8,10 +8,11 @@ locks its row.
 import json
 import logging
 from datetime import timedelta
+from typing import Any
 
 from core import rate_limits
 from core.sites import passkey_origin
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.core import signing
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
@@ -26,6 +27,8 @@ from webauthn.helpers import parse_authentication_credential_json
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import UserVerificationRequirement
 
+from accounts.services import AuthenticatedHttpRequest
+
 logger = logging.getLogger(__name__)
 
 SALT = "accounts.passkeys"
@@ -37,7 +40,7 @@ INVALID_RESPONSE_ERRORS = (WebAuthnException, OTPWebAuthnApiError, ValueError, T
 class PasskeyError(Exception):
     """Registration or authentication failed. `text` explains it to the person; `user` owns the passkey, if the owner is known."""
 
-    def __init__(self, text: str | Promise, user: AbstractUser | None = None):
+    def __init__(self, text: str | Promise, user: User | None = None):
         super().__init__(text)
         self.text, self.user = text, user
 
@@ -45,14 +48,14 @@ class PasskeyError(Exception):
 class PasskeyHelper(WebAuthnHelper):
     """Requires user verification at registration too, so that the passkey can replace the password."""
 
-    def get_generate_registration_options_kwargs(self, *, user: AbstractUser) -> dict:
+    def get_generate_registration_options_kwargs(self, *, user: User) -> dict[str, Any]:
         """Return the library's options, with user verification required."""
         options = super().get_generate_registration_options_kwargs(user=user)
         options["authenticator_selection"].user_verification = UserVerificationRequirement.REQUIRED
         return options
 
 
-def availability(request: HttpRequest) -> dict:
+def availability(request: HttpRequest) -> dict[str, Any]:
     """Return template variables: whether passkeys work at the request's origin, and if not, the URL where they do."""
     address = passkey_origin()
     is_here = f"{request.scheme}://{request.get_host()}" == address
@@ -62,19 +65,19 @@ def availability(request: HttpRequest) -> dict:
     }
 
 
-def begin_registration(request: HttpRequest) -> dict:
+def begin_registration(request: AuthenticatedHttpRequest) -> dict[str, Any]:
     """Return what a browser needs to create a passkey for the signed-in User."""
     options, state = PasskeyHelper(request).register_begin(request.user)
     return {"options": options, "state": _sign_state("create", request.user, state)}
 
 
-def begin_authentication(request: HttpRequest, user: AbstractUser | None = None) -> dict:
+def begin_authentication(request: HttpRequest, user: User | None = None) -> dict[str, Any]:
     """Return what a browser needs to authenticate with a passkey of `user`, or if None with anybody's."""
     options, state = PasskeyHelper(request).authenticate_begin(user, require_user_verification=True)
     return {"options": options, "state": _sign_state("use", user, state)}
 
 
-def register(request: HttpRequest, name: str) -> WebAuthnCredential:
+def register(request: AuthenticatedHttpRequest, name: str) -> WebAuthnCredential:
     """Verify and store the passkey that the browser created. Raises PasskeyError."""
     state, response = _read_response(request, "create", request.user)
     try:
@@ -87,7 +90,7 @@ def register(request: HttpRequest, name: str) -> WebAuthnCredential:
     return key
 
 
-def authenticate(request: HttpRequest, user: AbstractUser | None = None) -> WebAuthnCredential:
+def authenticate(request: HttpRequest, user: User | None = None) -> WebAuthnCredential:
     """Verify the browser's response and return the passkey: one of `user`, or if None anybody's. Raises PasskeyError."""
     state, response = _read_response(request, "use", user)
     owner = None
@@ -105,7 +108,7 @@ def authenticate(request: HttpRequest, user: AbstractUser | None = None) -> WebA
     return key
 
 
-def _check_owner(key, handle, is_handle_required):
+def _check_owner(key: WebAuthnCredential, handle: bytes | None, is_handle_required: bool) -> None:
     """Check that the response names the owner of the passkey (WebAuthn level 3, section 7.2, step 6). The library leaves this
     check, and those of the passkey's and the User's state, to its callers."""
     if not key.confirmed or not key.user.is_active:
@@ -116,11 +119,11 @@ def _check_owner(key, handle, is_handle_required):
         raise ValueError("wrong or missing user handle")
 
 
-def _sign_state(purpose, user, state):
+def _sign_state(purpose: str, user: User | None, state: dict[str, Any]) -> str:
     return signing.dumps([purpose, user and user.pk, state], salt=SALT)
 
 
-def _read_response(request, purpose, user):
+def _read_response(request: HttpRequest, purpose: str, user: User | None) -> tuple[dict[str, Any], Any]:
     """Return (state, response) if the challenge is for this purpose and User, is fresh and is unused. Raises PasskeyError."""
     expired = PasskeyError(_("That took too long, or was sent twice. Please try again."))
     try:
@@ -137,7 +140,7 @@ def _read_response(request, purpose, user):
     return state, response
 
 
-def _logged_error(error, text, user=None):
+def _logged_error(error: Exception, text: str | Promise, user: User | None = None) -> PasskeyError:
     """Log why a ceremony failed, and return the PasskeyError to raise."""
     logger.warning("Passkey refused (%s: %r)", type(error).__name__, str(error)[:200])
     return PasskeyError(text, user)

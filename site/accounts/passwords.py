@@ -2,8 +2,9 @@
 
 import re
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 from pwned_passwords_django.validators import PwnedPasswordsValidator
@@ -19,7 +20,7 @@ class BreachedPasswordValidator(PwnedPasswordsValidator):
     Have I Been Pwned receives five digits of the hash. If it does not answer, Django's list of common passwords decides.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(
             help_message=_("Your password can’t be one that was found in a breach of another site."),
             error_message=ngettext_lazy(
@@ -33,7 +34,7 @@ class BreachedPasswordValidator(PwnedPasswordsValidator):
 class ContextWordsValidator:
     """Rejects passwords that consist mostly of CONTEXT_WORDS."""
 
-    def validate(self, password: str, user: AbstractUser | None = None) -> None:
+    def validate(self, password: str, user: User | None = None) -> None:
         """Raise ValidationError if too few characters remain without CONTEXT_WORDS."""
         rest = re.sub(r"[\W_]", "", password.lower())
         for word in CONTEXT_WORDS:
@@ -41,6 +42,6 @@ class ContextWordsValidator:
         if len(rest) < MIN_REMAINING:
             raise ValidationError(_("This password is too close to names that everybody knows here."), code="context")
 
-    def get_help_text(self) -> str:
+    def get_help_text(self) -> str | Promise:
         """Return the rule, for the password form."""
         return _("Your password can’t be made of the site’s own names.")

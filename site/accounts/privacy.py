@@ -1,5 +1,7 @@
 """Personal data of the User accounts."""
 
+from typing import Any
+
 from django.contrib.auth import get_user_model
 from privacy.registry import Place, register
 from redaction.text import AddressPattern
@@ -27,7 +29,7 @@ class Accounts(Place):
         "django_otp_webauthn.WebAuthnUserHandle": ["handle_hex"],
     }
 
-    def export(self, pattern: AddressPattern) -> list[dict]:
+    def export(self, pattern: AddressPattern) -> list[dict[str, Any]]:
         """Return the name and start date of the accounts with this address."""
         users = get_user_model().objects.filter(email__iexact=pattern.email)
         return [

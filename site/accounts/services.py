@@ -7,12 +7,13 @@ import hashlib
 import secrets
 from base64 import b32encode
 from datetime import datetime, timedelta
+from typing import Any
 
 from core import rate_limits
 from core.client_ip import origin, truncated_origin
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.core.mail import send_mail
@@ -25,6 +26,8 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext, override
 from django.utils.translation import gettext_lazy as _
 from django_otp import devices_for_user, match_token, user_has_device
+from django_otp.middleware import is_verified
+from django_otp.models import Device
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
 from wagtail.log_actions import log
@@ -53,9 +56,13 @@ RECOVERY_CODES = 10
 RECOVERY_CODE_BYTES = 20  # 160 bits, enough for an unsalted hash
 
 
-def log_event(
-    user: AbstractUser, action: str, by: AbstractUser | None = None, request: HttpRequest | None = None
-) -> None:
+class AuthenticatedHttpRequest(HttpRequest):
+    """A request of a User who is signed in. Only for annotations: Django makes plain requests."""
+
+    user: User
+
+
+def log_event(user: User, action: str, by: User | None = None, request: HttpRequest | None = None) -> None:
     """Add an entry about a User to the site history, with the network of the request."""
     # request.user is a lazy proxy, and Wagtail's log finds no model for a proxy.
     user = get_user_model().objects.get(pk=user.pk)
@@ -63,13 +70,13 @@ def log_event(
     log(instance=user, action=f"clac.{action}", user=user if by and by.pk == user.pk else by, data=data)
 
 
-def send_invitation(user: AbstractUser) -> None:
+def send_invitation(user: User) -> None:
     """Mail a new User the link to choose a password."""
     if user.email:
         mail_password_link.enqueue([user.pk], get_language())
 
 
-def notify_user(user: AbstractUser, text: str | Promise) -> None:
+def notify_user(user: User, text: str | Promise) -> None:
     """Mail a User about a change of their credentials, in the language of their admin."""
     if not user.email:
         return
@@ -84,7 +91,7 @@ def notify_user(user: AbstractUser, text: str | Promise) -> None:
 # Rate limits
 
 
-def _sign_in_key(request, name):
+def _sign_in_key(request: HttpRequest, name: str) -> str:
     return f"sign-in {name.lower()} {origin(request)}"
 
 
@@ -111,12 +118,12 @@ def allow_password_reset(request: HttpRequest, email: str) -> bool:
     )
 
 
-def allow_code(user: AbstractUser) -> bool:
+def allow_code(user: User) -> bool:
     """Count an attempt at a User's second step and return whether the limit allows it."""
     return rate_limits.hit(f"code of {user.pk}", CODE_LIMIT)
 
 
-def reset_code_limit(user: AbstractUser) -> None:
+def reset_code_limit(user: User) -> None:
     """Clear the attempts at a User's second step, after a success."""
     rate_limits.reset(f"code of {user.pk}")
 
@@ -141,7 +148,7 @@ def mark_verified(session: SessionBase) -> None:
     session["proved_at"] = timezone.now().isoformat()
 
 
-def active_sessions(user: AbstractUser) -> list[tuple[str, dict]]:
+def active_sessions(user: User) -> list[tuple[str, dict[str, Any]]]:
     """Return a User's unexpired sessions as (key, data) pairs, the newest first."""
     found = [
         (session.session_key, data)
@@ -151,7 +158,7 @@ def active_sessions(user: AbstractUser) -> list[tuple[str, dict]]:
     return sorted(found, key=lambda pair: pair[1].get("began_at", ""), reverse=True)
 
 
-def end_sessions(user: AbstractUser, keep: str | None = None) -> int:
+def end_sessions(user: User, keep: str | None = None) -> int:
     """Sign a User out everywhere except in the session `keep`, and return the number of ended sessions."""
     keys = [key for key, _data in active_sessions(user) if key != keep]
     return Session.objects.filter(session_key__in=keys).delete()[0]
@@ -160,17 +167,17 @@ def end_sessions(user: AbstractUser, keep: str | None = None) -> int:
 # The second step
 
 
-def has_app(user: AbstractUser) -> bool:
+def has_app(user: User) -> bool:
     """Return whether a User has connected an authenticator app."""
     return TOTPDevice.objects.filter(user=user, confirmed=True).exists()
 
 
-def needs_second_step(user: AbstractUser) -> bool:
+def needs_second_step(user: User) -> bool:
     """Return whether the second step is missing: users with a passkey or an app need it, and everybody if it is required."""
-    return not user.is_verified() and (settings.TWO_FACTOR_REQUIRED or user_has_device(user))
+    return not is_verified(user) and (settings.TWO_FACTOR_REQUIRED or user_has_device(user))
 
 
-def verify_code(user: AbstractUser, code: str) -> bool:
+def verify_code(user: User, code: str) -> bool:
     """Verify a code of the app or a recovery code, which works only once. A User without a second step types the password."""
     if not user_has_device(user):
         return user.check_password(code)
@@ -179,12 +186,12 @@ def verify_code(user: AbstractUser, code: str) -> bool:
     return bool(RecoveryCode.objects.filter(user=user, digest=_digest(code)).delete()[0])
 
 
-def _lock(user):
+def _lock(user: User) -> User:
     """Lock a User's row until the transaction ends, so that concurrent requests change credentials one after the other."""
     return get_user_model().objects.select_for_update().get(pk=user.pk)
 
 
-def get_unconfirmed_app(user: AbstractUser) -> TOTPDevice:
+def get_unconfirmed_app(user: User) -> TOTPDevice:
     """Return the app that the User is connecting, the same one in every tab; create it if there is none."""
     with transaction.atomic():
         _lock(user)
@@ -208,7 +215,7 @@ def confirm_app(device: TOTPDevice, code: str) -> bool:
     return True
 
 
-def remove_devices(user: AbstractUser, devices: QuerySet) -> bool:
+def remove_devices(user: User, devices: QuerySet[Device]) -> bool:
     """Remove some of a User's devices and return whether they are removed.
 
     The last device stays if a second step is required or the User has no password. The recovery codes are deleted with the last
@@ -225,7 +232,7 @@ def remove_devices(user: AbstractUser, devices: QuerySet) -> bool:
     return True
 
 
-def finish_credential_change(request: HttpRequest, action: str, text: str | Promise) -> None:
+def finish_credential_change(request: AuthenticatedHttpRequest, action: str, text: str | Promise) -> None:
     """After a change of credentials, renew the session, end the User's other sessions, log the change and mail the User."""
     mark_verified(request.session)
     end_sessions(request.user, keep=request.session.session_key)
@@ -233,7 +240,7 @@ def finish_credential_change(request: HttpRequest, action: str, text: str | Prom
     notify_user(request.user, text)
 
 
-def reset_second_step(user: AbstractUser, by: AbstractUser | None = None) -> None:
+def reset_second_step(user: User, by: User | None = None) -> None:
     """Delete a User's passkeys, app and recovery codes, end their sessions and mail them."""
     for model in (WebAuthnCredential, TOTPDevice, RecoveryCode):
         model.objects.filter(user=user).delete()
@@ -247,11 +254,11 @@ def reset_second_step(user: AbstractUser, by: AbstractUser | None = None) -> Non
 # Recovery codes
 
 
-def _digest(code):
+def _digest(code: str) -> str:
     return hashlib.sha256(code.replace("-", "").replace(" ", "").upper().encode()).hexdigest()
 
 
-def new_recovery_codes(user: AbstractUser) -> list[str]:
+def new_recovery_codes(user: User) -> list[str]:
     """Replace a User's recovery codes and return the new ones. The database stores only their hashes."""
     raw = [b32encode(secrets.token_bytes(RECOVERY_CODE_BYTES)).decode() for _number in range(RECOVERY_CODES)]
     with transaction.atomic():

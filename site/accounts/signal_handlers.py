@@ -1,10 +1,11 @@
 """Record who signs in, who signs out, and failed attempts."""
 
 import logging
+from typing import Any
 
 from core.client_ip import truncated_origin
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 @receiver(user_logged_in)
-def record_sign_in(request: HttpRequest, user: AbstractUser, **kwargs) -> None:
+def record_sign_in(request: HttpRequest, user: User, **kwargs: object) -> None:
     """Store the start of the session in it, and log the sign-in."""
     now = timezone.now().isoformat()
     agent = request.META.get("HTTP_USER_AGENT", "")[:200]
@@ -26,14 +27,14 @@ def record_sign_in(request: HttpRequest, user: AbstractUser, **kwargs) -> None:
 
 
 @receiver(user_logged_out)
-def record_sign_out(user: AbstractUser | None, **kwargs) -> None:
+def record_sign_out(user: User | None, **kwargs: object) -> None:
     """Log the sign-out."""
     if user:
         services.log_event(user, "sign_out", by=user)
 
 
 @receiver(user_login_failed)
-def enqueue_failed_sign_in(credentials: dict, request: HttpRequest | None = None, **kwargs) -> None:
+def enqueue_failed_sign_in(credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: object) -> None:
     """Let a worker log the failed sign-in, so that the response takes the same time for known and unknown names.
 
     An unknown name is not stored: it may be a password that somebody typed into the wrong field.
@@ -41,4 +42,4 @@ def enqueue_failed_sign_in(credentials: dict, request: HttpRequest | None = None
     user = get_user_model().objects.filter(username=credentials.get("username") or "").first()
     logger.warning("Sign-in failed (user %s)", user.pk if user else "unknown")
     if request:
-        record_failed_sign_in.enqueue(user and user.pk, truncated_origin(request), timezone.now().isoformat())
+        record_failed_sign_in.enqueue(user.pk if user else None, truncated_origin(request), timezone.now().isoformat())

@@ -35,5 +35,5 @@ def mail_password_link(user_ids: list[int], language: str) -> None:
 @task()
 def record_failed_sign_in(user_id: int | None, network: str, at: str) -> None:
     """Add a failed sign-in at an ISO 8601 time to the site history of a User; do nothing if `user_id` is None."""
-    if user := get_user_model().objects.filter(pk=user_id).first():
+    if user_id and (user := get_user_model().objects.filter(pk=user_id).first()):
         log(user, "clac.sign_in_failed", data={"network": network}, timestamp=parse_datetime(at))

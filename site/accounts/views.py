@@ -6,17 +6,22 @@ A passkey (accounts/passkeys.py) replaces password and second step. After a pass
 
 import logging
 from base64 import b32encode
+from collections.abc import Callable
 from functools import wraps
+from typing import Concatenate, ParamSpec
 
 import qrcode
 import qrcode.image.svg
 from django.contrib.auth import get_user_model, login
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +30,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from django_otp import devices_for_user, user_has_device
 from django_otp import login as otp_login
+from django_otp.models import Device
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from django_otp_webauthn.models import WebAuthnCredential
 from wagtail.admin import messages
@@ -33,24 +39,28 @@ from wagtail.admin.auth import permission_required
 from accounts import passkeys, services
 from accounts.forms import CodeForm, PasskeyForm, PasswordForm
 from accounts.redirects import next_url, redirect_and_return, redirect_with_next, safe_url
+from accounts.services import AuthenticatedHttpRequest
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
 
 LAST_SECOND_STEP = _("This is your only second step. Add a passkey or an app first, then remove this one.")
 
 
-def _admin_view(function):
+def _admin_view(
+    function: Callable[Concatenate[AuthenticatedHttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[AuthenticatedHttpRequest, P], HttpResponse]:
     @never_cache
     @sensitive_post_parameters()
     @permission_required("wagtailadmin.access_admin")
     @wraps(function)
-    def view(request, *args, **kwargs):
+    def view(request: AuthenticatedHttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         return function(request, *args, **kwargs)
 
     return view
 
 
-def _redirect_with_error(name, request, error):
+def _redirect_with_error(name: str, request: HttpRequest, error: str | Promise) -> HttpResponseRedirect:
     """Redirect to a view, which shows why the passkey was refused."""
     messages.error(request, error)
     return redirect_with_next(name, next_url(request))
@@ -90,7 +100,7 @@ def sign_in_with_passkey(request: HttpRequest) -> HttpResponse:
 # The second step
 
 
-def _is_accepted(form, user, verify):
+def _is_accepted(form: Form, user: User, verify: Callable[[str], bool]) -> bool:
     """Return whether `verify` accepts the form's code, within the rate limit. If not, add an error to the form."""
     if not form.is_valid():
         return False
@@ -104,14 +114,14 @@ def _is_accepted(form, user, verify):
 
 
 @_admin_view
-def ask(request: HttpRequest) -> HttpResponse:
+def ask(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Verify the User's identity: as the second step of signing in, or again before a change of credentials."""
     if "passkey" in request.POST:
         return _verify_passkey(request)
     has_device = user_has_device(request.user)
     form = (CodeForm if has_device else PasswordForm)(request.POST or None)
 
-    def verify(code):
+    def verify(code: str) -> bool:
         if services.verify_code(request.user, code):
             return True
         services.log_event(request.user, "second_step_failed", by=request.user)
@@ -134,7 +144,7 @@ def ask(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "accounts/ask.html", context)
 
 
-def _verify_passkey(request):
+def _verify_passkey(request: AuthenticatedHttpRequest) -> HttpResponseRedirect:
     if not services.allow_code(request.user):
         return _redirect_with_error("signin_ask", request, services.TOO_MANY_ATTEMPTS)
     try:
@@ -145,7 +155,7 @@ def _verify_passkey(request):
     return _complete_verification(request, key)
 
 
-def _complete_verification(request, device):
+def _complete_verification(request: AuthenticatedHttpRequest, device: Device | None) -> HttpResponseRedirect:
     """Mark the session as verified, and redirect to where the User was going."""
     services.reset_code_limit(request.user)
     services.mark_verified(request.session)
@@ -161,13 +171,13 @@ def _complete_verification(request, device):
 
 @_admin_view
 @require_POST
-def create_options(request: HttpRequest) -> JsonResponse:
+def create_options(request: AuthenticatedHttpRequest) -> JsonResponse:
     """Return what the browser needs to create a passkey for the signed-in User."""
     return JsonResponse(passkeys.begin_registration(request))
 
 
 @_admin_view
-def set_up(request: HttpRequest) -> HttpResponse:
+def set_up(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Add a passkey; the page also links to connecting an app."""
     form = PasskeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -189,7 +199,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
 
 
 @_admin_view
-def set_up_app(request: HttpRequest) -> HttpResponse:
+def set_up_app(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Connect an app, instead of the previous one if there is one: show a QR code and its key, and verify a code."""
     form = CodeForm(request.POST or None)
     form.fields["code"].help_text = _("Six digits from your app.")
@@ -207,7 +217,9 @@ def set_up_app(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "accounts/set_up_app.html", context)
 
 
-def _complete_setup(request, device, action, text):
+def _complete_setup(
+    request: AuthenticatedHttpRequest, device: Device, action: str, text: str | Promise
+) -> HttpResponse:
     """Mark the session as verified by the new passkey or app, and show recovery codes if the User has none."""
     services.finish_credential_change(request, action, text)
     otp_login(request, device)
@@ -217,7 +229,7 @@ def _complete_setup(request, device, action, text):
     return HttpResponseRedirect(reverse("signin_manage"))
 
 
-def _show_recovery_codes(request):
+def _show_recovery_codes(request: AuthenticatedHttpRequest) -> TemplateResponse:
     context = {
         "codes": services.new_recovery_codes(request.user),
         "next": safe_url(request, request.POST.get("next") or reverse("signin_manage")),
@@ -229,7 +241,7 @@ def _show_recovery_codes(request):
 
 
 @_admin_view
-def manage(request: HttpRequest) -> HttpResponse:
+def manage(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Show the User's own passkeys, app, recovery codes and sessions."""
     sessions = [
         {
@@ -249,7 +261,7 @@ def manage(request: HttpRequest) -> HttpResponse:
 
 
 @_admin_view
-def passkey(request: HttpRequest, key_id: int) -> HttpResponse:
+def passkey(request: AuthenticatedHttpRequest, key_id: int) -> HttpResponse:
     """Rename or remove one of the User's own passkeys."""
     key = get_object_or_404(WebAuthnCredential, pk=key_id, user=request.user)
     form = PasskeyForm(request.POST or None, initial={"name": key.name})
@@ -269,7 +281,7 @@ def passkey(request: HttpRequest, key_id: int) -> HttpResponse:
 
 @_admin_view
 @require_POST
-def change(request: HttpRequest, what: str) -> HttpResponse:
+def change(request: AuthenticatedHttpRequest, what: str) -> HttpResponse:
     """Make new recovery codes (“codes”), disconnect the app (“remove”) or end the User's other sessions (“sessions”)."""
     if not services.is_recently_verified(request):
         return redirect_and_return("signin_ask", request)
@@ -295,7 +307,7 @@ def change(request: HttpRequest, what: str) -> HttpResponse:
 
 
 @permission_required("auth.change_user")
-def reset(request: HttpRequest, user_id: int) -> HttpResponse:
+def reset(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
     """Let an administrator reset the second step of a User who lost passkeys, app and recovery codes."""
     user = get_object_or_404(get_user_model(), pk=user_id)
     if user.is_superuser and not request.user.is_superuser:

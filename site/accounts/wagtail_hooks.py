@@ -1,8 +1,9 @@
 """Wagtail hooks of signing in: admin URLs, log actions, menu items and buttons."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
@@ -50,14 +51,14 @@ def log_actions(actions: LogActionRegistry) -> None:
 
 
 @hooks.register("after_create_user")
-def invite(request: HttpRequest, user: AbstractUser) -> None:
+def invite(request: HttpRequest, user: User) -> None:
     """Mail a new User an invitation."""
     services.send_invitation(user)
     messages.success(request, _("%(name)s gets a mail with a link to choose a password.") % {"name": user})
 
 
 @hooks.register("register_account_menu_item")
-def account_menu_item(request: HttpRequest) -> dict:
+def account_menu_item(request: HttpRequest) -> dict[str, Any]:
     """Link to the page of passkeys, app, recovery codes and sessions."""
     return {
         "url": reverse("signin_manage"),
@@ -67,7 +68,7 @@ def account_menu_item(request: HttpRequest) -> dict:
 
 
 @hooks.register("register_user_listing_buttons")
-def user_buttons(user: AbstractUser, request_user: AbstractUser) -> Iterator[Button]:
+def user_buttons(user: User, request_user: User) -> Iterator[Button]:
     """Add the button “Reset signing in” for administrators."""
     if request_user.has_perm("auth.change_user"):
         yield Button(_("Reset signing in"), reverse("signin_reset", args=[user.pk]), icon_name="lock-open", priority=90)

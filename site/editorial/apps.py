@@ -6,5 +6,5 @@ class EditorialConfig(AppConfig):
 
     name = "editorial"
 
-    def ready(self):
+    def ready(self) -> None:
         from editorial import page_views, periodic, privacy, reports, signal_handlers  # noqa: F401

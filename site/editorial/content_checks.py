@@ -4,12 +4,14 @@ Some problems block publishing, others are warnings or notes.
 """
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
 from core.alt_text import looks_like_file_name
 from core.html import absolute
+from core.models import BasePage
 from core.streams import pictures, streams
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -52,6 +54,9 @@ LABELS = {
 }
 
 
+Finding = tuple[str, dict[str, str]]  # (a key of KINDS, the values of its message)
+
+
 @dataclass(frozen=True)
 class Problem:
     """A problem: its level (BLOCKS, WARNS or TELLS), its description, and the URL where it can be fixed."""
@@ -61,46 +66,46 @@ class Problem:
     url: str = ""
 
 
-def any_blocking(problems):
+def any_blocking(problems: Iterable[Problem]) -> bool:
     """Return whether one of the Problems blocks publishing."""
     return any(problem.level == BLOCKS for problem in problems)
 
 
-def describe(kind, values):
+def describe(kind: str, values: Mapping[str, str]) -> Problem:
     """Return the Problem of a kind (a key of KINDS) with the `values` of its message, in the active language."""
     level, text = KINDS[kind]
     return Problem(level, str(text) % values)
 
 
-def check_page(page):
+def check_page(page: BasePage) -> list[Problem]:
     """Return the Problems of a page instance, which may be a draft, the most severe first."""
     found = [describe(kind, values) for kind, values in find_problems(page)]
     return sorted(found, key=lambda one: [BLOCKS, WARNS, TELLS].index(one.level))
 
 
-def render_body(page):
+def render_body(page: BasePage) -> BeautifulSoup:
     """Render the StreamFields of a page in its language and return them as BeautifulSoup."""
     with override(page.locale.language_code):
         html = "".join(str(stream.render_as_block({"page": page})) for stream in streams(page))
     return BeautifulSoup(html, "html.parser")
 
 
-def find_problems(page, html=None):
+def find_problems(page: BasePage, html: BeautifulSoup | None = None) -> list[Finding]:
     """Return [(kind, values of its message)] for a page, without checking external links.
 
     `html` is the result of `render_body`, if the caller has it already.
     """
     html = html or render_body(page)
-    found = [] if page.description.strip() else [("description", {})]
+    found: list[Finding] = [] if page.description.strip() else [("description", {})]
     found += _check_images(page) + _check_links(html) + _check_headings(html)
     existing = {other.locale_id for other in page.get_translations(inclusive=True).live()}
     missing = Locale.objects.exclude(pk__in=[*existing, page.locale_id])
     return found + [("translation", {"language": locale.get_display_name()}) for locale in missing]
 
 
-def external_links(html):
+def external_links(html: BeautifulSoup) -> dict[str, str]:
     """Return {URL: link text} of the links to other sites in the result of `render_body`."""
-    found = {link["href"]: link.get_text(" ", strip=True) for link in html.find_all("a", href=True)}
+    found = {str(link["href"]): link.get_text(" ", strip=True) for link in html.find_all("a", href=True)}
     return {
         url: text
         for url, text in found.items()
@@ -108,10 +113,10 @@ def external_links(html):
     }
 
 
-def _check_images(page):
+def _check_images(page: BasePage) -> list[Finding]:
     images = pictures(page)
     with_text = [(image, image.contextual_alt_text) for image in images if not image.decorative]
-    found = [("alt", {"title": image.title}) for image, text in with_text if not text]
+    found: list[Finding] = [("alt", {"title": image.title}) for image, text in with_text if not text]
     shown = [*images, page.share_image] if page.share_image else images
     found += [("not_resized", {"title": image.title}) for image in shown if image.resize_failed_recently]
     if not page.get_view_restrictions().exists():
@@ -121,10 +126,10 @@ def _check_images(page):
     return found + [("alt_file_name", {"title": image.title, "text": text}) for image, text in named]
 
 
-def _check_links(html):
-    found = []
+def _check_links(html: BeautifulSoup) -> list[Finding]:
+    found: list[Finding] = []
     for link in html.find_all("a"):
-        text, url = link.get_text(" ", strip=True), link.get("href", "")
+        text, url = link.get_text(" ", strip=True), str(link.get("href", ""))
         if not url:
             found.append(("no_target", {"text": text}))
         elif _is_broken_internal_link(url):
@@ -134,13 +139,14 @@ def _check_links(html):
     return found
 
 
-def _is_broken_internal_link(url):
+def _is_broken_internal_link(url: str) -> bool:
     address = absolute(url)
     return link_checker.is_internal(address) and bool(link_checker.check_internal_link(address))
 
 
-def _check_headings(html):
-    found, previous_level = [], 1
+def _check_headings(html: BeautifulSoup) -> list[Finding]:
+    found: list[Finding] = []
+    previous_level = 1
     for heading in html.find_all(["h2", "h3", "h4"]):
         level, text = int(heading.name[1]), heading.get_text(" ", strip=True)
         if not text:

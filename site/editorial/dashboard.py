@@ -1,6 +1,9 @@
 """Dashboard panels: scheduled pages and most read pages."""
 
+from typing import Any
+
 from core import i18n
+from django.template import Context
 from django.utils import timezone
 from wagtail.admin.ui.components import Component
 from wagtail.models import Revision
@@ -16,7 +19,7 @@ class ScheduledPanel(Component):
     order = 150
     template_name = "editorial/scheduled_panel.html"
 
-    def get_context_data(self, parent_context):
+    def get_context_data(self, parent_context: Context) -> dict[str, Any]:
         editable = PagePermissionPolicy().instances_user_has_permission_for(parent_context["request"].user, "change")
         waiting = Revision.page_revisions.filter(approved_go_live_at__gt=timezone.now())
         numbers = [int(revision.object_id) for revision in waiting]
@@ -41,5 +44,5 @@ class MostReadPanel(Component):
     order = 320
     template_name = "editorial/most_read_panel.html"
 
-    def get_context_data(self, parent_context):
+    def get_context_data(self, parent_context: Context) -> dict[str, Any]:
         return {"rows": page_views.most_read()}

@@ -4,13 +4,13 @@ from functools import cache
 
 import markdown
 from django.conf import settings
-from django.utils.safestring import mark_safe
+from django.utils.safestring import SafeString, mark_safe
 
 FOLDER = settings.BASE_DIR / "docs" / "editors"
 
 
 @cache
-def render_handbook(language):
+def render_handbook(language: str) -> SafeString:
     """Return the handbook in `language`, or in the default one if there is none, as HTML with anchors on its headings."""
     path = FOLDER / f"{language}.md"
     if not path.exists():

@@ -22,14 +22,14 @@ GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses embedded in IPv6 (RFC 6052)
 
 
-def resolver():
+def resolver() -> dns.resolver.Resolver:
     """Return a DNS resolver with a timeout of TIMEOUT_SECONDS."""
     found = dns.resolver.get_default_resolver()
     found.lifetime = TIMEOUT_SECONDS
     return found
 
 
-def is_online():
+def is_online() -> bool:
     """Return whether DNS works on this machine, by asking for the root name servers."""
     try:
         resolver().resolve(".", "NS")
@@ -38,19 +38,19 @@ def is_online():
     return True
 
 
-def check_connection(url):
+def check_connection(url: str) -> None:
     """Open and close a TCP connection to the host of `url`. Raises OSError if it fails within TIMEOUT_SECONDS."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     socket.create_connection((parts.hostname, port), TIMEOUT_SECONDS).close()
 
 
-def is_internal(url):
+def is_internal(url: str) -> bool:
     """Return whether an absolute URL leads to this site."""
     return url == settings.SITE_URL or url.startswith(f"{settings.SITE_URL}/")
 
 
-def check_internal_link(url):
+def check_internal_link(url: str) -> str:
     """Resolve a link to this site without a request. Returns what is wrong with it, or an empty string."""
     path = unquote(urlsplit(url).path) or "/"
     if path.startswith(settings.MEDIA_URL):
@@ -59,7 +59,7 @@ def check_internal_link(url):
     return "" if _resolves(path) else _("the page is missing or not published")
 
 
-def _resolves(path):
+def _resolves(path: str) -> bool:
     """Return whether a path of this site leads to a view, a published page or a redirect."""
     site = urlsplit(settings.SITE_URL)
     request = RequestFactory(SERVER_NAME=site.hostname).get(path, secure=site.scheme == "https")
@@ -73,7 +73,7 @@ def _resolves(path):
         return bool(Page.route_for_request(request, match.args[0]) or get_redirect(request, path))
 
 
-def is_public_ip(text):
+def is_public_ip(text: str) -> bool:
     """Return whether an IP address is public.
 
     Stricter than `is_global`, which accepts multicast, addresses outside of 2000::/3, and embedded IPv4 addresses (6to4, NAT64).
@@ -87,24 +87,30 @@ def is_public_ip(text):
     return address.is_global and is_unicast
 
 
-def resolve_public_ip(host):
+def resolve_public_ip(host: str) -> str | None:
     """Return an IP address of `host`, or None if any of its addresses is not public. Raises OSError if it does not resolve."""
-    addresses = [info[4][0] for info in socket.getaddrinfo(host, None)]
+    addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, None)]
     return addresses[0] if all(map(is_public_ip, addresses)) else None
 
 
-def fetch_status(url, ip):
+def fetch_status(url: str, ip: str) -> int:
     """Send a GET request for `url` to the IP address `ip` and return the status. Raises urllib3's HTTPError.
 
     The address is fixed because the host name could resolve to another one meanwhile (DNS rebinding). Redirects are not followed.
     """
     parts = urlsplit(url)
-    options = {"timeout": TIMEOUT_SECONDS, "retries": False}
+    pool: urllib3.HTTPConnectionPool
     if parts.scheme == "https":
-        names = {"server_hostname": parts.hostname, "assert_hostname": parts.hostname}
-        pool = urllib3.HTTPSConnectionPool(ip, parts.port or 443, **options, **names)
+        pool = urllib3.HTTPSConnectionPool(
+            ip,
+            parts.port or 443,
+            timeout=TIMEOUT_SECONDS,
+            retries=False,
+            server_hostname=parts.hostname,
+            assert_hostname=parts.hostname,
+        )
     else:
-        pool = urllib3.HTTPConnectionPool(ip, parts.port or 80, **options)
+        pool = urllib3.HTTPConnectionPool(ip, parts.port or 80, timeout=TIMEOUT_SECONDS, retries=False)
     path = parts.path or "/"
     headers = {"User-Agent": "CLAC", "Host": parts.netloc.rpartition("@")[2]}
     with pool:
@@ -114,7 +120,7 @@ def fetch_status(url, ip):
         return answer.status
 
 
-def check_external_link(url):
+def check_external_link(url: str) -> str:
     """Request a link to another site. Returns what is wrong with it, or an empty string. Waits for TIMEOUT_SECONDS at most.
 
     SSRF protection: only public IP addresses are contacted.

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from editorial.content_checks import LABELS, describe
+from editorial.content_checks import LABELS, Problem, describe
 
 
 class PageProblem(models.Model):
@@ -15,11 +15,11 @@ class PageProblem(models.Model):
     class Meta:
         ordering = ["page__path", "pk"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.page_id}: {self.kind}"
 
     @property
-    def problem(self):
+    def problem(self) -> Problem:
         """The Problem, in the active language."""
         return describe(self.kind, self.values)
 
@@ -34,5 +34,5 @@ class PageViewCount(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["path", "day"], name="readings_once_a_day")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.path} {self.day}: {self.number}"

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.db.models import F, Sum
 from django.dispatch import receiver
+from django.http import HttpRequest
 from django.utils import timezone
 from wagtail.models import Page
 
@@ -29,11 +30,12 @@ PAGE_PATHS = re.compile(rf"/(?:{'|'.join(dict(settings.LANGUAGES))})/[^.]*$")
 BOTS = re.compile(
     r"bot|crawl|spider|slurp|preview|monitor|fetch|curl|wget|python|java|go-http|headless|lighthouse", re.I
 )
-_counts, _lock = Counter(), threading.Lock()
+_counts: Counter[str] = Counter()
+_lock = threading.Lock()
 
 
 @receiver(page_read)
-def count_view(request, **kwargs):
+def count_view(request: HttpRequest, **kwargs: object) -> None:
     """Count a page view, unless it is a bot's or a browser's prefetch."""
     meta = request.META
     agent = meta.get("HTTP_USER_AGENT", "")
@@ -43,7 +45,7 @@ def count_view(request, **kwargs):
             _counts[request.path_info[:255]] += 1
 
 
-def flush():
+def flush() -> None:
     """Add the counts to the database. If it is unavailable, they are kept for the next call."""
     with _lock:
         counted = dict(_counts)
@@ -61,10 +63,10 @@ def flush():
             _counts.update(counted)
 
 
-def start():
+def start() -> None:
     """Flush the counts every FLUSH_SECONDS from now on, and when the process exits."""
 
-    def write():
+    def write() -> None:
         while True:
             time.sleep(FLUSH_SECONDS)
             close_old_connections()
@@ -74,7 +76,7 @@ def start():
     atexit.register(flush)
 
 
-def most_read(days=30, number=10):
+def most_read(days: int = 30, number: int = 10) -> list[tuple[Page, int]]:
     """Return [(Page, views in the last `days`)] of at most `number` pages, most viewed first."""
     since = timezone.localdate() - timedelta(days=days)
     rows = (

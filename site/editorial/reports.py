@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -18,12 +19,13 @@ PAUSE_SECONDS = 1  # between two requests to the same host
 
 
 @every(timedelta(days=1), _("look for broken links and other problems on published pages"))
-def check_all_pages():
+def check_all_pages() -> int:
     """Check all published pages and replace the PageProblems. Returns their number.
 
     Each external link is checked once, however many pages have it.
     """
-    found, external_links = [], defaultdict(list)
+    found: list[PageProblem] = []
+    external_links: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     for page in Page.objects.live().filter(depth__gt=1).specific().iterator():
         html = content_checks.render_body(page)
         found += [
@@ -44,10 +46,10 @@ def check_all_pages():
     return len(found)
 
 
-def _broken_links(urls):
+def _broken_links(urls: Collection[str]) -> Iterator[str]:
     """Yield the broken ones of `urls`. Requests are sequential, to the same host at most one in PAUSE_SECONDS."""
-    last_request = {}
-    for url in sorted(urls, key=_round_robin(urls).get):
+    last_request: dict[str | None, float] = {}
+    for url in sorted(urls, key=_round_robin(urls).__getitem__):
         host = urlsplit(url).hostname
         time.sleep(max(0, last_request.get(host, 0) + PAUSE_SECONDS - time.monotonic()))
         is_broken = bool(link_checker.check_external_link(url))
@@ -56,9 +58,10 @@ def _broken_links(urls):
             yield url
 
 
-def _round_robin(urls):
+def _round_robin(urls: Iterable[str]) -> dict[str, int]:
     """Return {url: its position among the URLs of its host}; sorting by it makes hosts take turns."""
-    counts, positions = defaultdict(int), {}
+    counts: defaultdict[str | None, int] = defaultdict(int)
+    positions = {}
     for url in urls:
         host = urlsplit(url).hostname
         positions[url] = counts[host]

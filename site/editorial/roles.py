@@ -5,12 +5,15 @@ tree, on the tree of one language (translators) or on the newsletter's pages (ne
 do not exist yet are granted when the page is created (`grant`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.page_permissions import HOME_DEPTH
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from wagtail.models import Page
 
 EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newsletterpage"
 OWN_FILE_ACTIONS = ["add", "choose"]  # Wagtail's “add” includes changing one's own files
@@ -48,6 +51,9 @@ MANAGE_SITE = [
 ]
 
 
+GetModel = Callable[[str], type[Any]]  # the method of an app registry, such as that of a migration
+
+
 @dataclass(frozen=True)
 class Role:
     """A group with its permissions.
@@ -57,11 +63,11 @@ class Role:
     """
 
     name: str
-    pages: list = field(default_factory=list)
+    pages: list[str] = field(default_factory=list)
     where: str = EVERYWHERE
-    files: list = field(default_factory=list)
-    others: list = field(default_factory=list)
-    collections: list = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    collections: list[str] = field(default_factory=list)
 
 
 EDITOR = Role("Edición", ["add", "change"], files=FILE_ACTIONS, others=[TRANSLATE])
@@ -94,10 +100,10 @@ ROLES = [EDITOR, *TRANSLATORS.values(), PUBLISHER, NEWSLETTER_MANAGER, ADMINISTR
 WORKFLOW = "Revisar y publicar"
 
 
-def install(get_model):
+def install(get_model: GetModel) -> None:
     """Create the missing groups with their permissions, and the workflow.
 
-    `get_model` is the method of an app registry, such as that of a migration. Wagtail's own default groups are deleted if unused.
+    Wagtail's own default groups are deleted if unused.
     """
     get_model("auth.Group").objects.filter(name__in=["Editors", "Moderators"], user__isnull=True).delete()
     for role in ROLES:
@@ -105,7 +111,7 @@ def install(get_model):
     _create_workflow(get_model)
 
 
-def _create_group(get_model, role):
+def _create_group(get_model: GetModel, role: Role) -> None:
     group, is_new = get_model("auth.Group").objects.get_or_create(name=role.name)
     if not is_new:
         return
@@ -125,7 +131,7 @@ def _create_group(get_model, role):
         )
 
 
-def _permission(get_model, app_label, codename):
+def _permission(get_model: GetModel, app_label: str, codename: str) -> Permission:
     """Return a permission; create it if `post_migrate` has not done so yet."""
     permissions = get_model("auth.Permission").objects
     found = permissions.filter(content_type__app_label=app_label, codename=codename).first()
@@ -136,7 +142,7 @@ def _permission(get_model, app_label, codename):
     return permissions.create(content_type=kind, codename=codename, name=f"Can {action} {model}")
 
 
-def _grant_page_permissions(get_model, group, role, page):
+def _grant_page_permissions(get_model: GetModel, group: Group, role: Role, page: Page) -> None:
     for action in role.pages:
         permission = _permission(get_model, "wagtailcore", f"{action}_page")
         get_model("wagtailcore.GroupPagePermission").objects.get_or_create(
@@ -144,7 +150,7 @@ def _grant_page_permissions(get_model, group, role, page):
         )
 
 
-def _create_workflow(get_model):
+def _create_workflow(get_model: GetModel) -> None:
     """Create a workflow with one task: approval by publishers or administrators."""
     Workflow, Task = get_model("wagtailcore.Workflow"), get_model("wagtailcore.GroupApprovalTask")
     if Workflow.objects.filter(name=WORKFLOW).exists():
@@ -162,13 +168,13 @@ def _create_workflow(get_model):
     get_model("wagtailcore.WorkflowPage").objects.update_or_create(page_id=root.pk, defaults={"workflow": workflow})
 
 
-def create_translators(code):
+def create_translators(code: str) -> None:
     """Create the group of those who translate into a language that is new to the site."""
     if code in TRANSLATORS:
         _create_group(apps.get_model, TRANSLATORS[code])
 
 
-def grant(page):
+def grant(page: Page) -> None:
     """Grant the roles their permissions on a new home page of a language or a new newsletter page."""
     roles = [role for role in ROLES if role.where == page._meta.label_lower]
     if page.depth == HOME_DEPTH:

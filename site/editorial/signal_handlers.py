@@ -1,5 +1,6 @@
 """Creates the group of a new language's translators, and grants the roles their permissions on new pages."""
 
+from django.db.models import Model
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from wagtail.models import Locale, Page
@@ -15,7 +16,7 @@ def create_translators(instance, created, raw=False, **kwargs):
 
 
 @receiver(post_save)
-def grant_roles(sender, instance, created, raw=False, **kwargs):
+def grant_roles(sender: type[Model], instance: Model, created: bool, raw: bool = False, **kwargs: object) -> None:
     """Grant permissions on a new home page of a language and on a new newsletter page."""
     if created and not raw and issubclass(sender, Page):
         roles.grant(instance)

@@ -3,7 +3,7 @@
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -22,13 +22,13 @@ ROWS_PER_PAGE = 50
 
 
 @require_safe
-def handbook(request):
+def handbook(request: HttpRequest) -> HttpResponse:
     """The handbook in the language of the admin, or in the default language if there is none."""
     return render(request, "editorial/handbook.html", {"text": help.render_handbook(get_language())})
 
 
 @require_safe
-def handbook_picture(request, language, name):
+def handbook_picture(request: HttpRequest, language: str, name: str) -> FileResponse:
     """A screenshot of the handbook."""
     file = help.FOLDER / "pictures" / language / f"{name}.webp"
     if not file.is_file():
@@ -39,7 +39,7 @@ def handbook_picture(request, language, name):
 # Drafts
 
 
-def _get_editable_draft(request, page_id):
+def _get_editable_draft(request: HttpRequest, page_id: int) -> Page:
     page = get_object_or_404(Page, pk=page_id)
     permissions = page.permissions_for_user(request.user)
     if not (permissions.can_edit() or permissions.can_publish()):
@@ -48,14 +48,14 @@ def _get_editable_draft(request, page_id):
 
 
 @require_safe
-def page_checks(request, page_id):
+def page_checks(request: HttpRequest, page_id: int) -> HttpResponse:
     """The problems of the latest draft of a page."""
     page = _get_editable_draft(request, page_id)
     return render(request, "editorial/page_checks.html", {"page": page, "findings": content_checks.check_page(page)})
 
 
 @require_safe
-def side_by_side(request, page_id):
+def side_by_side(request: HttpRequest, page_id: int) -> HttpResponse:
     """A page in all languages side by side, in the width of a phone, a tablet or a computer."""
     page = _get_editable_draft(request, page_id)
     widths = [("375", _("Phone")), ("768", _("Tablet")), ("1200", _("Computer"))]
@@ -71,7 +71,7 @@ def side_by_side(request, page_id):
 
 
 @require_safe
-def problems_report(request):
+def problems_report(request: HttpRequest) -> HttpResponse:
     """The results of the nightly check for the pages that the user may edit."""
     editable = PagePermissionPolicy().instances_user_has_permission_for(request.user, "change")
     rows = PageProblem.objects.filter(page__in=editable).select_related("page__locale")
@@ -84,7 +84,7 @@ def problems_report(request):
 
 
 @require_safe
-def unused_images_report(request):
+def unused_images_report(request: HttpRequest) -> HttpResponse:
     """The images that no page uses, oldest first."""
     image_model = get_image_model()
     references = ReferenceIndex.objects.filter(to_content_type=ReferenceIndex._get_base_content_type(image_model))

@@ -6,5 +6,5 @@ class JobsConfig(AppConfig):
 
     name = "jobs"
 
-    def ready(self):
+    def ready(self) -> None:
         from jobs import pruning, signal_handlers  # noqa: F401

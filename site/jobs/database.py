@@ -9,7 +9,7 @@ from django.db.migrations.executor import MigrationExecutor
 STARTUP_TIMEOUT_SECONDS = 5  # the database may be starting at the same time
 
 
-def wait_for_database():
+def wait_for_database() -> None:
     """Block until the database answers. Exit with a message that names the setting after STARTUP_TIMEOUT_SECONDS."""
     deadline = time.monotonic() + STARTUP_TIMEOUT_SECONDS
     while True:
@@ -27,7 +27,7 @@ def wait_for_database():
             return
 
 
-def pending_migrations():
+def pending_migrations() -> int:
     """Return the number of migrations that are not applied yet. Raises DatabaseError."""
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))

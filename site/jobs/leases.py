@@ -5,10 +5,12 @@ Each row is processed by one worker at a time. If a worker dies, its leases expi
 
 import uuid
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from django.db import connections, models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django_tasks.base import Task
 
 
 class LeasedModel(models.Model):
@@ -26,12 +28,15 @@ class LeasedModel(models.Model):
         abstract = True
 
 
-def unleased(queryset):
+Row = TypeVar("Row", bound=LeasedModel)
+
+
+def unleased(queryset: QuerySet[Row]) -> QuerySet[Row]:
     """Return the rows of a LeasedModel `queryset` that no worker holds."""
     return queryset.filter(Q(lease_until=None) | Q(lease_until__lte=timezone.now()))
 
 
-def enqueue_once(task, rows, new=1):
+def enqueue_once(task: Task[[], None], rows: QuerySet[Row], new: int = 1) -> None:
     """Enqueue `task`, which processes all unleased `rows`, after `new` rows were added and committed.
 
     If more rows than the new ones are waiting, the task is enqueued already and nothing happens: many new rows must not fill
@@ -41,7 +46,9 @@ def enqueue_once(task, rows, new=1):
         task.enqueue()
 
 
-def claim_keys(queryset, limit, seconds, token=None, **changes):
+def claim_keys(
+    queryset: QuerySet[Row], limit: int, seconds: float, token: uuid.UUID | None = None, **changes: Any
+) -> list[int]:
     """Claim up to `limit` unleased rows of `queryset` for `seconds` and return their primary keys in ascending order.
 
     `token` is the UUID of the lease (default: a new one); `changes` are further fields to set on the claimed rows. The claim
@@ -64,7 +71,7 @@ def claim_keys(queryset, limit, seconds, token=None, **changes):
     return keys
 
 
-def claim(queryset, limit, seconds, **changes):
+def claim(queryset: QuerySet[Row], limit: int, seconds: float, **changes: Any) -> list[Row]:
     """Claim rows like `claim_keys` and return the instances, read after the claim."""
     keys = claim_keys(queryset, limit, seconds, **changes)
     return list(queryset.model._default_manager.filter(pk__in=keys).order_by("pk")) if keys else []

@@ -22,7 +22,7 @@ class JobRun(models.Model):
         verbose_name_plural = _("scheduled jobs")
         ordering = ["name"]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
 
@@ -33,5 +33,5 @@ class WorkerHeartbeat(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name

@@ -6,12 +6,15 @@ so a job runs once however many workers there are. If the worker dies, the lease
 
 import logging
 import traceback
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.functional import Promise
 from django_tasks import task
 from redaction.text import blank
 from structlog.contextvars import bound_contextvars
@@ -22,32 +25,35 @@ from jobs.signals import alert
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(hours=1)  # after this a job that did not finish is due again
-JOBS = {}  # {name: Job}
+JobFunction = TypeVar("JobFunction", bound=Callable[[], object])
 
 
 @dataclass(frozen=True)
 class Job:
     """A function, its label in the admin, and the period in which it runs once."""
 
-    function: object
-    label: str
+    function: Callable[[], object]
+    label: str | Promise
     period: timedelta
 
 
-def every(period, label):
+JOBS: dict[str, Job] = {}  # by name
+
+
+def every(period: timedelta, label: str | Promise) -> Callable[[JobFunction], JobFunction]:
     """Register the decorated function as a job that runs once per `period` (a timedelta).
 
     Its return value is stored as the outcome and shown under *Reports › Operations*; `label` names it there.
     """
 
-    def register(function):
+    def register(function: JobFunction) -> JobFunction:
         JOBS[function.__name__] = Job(function, label, period)
         return function
 
     return register
 
 
-def removal_report(removed):
+def removal_report(removed: Mapping[str, int]) -> str:
     """Log the numbers of deleted rows, {kind: number}, and return the same line as the outcome of a job."""
     line = ", ".join(f"{kind}: {number}" for kind, number in removed.items())
     logger.info("Removed by age: %s", line)
@@ -55,7 +61,7 @@ def removal_report(removed):
 
 
 @receiver(worker_poll)
-def enqueue_due_jobs(**kwargs):
+def enqueue_due_jobs(**kwargs: object) -> None:
     """Enqueue each due job once."""
     now = timezone.now()
     known = set(JobRun.objects.values_list("name", flat=True))
@@ -67,13 +73,13 @@ def enqueue_due_jobs(**kwargs):
 
 
 @task(priority=10)
-def run_job(name):
+def run_job(name: str) -> None:
     """Run a job and store its outcome. A failure sends an alert."""
     with bound_contextvars(job=name):
         _run(name)
 
 
-def _run(name):
+def _run(name: str) -> None:
     job, started = JOBS[name], timezone.now()
     JobRun.objects.filter(name=name).update(started_at=started)
     try:

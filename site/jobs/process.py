@@ -5,6 +5,9 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn, Self
 
 from jobs.signals import alert
 
@@ -15,13 +18,13 @@ stopping = threading.Event()
 STOP_SECONDS = 35  # deadline of the process after the first stop signal
 
 
-def install_stop_handlers(stop):
+def install_stop_handlers(stop: Callable[[], object]) -> None:
     """Make SIGTERM and SIGINT set `stopping` and call `stop()`.
 
     A second signal exits at once; so does the process when it is still running STOP_SECONDS after the first.
     """
 
-    def handle(number, frame):
+    def handle(number: int, frame: FrameType | None) -> None:
         if stopping.is_set():
             os._exit(1)
         stopping.set()
@@ -34,7 +37,7 @@ def install_stop_handlers(stop):
         signal.signal(number, handle)
 
 
-def run_batches(seconds, run_batch):
+def run_batches(seconds: float, run_batch: Callable[[], object]) -> bool:
     """Call `run_batch()` until it returns a false value, `seconds` have passed or the process is stopping.
 
     Returns whether work may be left. The limit keeps a steady stream of new work from blocking all other tasks.
@@ -55,30 +58,30 @@ class Watchdog(threading.Thread):
 
     ALERT_SECONDS = 5  # for sending the alert; it needs the database, which may be what hangs
 
-    def __init__(self, name, seconds):
+    def __init__(self, name: str, seconds: float) -> None:
         super().__init__(name="watchdog", daemon=True)
         self.subject, self.seconds = name, seconds
         self._done = threading.Event()
         self._idle = 0
 
-    def progress(self):
+    def progress(self) -> None:
         """Reset the timer."""
         self._idle = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._done.set()
 
-    def run(self):
+    def run(self) -> None:
         while not self._done.wait(1):
             self._idle += 1
             if self._idle > self.seconds:
                 self._exit_process()
 
-    def _exit_process(self):
+    def _exit_process(self) -> NoReturn:
         text = f"No progress for {self.seconds:.0f} seconds ({self.subject}): the worker ends, so that another can take over."
         logger.critical(text)
         thread = threading.Thread(

@@ -11,7 +11,7 @@ from jobs.periodic import every, removal_report
 
 
 @every(timedelta(days=1), _("forget finished tasks"))
-def prune_tasks():
+def prune_tasks() -> str:
     """Delete the rows of tasks that finished more than a week ago."""
     backend = "database" if settings.REDIS_URL else "default"
     before = DBTaskResult.objects.finished().count()

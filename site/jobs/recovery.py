@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 worker_poll = Signal()
 
 
-def recover_work():
+def recover_work() -> None:
     """Send `worker_poll`. The exception of one receiver is logged and does not keep the others from running."""
     for receiver, result in worker_poll.send_robust(sender=None):
         if isinstance(result, Exception):
@@ -31,16 +31,16 @@ class PollThread(threading.Thread):
     With `is_worker`, it records the worker's heartbeat as well.
     """
 
-    def __init__(self, is_worker=False):
+    def __init__(self, is_worker: bool = False) -> None:
         super().__init__(name="worker-poll", daemon=True)
         self.is_worker, self.started_at = is_worker, timezone.now()
 
-    def run(self):
+    def run(self) -> None:
         while not stopping.is_set():
             self._poll_and_log_errors()
             stopping.wait(settings.JOBS_POLL_SECONDS)
 
-    def _poll_and_log_errors(self):
+    def _poll_and_log_errors(self) -> None:
         try:
             self._poll()
         except DatabaseError as error:
@@ -48,7 +48,7 @@ class PollThread(threading.Thread):
         except Exception:
             logger.exception("Looking for due work failed")
 
-    def _poll(self):
+    def _poll(self) -> None:
         close_old_connections()
         connection.ensure_connection()
         if self.is_worker:

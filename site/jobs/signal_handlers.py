@@ -7,6 +7,6 @@ from redaction.text import blank
 
 
 @receiver(pre_save, sender=DBTaskResult)
-def blank_traceback(instance, **kwargs):
+def blank_traceback(instance: DBTaskResult, **kwargs: object) -> None:
     """Redact addresses and tokens, which exceptions of libraries may quote."""
     instance.traceback = blank(instance.traceback)

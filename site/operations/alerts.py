@@ -12,7 +12,7 @@ from redaction.text import blank
 logger = logging.getLogger(__name__)
 
 
-def raise_alert(kind, text, at_once=False):
+def raise_alert(kind: str, text: str, at_once: bool = False) -> None:
     """Log `text` and mail it to ALERT_EMAILS, unless an alert of the same `kind` (a short name) was raised within an hour.
 
     A worker sends the mail; with `at_once`, this process does.
@@ -25,6 +25,6 @@ def raise_alert(kind, text, at_once=False):
 
 
 @task()
-def send_alert_email(kind, text):
+def send_alert_email(kind: str, text: str) -> None:
     """Mail an alert to ALERT_EMAILS."""
     send_mail(f"[{settings.WAGTAIL_SITE_NAME}] {kind}", f"{text}\n\n{settings.SITE_URL}\n", None, settings.ALERT_EMAILS)

@@ -6,5 +6,5 @@ class OperationsConfig(AppConfig):
 
     name = "operations"
 
-    def ready(self):
+    def ready(self) -> None:
         from operations import periodic, privacy, signal_handlers  # noqa: F401

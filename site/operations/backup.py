@@ -14,9 +14,12 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
+from typing import IO, TypedDict
 
 import pyrage
 from caching import page_cache
@@ -24,6 +27,7 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from privacy import erasure_log
 
@@ -50,17 +54,36 @@ LIBPQ_VARIABLES = {
 }
 
 
+ReportProgress = Callable[[str], object]
+
+
+class FileEntry(TypedDict):
+    """What the manifest says of a file."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(TypedDict):
+    """What a backup holds."""
+
+    made_at: str
+    database: str
+    rows: dict[str, int]  # by table
+    files: dict[str, FileEntry]  # by path
+
+
 class BackupError(Exception):
     """A backup or restore failed; the message is written for the operator."""
 
 
-def backups():
+def backups() -> list[Path]:
     """Return the paths of the finished backups in BACKUP_DIR, newest first."""
     found = [path for path in Path(settings.BACKUP_DIR).glob("clac-*.tar*") if path.suffix in {".tar", ".age"}]
     return sorted(found, key=lambda path: path.name, reverse=True)
 
 
-def create(report_progress=lambda text: None):
+def create(report_progress: ReportProgress = lambda text: None) -> Path:
     """Write a backup to BACKUP_DIR, verify it, and delete all but the newest BACKUP_KEEP backups. Returns its path.
 
     `report_progress` is called with a line of text at each step. Raises BackupError; an incomplete file is never left behind
@@ -91,7 +114,7 @@ def create(report_progress=lambda text: None):
 
 
 @contextmanager
-def _as_backup_error():
+def _as_backup_error() -> Iterator[None]:
     """Convert OSError and DatabaseError (full disk, missing folder, unavailable database) to BackupError."""
     try:
         yield
@@ -101,7 +124,7 @@ def _as_backup_error():
         raise BackupError(f"The database: {error}") from error
 
 
-def _key():
+def _key() -> pyrage.x25519.Identity | None:
     """Return BACKUP_KEY as an age identity, or None if it is not set. Raises BackupError if it is invalid."""
     if not settings.BACKUP_KEY:
         return None
@@ -116,7 +139,7 @@ def _key():
 # Collecting
 
 
-def _collect(folder, report_progress):
+def _collect(folder: Path, report_progress: ReportProgress) -> Manifest:
     """Copy database and files to `folder` and write the manifest, which is returned."""
     made_at = timezone.now()
     _link_storages(folder)
@@ -126,7 +149,7 @@ def _collect(folder, report_progress):
     report_progress("pictures, documents and lists …")
     _link_storages(folder)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    manifest = {
+    manifest: Manifest = {
         "made_at": made_at.isoformat(),
         "database": connection.vendor,
         "rows": rows,
@@ -136,18 +159,18 @@ def _collect(folder, report_progress):
     return manifest
 
 
-def _describe_file(path):
+def _describe_file(path: Path) -> FileEntry:
     with path.open("rb") as stream:
         return _describe(stream)
 
 
-def _describe(stream):
+def _describe(stream: BufferedReader) -> FileEntry:
     """Return the manifest's entry for a file, given as an open binary stream."""
     digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return {"bytes": stream.tell(), "sha256": digest}
 
 
-def _link_storages(folder):
+def _link_storages(folder: Path) -> None:
     """Hard-link the files of the local storages into `folder`. Files in S3 are not part of backups (docs/operators/deploying.md)."""
     for name, alias in STORAGES.items():
         storage = storages[alias]
@@ -155,7 +178,7 @@ def _link_storages(folder):
             shutil.copytree(storage.location, folder / name, copy_function=_link, dirs_exist_ok=True)
 
 
-def _link(source, target):
+def _link(source: str, target: str) -> None:
     if os.path.exists(target):
         return
     try:
@@ -166,7 +189,7 @@ def _link(source, target):
         shutil.copy2(source, target)  # on another file system
 
 
-def _dump_sqlite(path):
+def _dump_sqlite(path: Path) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM INTO %s", [str(path)])
     with closing(sqlite3.connect(path)) as database:
@@ -175,7 +198,7 @@ def _dump_sqlite(path):
         return _row_counts(database.cursor())
 
 
-def _row_counts(cursor):
+def _row_counts(cursor: CursorWrapper | sqlite3.Cursor) -> dict[str, int]:
     """Return {table: number of rows}."""
     found = {}
     for table in sorted(connection.introspection.django_table_names(only_existing=True)):
@@ -184,7 +207,7 @@ def _row_counts(cursor):
     return found
 
 
-def _dump_postgresql(path):
+def _dump_postgresql(path: Path) -> dict[str, int]:
     """Dump the database and count its rows in the same snapshot."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -195,7 +218,7 @@ def _dump_postgresql(path):
         return _row_counts(cursor)
 
 
-def _run_postgresql_program(program, *arguments):
+def _run_postgresql_program(program: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs on the site's database. The password is passed in the environment, not in the arguments."""
     parameters = connection.get_connection_params()
     given = {name: str(parameters[key]) for name, key in LIBPQ_VARIABLES.items() if parameters.get(key)}
@@ -210,7 +233,7 @@ def _run_postgresql_program(program, *arguments):
 # Writing and reading
 
 
-def _write(folder, path, key):
+def _write(folder: Path, path: Path, key: pyrage.x25519.Identity | None) -> None:
     """Pack `folder` into `path`, encrypted if `key` is given, and sync it to disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
@@ -225,7 +248,7 @@ def _write(folder, path, key):
         os.fsync(stream.fileno())
 
 
-def _pack(folder, stream):
+def _pack(folder: Path, stream: IO[bytes]) -> None:
     with tarfile.open(fileobj=stream, mode="w") as archive:
         archive.add(folder / MANIFEST, MANIFEST)
         for path in sorted(folder.iterdir()):
@@ -233,7 +256,7 @@ def _pack(folder, stream):
                 archive.add(path, path.name)
 
 
-def _decrypt(stream, plain, key):
+def _decrypt(stream: IO[bytes], plain: IO[bytes], key: pyrage.x25519.Identity) -> None:
     """Decrypt `stream` into `plain`. Raises pyrage.DecryptError, also where pyrage reports damage as an OSError without errno."""
     try:
         pyrage.decrypt_io(stream, plain, [key])
@@ -244,11 +267,12 @@ def _decrypt(stream, plain, key):
 
 
 @contextmanager
-def _opened(path):
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     """Open a backup, decrypted if necessary, as a TarFile. Raises BackupError."""
     with tempfile.TemporaryFile(dir=settings.VAR_DIR) as plain:
         try:
-            with open(path, "rb") as stream:
+            with open(path, "rb") as file:
+                stream: IO[bytes] = file
                 if ".age" in path.suffixes:
                     if not (key := _key()):
                         raise BackupError("This backup is encrypted: set BACKUP_KEY to the key that it was made with.")
@@ -263,7 +287,15 @@ def _opened(path):
             raise BackupError(f"{path} is no whole backup ({error}).") from error
 
 
-def _verify(path, manifest=None):
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo | str) -> BufferedReader:
+    """Open a file in a backup. Raises tarfile.ReadError, which `_opened` turns into a BackupError, if it is none."""
+    content = archive.extractfile(member)
+    if not isinstance(content, BufferedReader):
+        raise tarfile.ReadError(f"{member} is no file")
+    return content
+
+
+def _verify(path: Path, manifest: Manifest | None = None) -> Manifest:
     """Compare each file of a backup with its manifest, which is returned. Raises BackupError.
 
     If `manifest` is given, the one in the file has to equal it.
@@ -272,7 +304,7 @@ def _verify(path, manifest=None):
         first = archive.next()
         if first is None or first.name != MANIFEST:
             raise BackupError(f"{path} is no backup of this site.")
-        found = json.load(archive.extractfile(first))
+        found = json.load(_content(archive, first))
         if manifest and found != manifest:
             raise BackupError(f"{path} does not hold what was written.")
         left = dict(found["files"])
@@ -280,7 +312,7 @@ def _verify(path, manifest=None):
             if (
                 member.isfile()
                 and member is not first
-                and left.pop(member.name, None) != _describe(archive.extractfile(member))
+                and left.pop(member.name, None) != _describe(_content(archive, member))
             ):
                 raise BackupError(f"{path} is damaged: {member.name} is not what was saved.")
         if left:
@@ -291,7 +323,7 @@ def _verify(path, manifest=None):
 # Restoring
 
 
-def is_empty():
+def is_empty() -> bool:
     """Return whether the database has no pages besides the root and home pages, so that a restore would not overwrite anything."""
     if "wagtailcore_page" not in connection.introspection.table_names():
         return True
@@ -300,7 +332,9 @@ def is_empty():
         return cursor.fetchone()[0] == 0
 
 
-def restore(path, report_progress=lambda text: None, without_unknown=False):
+def restore(
+    path: Path, report_progress: ReportProgress = lambda text: None, without_unknown: bool = False
+) -> erasure_log.Replay:
     """Replace database and files by a backup, then replay the erasure log since. Returns an `erasure_log.Replay`.
 
     Raises BackupError. If entries of the log were written under an unknown SECRET_KEY, it does so before anything is replaced,
@@ -318,6 +352,9 @@ def restore(path, report_progress=lambda text: None, without_unknown=False):
             f"{unknown} erasures and unsubscribes since the backup were logged under another SECRET_KEY, so they cannot be done"
             " again. Add that key to SECRET_KEY_FALLBACKS; if it is lost, --without-unknown goes on without them."
         )
+    for name, alias in STORAGES.items():
+        if any(file.startswith(f"{name}/") for file in manifest["files"]):
+            _local_storage(alias)
     with _as_backup_error(), tempfile.TemporaryDirectory(dir=settings.VAR_DIR, prefix="restore-") as scratch:
         with _opened(path) as archive:
             _unpack(archive, manifest["files"], Path(scratch))
@@ -336,7 +373,7 @@ def restore(path, report_progress=lambda text: None, without_unknown=False):
     return erasure_log.replay(path.parent, made_at)
 
 
-def _unpack(archive, names, folder):
+def _unpack(archive: tarfile.TarFile, names: Iterable[str], folder: Path) -> None:
     """Extract the files named in the manifest, and no others, into `folder`. Raises BackupError for paths outside of it."""
     for name in names:
         target = (folder / name).resolve()
@@ -344,10 +381,10 @@ def _unpack(archive, names, folder):
             raise BackupError(f"{name} would lie outside of the backup.")
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("wb") as stream:
-            shutil.copyfileobj(archive.extractfile(name), stream, COPY_BUFFER_BYTES)
+            shutil.copyfileobj(_content(archive, name), stream, COPY_BUFFER_BYTES)
 
 
-def _load_database(folder):
+def _load_database(folder: Path) -> None:
     file = folder / DATABASE[connection.vendor]
     if connection.vendor == "sqlite":
         connection.ensure_connection()
@@ -363,7 +400,15 @@ def _load_database(folder):
         _run_postgresql_program("psql", "--no-psqlrc", *once, "--command", anew, "--file", str(script))
 
 
-def _load_storages(folder):
+def _local_storage(alias: str) -> FileSystemStorage:
+    """Return a storage. Raises BackupError if its files are not on this machine."""
+    storage = storages[alias]
+    if not isinstance(storage, FileSystemStorage):
+        raise BackupError(f"The backup holds files of the storage “{alias}”, which is not on this machine.")
+    return storage
+
+
+def _load_storages(folder: Path) -> None:
     for name, alias in STORAGES.items():
         if (folder / name).is_dir():
-            shutil.copytree(folder / name, storages[alias].location, dirs_exist_ok=True)
+            shutil.copytree(folder / name, _local_storage(alias).location, dirs_exist_ok=True)

@@ -5,24 +5,34 @@ for every page.
 """
 
 import email
-import email.policy
 import itertools
 import os
 import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from django.conf import settings
+from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 
 # CSP of a message shown in the admin: inline styles and images only.
 MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: http: https:; frame-ancestors 'self'"
 
 
+class StoredMail(EmailMessage):
+    """A message in the outbox."""
+
+    sent_at: datetime | None = None
+
+
 class EmailBackend(BaseEmailBackend):
     """Django e-mail back end that writes each message to LOCAL_MAIL_DIR."""
 
-    def send_messages(self, messages):
+    def send_messages(self, messages: Sequence[mail.EmailMessage]) -> int:
         """Write `messages` atomically, one file each. Returns their number."""
         folder = Path(settings.LOCAL_MAIL_DIR)
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,15 +44,15 @@ class EmailBackend(BaseEmailBackend):
         return len(messages)
 
 
-def recent(limit=100):
+def recent(limit: int = 100) -> list[tuple[str, StoredMail]]:
     """Return at most `limit` messages as (key, EmailMessage) pairs, newest first."""
     files = sorted(Path(settings.LOCAL_MAIL_DIR).glob("*.eml"), key=lambda file: file.stat().st_mtime, reverse=True)
     return [(file.stem, read(file.stem)) for file in itertools.islice(files, limit)]
 
 
-def read(key):
+def read(key: str) -> StoredMail:
     """Return the message with `key` (a UUID). Raises FileNotFoundError, or ValueError if the key is not a UUID."""
     path = Path(settings.LOCAL_MAIL_DIR) / f"{uuid.UUID(key).hex}.eml"
-    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    message = email.message_from_bytes(path.read_bytes(), policy=EmailPolicy(message_factory=StoredMail))
     message.sent_at = parsedate_to_datetime(message["Date"]) if message["Date"] else None
     return message

@@ -8,11 +8,15 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import TracebackType
+from typing import Any
 
 import structlog
 from core.routes import loggable_path
 from redaction.text import blank, blank_all
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 logger = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
@@ -21,18 +25,18 @@ REQUEST_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 # structlog processors
 
 
-def name_route(logger, method, event):
+def name_route(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Replace Django's message about a request, which quotes path, host or Referer, by its status and route."""
-    record = event.get("_record")
+    record: logging.LogRecord | None = event.get("_record")
     request = getattr(record, "request", None)
-    if hasattr(request, "resolver_match"):
-        status = getattr(record, "status_code", None)
+    if record and request and hasattr(request, "resolver_match"):
+        status = getattr(record, "status_code", 0)
         title = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else record.name
         event["event"] = f"{title}: {request.method} {loggable_path(request)}"
     return event
 
 
-def blank_event(logger, method, event):
+def blank_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Redact all text of an event, except its timestamp and a valid request id."""
     timestamp, request_id = event.pop("timestamp", None), event.pop("request_id", None)
     event = blank_all(event)
@@ -70,7 +74,7 @@ SAFE_FRAME_KEYS = {
 }
 
 
-def scrub_report(report, hint):
+def scrub_report(report: Mapping[str, Any], hint: Mapping[str, Any]) -> dict[str, Any]:
     """Sentry's `before_send`: build a report from fields without personal data, and the redacted error."""
     safe = {key: report[key] for key in SAFE_REPORT_KEYS & set(report)}
     if report.get("transaction_info", {}).get("source") in {"route", "task"}:
@@ -86,7 +90,7 @@ def scrub_report(report, hint):
     return safe
 
 
-def _scrub_error(error):
+def _scrub_error(error: Mapping[str, Any]) -> dict[str, Any]:
     frames = (error.get("stacktrace") or {}).get("frames") or []
     return {
         "type": error.get("type"),
@@ -114,7 +118,7 @@ OWN_LOGGERS = [
     "translation",
 ]
 # Processors of all log lines; blank_event has to run after them.
-SHARED_PROCESSORS = [
+SHARED_PROCESSORS: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -123,7 +127,7 @@ SHARED_PROCESSORS = [
 ]
 
 
-def configure(as_json: bool) -> dict:
+def configure(as_json: bool) -> dict[str, Any]:
     """Configure structlog, log uncaught exceptions of the process and its threads, and return the LOGGING setting."""
     structlog.configure(
         processors=[
@@ -135,7 +139,9 @@ def configure(as_json: bool) -> dict:
         cache_logger_on_first_use=True,
     )
     sys.excepthook = _log_uncaught
-    threading.excepthook = lambda error: _log_uncaught(*error[:3])
+    threading.excepthook = lambda error: _log_uncaught(
+        error.exc_type, error.exc_value or error.exc_type(), error.exc_traceback
+    )
     renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     line = {
         "()": structlog.stdlib.ProcessorFormatter,
@@ -161,7 +167,7 @@ def configure(as_json: bool) -> dict:
     }
 
 
-def _log_uncaught(kind, error, trace):
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """sys.excepthook that logs exceptions instead of printing them."""
     if not issubclass(kind, Exception):  # KeyboardInterrupt, SystemExit
         sys.__excepthook__(kind, error, trace)

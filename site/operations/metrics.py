@@ -6,9 +6,10 @@ Each web process counts its requests and page cache hits; all other values are r
 import hmac
 import os
 import time
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -24,10 +25,10 @@ METHODS = {"GET", "HEAD", "POST"}
 class MetricsMiddleware:
     """Counts requests by method, status and the result of the page cache, which it sets as `request.cache`: "hit" or "miss"."""
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
         method = request.method if request.method in METHODS else "other"
@@ -41,7 +42,7 @@ class MetricsMiddleware:
 class SiteCollector:
     """Collects the gauges of `operations.status` from the database when Prometheus scrapes the site."""
 
-    def collect(self):
+    def collect(self) -> Iterator[GaugeMetricFamily]:
         for name, text, label, values in status.gauges():
             family = GaugeMetricFamily(f"clac_{name}", text, labels=[label] if label else None)
             for key, value in values.items():
@@ -50,7 +51,7 @@ class SiteCollector:
 
 
 @never_cache
-def metrics(request):
+def metrics(request: HttpRequest) -> HttpResponse:
     """The metrics in Prometheus' text format. Requires METRICS_TOKEN as a bearer token (RFC 6750); otherwise 404."""
     expected = f"Bearer {settings.METRICS_TOKEN}"
     if not settings.METRICS_TOKEN or not hmac.compare_digest(

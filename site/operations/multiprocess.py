@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 
-def share_metrics(folder):
+def share_metrics(folder: str | Path) -> None:
     """Set PROMETHEUS_MULTIPROC_DIR to `folder` and delete the files of processes that no longer exist."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

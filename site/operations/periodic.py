@@ -10,7 +10,6 @@ from operations import backup
 
 
 @every(timedelta(days=1), _("back up the database and the files"))
-def back_up():
+def back_up() -> str | None:
     """Make a backup in BACKUP_DIR."""
-    if settings.BACKUP_KEEP:
-        return backup.create().name
+    return backup.create().name if settings.BACKUP_KEEP else None

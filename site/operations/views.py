@@ -1,7 +1,7 @@
 """Health checks for load balancers, the status page, and the outbox of a site without an e-mail provider."""
 
 from django.conf import settings
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -26,12 +26,12 @@ outbox_readers_only = user_passes_test(lambda user: user.is_superuser and settin
 # Health checks
 
 
-def healthz(request):
+def healthz(request: HttpRequest) -> HttpResponse:
     """Liveness: 200 as long as the process answers."""
     return HttpResponse("ok\n", content_type=PLAIN_TEXT)
 
 
-def readyz(request):
+def readyz(request: HttpRequest) -> HttpResponse:
     """Readiness: 200 if the database answers, is fully migrated and has the task queue's table; otherwise 503."""
     try:
         pending = pending_migrations()
@@ -47,7 +47,7 @@ def readyz(request):
 
 
 @operators_only
-def status_page(request):
+def status_page(request: HttpRequest) -> TemplateResponse:
     """All health checks, and each periodic job with its last run."""
     runs = {run.name: run for run in JobRun.objects.all()}
     jobs = sorted(((job, runs.get(name)) for name, job in JOBS.items()), key=lambda pair: str(pair[0].label))
@@ -56,7 +56,7 @@ def status_page(request):
 
 @operators_only
 @require_POST
-def run_job_now(request, name):
+def run_job_now(request: HttpRequest, name: str) -> HttpResponseRedirect:
     """Make a periodic job due, so that the next poll enqueues it."""
     run = get_object_or_404(JobRun, name=name)
     JobRun.objects.filter(pk=run.pk).update(due_at=timezone.now())
@@ -69,12 +69,12 @@ def run_job_now(request, name):
 
 
 @outbox_readers_only
-def mail_list(request):
+def mail_list(request: HttpRequest) -> HttpResponse:
     """The newest messages in the outbox."""
     return render(request, "operations/mail_list.html", {"messages_kept": file_outbox.recent()})
 
 
-def _read_or_404(key):
+def _read_or_404(key: str) -> file_outbox.StoredMail:
     try:
         return file_outbox.read(key)
     except (FileNotFoundError, ValueError):
@@ -82,7 +82,7 @@ def _read_or_404(key):
 
 
 @outbox_readers_only
-def mail_detail(request, key):
+def mail_detail(request: HttpRequest, key: str) -> HttpResponse:
     """One message: its headers, the HTML part in a frame, and the text part."""
     message = _read_or_404(key)
     text = message.get_body(("plain",))
@@ -91,7 +91,7 @@ def mail_detail(request, key):
 
 
 @outbox_readers_only
-def mail_html(request, key):
+def mail_html(request: HttpRequest, key: str) -> HttpResponse:
     """The HTML part of one message, sandboxed."""
     body = _read_or_404(key).get_body(("html",))
     response = HttpResponse(body.get_content() if body else "")

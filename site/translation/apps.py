@@ -6,5 +6,5 @@ class TranslationConfig(AppConfig):
 
     name = "translation"
 
-    def ready(self):
+    def ready(self) -> None:
         from translation import signal_handlers  # noqa: F401

@@ -1,11 +1,17 @@
 """Forms of the translation board and of wagtail-localize's submission."""
 
+from collections.abc import Iterable
+from typing import Any, cast
+
+import polib
 from core.page_permissions import languages_of
 from django import forms
-from django.db.models import Q
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Q, QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from wagtail.models import Locale, Page
+from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail_localize.views import submit_translations
 
 from translation import po_exchange, status
@@ -20,19 +26,21 @@ class FilterForm(forms.Form):
     language = forms.ChoiceField(required=False, label=gettext_lazy("Language"))
     state = forms.ChoiceField(required=False, label=gettext_lazy("State"))
 
-    def __init__(self, *args, languages, **kwargs):
+    def __init__(self, *args: Any, languages: Iterable[Locale], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        all_choices = [("", gettext_lazy("all"))]
-        self.fields["section"].queryset = status.originals().filter(depth=3)
-        self.fields["language"].choices = all_choices + [(locale.language_code, str(locale)) for locale in languages]
-        self.fields["state"].choices = all_choices + list(status.LABELS.items())
+        all_choices: list[tuple[str, str | Promise]] = [("", gettext_lazy("all"))]
+        cast(forms.ModelChoiceField, self.fields["section"]).queryset = status.originals().filter(depth=3)
+        cast(forms.ChoiceField, self.fields["language"]).choices = all_choices + [
+            (locale.language_code, str(locale)) for locale in languages
+        ]
+        cast(forms.ChoiceField, self.fields["state"]).choices = all_choices + list(status.LABELS.items())
 
     @property
-    def is_filtered(self):
+    def is_filtered(self) -> bool:
         """Return whether a section or state is chosen."""
         return self.is_valid() and bool(self.cleaned_data["section"] or self.cleaned_data["state"])
 
-    def filter(self, rows, languages):
+    def filter(self, rows: QuerySet[TranslatableMixin], languages: Iterable[Locale]) -> QuerySet[TranslatableMixin]:
         """Return the `status.originals()` in `rows` that match. A state matches in the chosen language or in any of `languages`."""
         data = self.cleaned_data
         if data["section"]:
@@ -56,9 +64,9 @@ class ExportForm(forms.Form):
         label=gettext_lazy("Changed since"), widget=forms.DateInput(attrs={"type": "date"}), required=False
     )
 
-    def __init__(self, *args, user, **kwargs):
+    def __init__(self, *args: Any, user: User | AnonymousUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["language"].queryset = languages_of(user)
+        cast(forms.ModelChoiceField, self.fields["language"]).queryset = languages_of(user)
 
 
 class ImportForm(forms.Form):
@@ -69,9 +77,10 @@ class ImportForm(forms.Form):
         error_messages={"required": gettext_lazy("Choose a PO file first.")},
     )
 
-    def clean_file(self) -> list:
-        """Return [(name, polib.POFile)] of the readable files. Raises ValidationError if there are none or the upload is too large."""
-        file, self.problems = self.cleaned_data["file"], []
+    def clean_file(self) -> list[tuple[str, polib.POFile]]:
+        """Return the readable files with their names. Raises ValidationError if there are none or the upload is too large."""
+        file = self.cleaned_data["file"]
+        self.problems: list[str] = []
         if file.size > po_exchange.MAX_BYTES:
             raise forms.ValidationError(_("The file is too large."))
         found = []
@@ -89,7 +98,7 @@ class ImportForm(forms.Form):
         return found
 
 
-def missing_parents(page, locale):
+def missing_parents(page: Page, locale: Locale) -> list[Page]:
     """Return the ancestors of `page` without a translation into `locale`, from the top down."""
     return [
         parent
@@ -104,7 +113,7 @@ class SubmitForm(submit_translations.SubmitTranslationForm):
     include_parents = forms.BooleanField(required=False, initial=True, label=gettext_lazy("Translate these pages too"))
     field_order = ["select_all", "locales", "include_parents", "include_subtree"]
 
-    def __init__(self, instance, *args, user, **kwargs):
+    def __init__(self, instance: TranslatableMixin, *args: Any, user: User | AnonymousUser, **kwargs: Any) -> None:
         super().__init__(instance, *args, **kwargs)
         self.instance = instance
         own = languages_of(user)
@@ -123,7 +132,7 @@ class SubmitForm(submit_translations.SubmitTranslationForm):
         else:
             del self.fields["include_parents"]
 
-    def clean(self):
+    def clean(self) -> dict[str, Any]:
         """Require the parent page to be translated first."""
         locales = self.cleaned_data.get("locales") or []
         if not self.cleaned_data.get("include_parents") and any(self.missing.get(locale) for locale in locales):

@@ -5,19 +5,24 @@ creates aliases of missing parents without asking, and publishes incomplete tran
 """
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import requests
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
-from wagtail.models import Locale, Page
-from wagtail_localize.models import Translation
+from wagtail.models import Locale, Page, TranslatableMixin
+from wagtail_localize.models import Translation, TranslationSource
 from wagtail_localize.operations import translate_object
 from wagtail_localize.views import (
     convert,
@@ -35,12 +40,16 @@ from translation.status import texts_left
 from translation.views import import_po_file
 
 logger = logging.getLogger(__name__)
+View = Callable[..., HttpResponse]
 
 
 class _SubmitMixin:
     """Uses our SubmitForm."""
 
-    def get_form(self):
+    request: HttpRequest
+    object: TranslatableMixin
+
+    def get_form(self) -> SubmitForm:
         found = Locale.objects.filter(language_code=self.request.GET.get("select_locale", ""))
         data = self.request.POST if self.request.method == "POST" else None
         return SubmitForm(
@@ -51,14 +60,14 @@ class _SubmitMixin:
 class SubmitPageView(_SubmitMixin, submit_translations.SubmitPageTranslationView):
     """Submits a page for translation. Requires that the user may see it and add pages in the chosen languages."""
 
-    def get_object(self):
+    def get_object(self) -> Page:
         page = super().get_object()
         if not visible_pages(self.request.user).filter(pk=page.pk).exists():
             raise PermissionDenied
         return page
 
     @transaction.atomic
-    def form_valid(self, form):
+    def form_valid(self, form: SubmitForm) -> HttpResponse:
         """Translate missing parents first."""
         for locale in form.cleaned_data["locales"]:
             for parent in form.missing[locale]:
@@ -72,7 +81,7 @@ class SubmitPageView(_SubmitMixin, submit_translations.SubmitPageTranslationView
 class SubmitSnippetView(_SubmitMixin, submit_translations.SubmitSnippetTranslationView):
     """Submits a snippet for translation. Requires permission to edit its type."""
 
-    def get_object(self):
+    def get_object(self) -> TranslatableMixin:
         snippet = super().get_object()
         if not edit_translation.user_can_edit_snippet_type(self.request.user, type(snippet)):
             raise PermissionDenied
@@ -82,32 +91,32 @@ class SubmitSnippetView(_SubmitMixin, submit_translations.SubmitSnippetTranslati
 class UpdateView(update_translations.UpdateTranslationsView):
     """Updates translations from their source. Requires permission to edit the source; never publishes the translations."""
 
-    def get_form(self):
+    def get_form(self) -> BaseForm:
         form = super().get_form()
         form.fields["publish_translations"].widget = forms.HiddenInput()
         return form
 
-    def get_object(self):
+    def get_object(self) -> TranslationSource:
         source = super().get_object()
         if not edit_translation.user_can_edit_instance(self.request.user, source.get_source_instance()):
             raise PermissionDenied
         return source
 
-    def form_valid(self, form):
+    def form_valid(self, form: BaseForm) -> HttpResponse:
         """Do not publish: translations may be incomplete."""
         form.cleaned_data["publish_translations"] = False
         return super().form_valid(form)
 
 
-def own_languages_only(view):
+def own_languages_only(view: View) -> View:
     """Decorator for wagtail-localize's views of a Translation: requires that the user may edit its target language.
 
     Notifies publishers when the view completes the translation.
     """
 
-    def wrapper(request, translation_id, **kwargs):
+    def wrapper(request: HttpRequest, translation_id: int, **kwargs: Any) -> HttpResponse:
         translation = get_object_or_404(Translation, pk=translation_id)
-        if not may_translate_into(request.user, translation.target_locale):
+        if not request.user.is_authenticated or not may_translate_into(request.user, translation.target_locale):
             raise PermissionDenied
         before = texts_left(translation)
         response = view(request, translation_id, **kwargs)
@@ -115,18 +124,17 @@ def own_languages_only(view):
             notifications.notify_publishers.enqueue(translation.pk, request.user.pk)
         return response
 
-    wrapper.csrf_exempt = getattr(view, "csrf_exempt", False)
-    return wrapper
+    return csrf_exempt(wrapper) if getattr(view, "csrf_exempt", False) else wrapper
 
 
-def convert_to_alias(request, page_id):
+def convert_to_alias(request: HttpRequest, page_id: int) -> HttpResponse:
     """Convert a translation to an alias. Requires permission to publish, because an alias is live at once."""
     if not get_object_or_404(Page, pk=page_id).permissions_for_user(request.user).can_publish():
         raise PermissionDenied
     return convert.convert_to_alias(request, page_id)
 
 
-def machine_translate(request, translation_id):
+def machine_translate(request: HttpRequest, translation_id: int) -> HttpResponse:
     """Translate the remaining texts of a draft with the configured service; show an error if it fails."""
     try:
         return edit_translation.machine_translate(request, translation_id)
@@ -138,12 +146,12 @@ def machine_translate(request, translation_id):
         return redirect(get_valid_next_url_from_request(request) or "translation_board")
 
 
-def _edit_view(name):
+def _edit_view(name: str) -> View:
     """Return a view function of `wagtail_localize.views.edit_translation`, restricted to own languages."""
     return own_languages_only(getattr(edit_translation, name))
 
 
-def url_patterns():
+def url_patterns() -> list[URLPattern]:
     """Return the URL patterns, to be registered before wagtail-localize's own."""
     one = "translate/<int:translation_id>"
     snippet = "<slug:app_label>/<slug:model_name>"

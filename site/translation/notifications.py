@@ -2,6 +2,8 @@
 
 from core.page_permissions import users_with_permission
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import translation as languages
 from django_tasks import task
@@ -13,7 +15,7 @@ from wagtail_localize.models import Translation
 
 
 @task()
-def notify_translators(translation_id):
+def notify_translators(translation_id: int) -> None:
     """Notify the translators of a language of the number of untranslated texts of a page. Publishers are left out."""
     translation = Translation.objects.get(pk=translation_id)
     page = translation.get_target_instance()
@@ -25,7 +27,7 @@ def notify_translators(translation_id):
 
 
 @task()
-def notify_publishers(translation_id, by_id):
+def notify_publishers(translation_id: int, by_id: int) -> None:
     """Notify the publishers of a language, except the user `by_id`, that a translation is complete."""
     translation = Translation.objects.get(pk=translation_id)
     page = translation.get_target_instance()
@@ -34,7 +36,7 @@ def notify_publishers(translation_id, by_id):
         _send(users_with_permission("publish", page).exclude(pk=by.pk), "translation_ready", page, by=by)
 
 
-def _send(users, name, page, **context):
+def _send(users: QuerySet[User], name: str, page: Page, **context: object) -> None:
     for user in users.exclude(email=""):
         profile = UserProfile.get_for_user(user)
         if not profile.submitted_notifications:

@@ -5,14 +5,19 @@ import lzma
 import uuid
 import zipfile
 import zlib
+from collections.abc import Callable
+from datetime import date
 from functools import partial
 
 import polib
 from core.html import without_control_characters
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from wagtail.models import Locale
 from wagtail_localize.models import Translation
 from wagtail_localize.views.edit_translation import user_can_edit_instance
 
@@ -23,7 +28,7 @@ MAX_BYTES = 20_000_000  # of an upload, and of its unpacked files
 UNPACKING_ERRORS = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
-def export(user, locale, since=None):
+def export(user: User | AnonymousUser, locale: Locale, since: date | None = None) -> bytes:
     """Return a ZIP archive, as bytes, with a PO file of each translation into `locale` that `user` may edit.
 
     With `since` (a date), only those whose source changed on that day or later.
@@ -39,19 +44,19 @@ def export(user, locale, since=None):
     return content.getvalue()
 
 
-def has_target(translation):
+def has_target(translation: Translation) -> bool:
     """Return whether the translated page or snippet exists."""
     return translation.source.object.get_instance_or_none(translation.target_locale) is not None
 
 
-def open_members(file):
+def open_members(file: UploadedFile) -> list[tuple[str, Callable[[], bytes]]]:
     """Return [(name, function that reads its bytes)] of an uploaded PO file, or of the PO files in a ZIP archive.
 
     Raises ValidationError if the archive is damaged, empty, or unpacks to more than MAX_BYTES.
     """
     if not zipfile.is_zipfile(file):
         file.seek(0)
-        return [(file.name, file.read)]
+        return [(str(file.name), file.read)]
     try:
         archive = zipfile.ZipFile(file)
     except UNPACKING_ERRORS:
@@ -62,7 +67,7 @@ def open_members(file):
     return [(member.filename, partial(archive.read, member)) for member in members]
 
 
-def parse(content):
+def parse(content: bytes) -> polib.POFile:
     """Parse bytes into a polib.POFile. Raises ValueError."""
     text = without_control_characters(content.decode())
     # polib would take any other text for the name of a file.
@@ -74,7 +79,7 @@ def parse(content):
         raise ValueError("not a PO file") from error
 
 
-def apply(user, po, only):
+def apply(user: User | AnonymousUser, po: polib.POFile, only: Translation | None) -> int:
     """Import one PO file as `user`. Returns the number of texts that the source no longer has.
 
     Raises ValidationError, whose message has the placeholder `name`, if the file belongs to no translation of this site, not
@@ -92,7 +97,7 @@ def apply(user, po, only):
         return len(row.import_po(po, user=user, tool_name="PO"))
 
 
-def _translation_of(po):
+def _translation_of(po: polib.POFile) -> Translation | None:
     try:
         number = uuid.UUID(po.metadata.get("X-WagtailLocalize-TranslationID", ""))
     except ValueError:

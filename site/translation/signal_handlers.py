@@ -1,6 +1,7 @@
 """Keeps the strings of changed sources and the slugs of translations up to date."""
 
 from core.models import Topic
+from django.db.models import Model
 from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 from django.utils.text import slugify
@@ -11,10 +12,10 @@ from wagtail_localize.models import StringSegment, StringTranslation, Translatio
 from translation import status
 
 
-def update_source(instance, **kwargs):
+def update_source(instance: Model, **kwargs: object) -> None:
     """Update the strings of a changed source, so that its translations show what is left to do."""
     key, locale_id = getattr(instance, "translation_key", None), getattr(instance, "locale_id", None)
-    if key and TranslationSource.objects.filter(object_id=key, locale_id=locale_id).exists():
+    if key and locale_id and TranslationSource.objects.filter(object_id=key, locale_id=locale_id).exists():
         status.update_source_strings.enqueue(str(key), locale_id)
 
 
@@ -23,7 +24,7 @@ post_save.connect(update_source, sender=Topic)
 
 
 @receiver(pre_save, sender=StringTranslation)
-def update_slug_from_title(instance, **kwargs):
+def update_slug_from_title(instance: StringTranslation, **kwargs: object) -> None:
     """Derive the slug of a translation from its translated title until it is edited or the page is published."""
     if instance.context.path != "title" or not instance.data:
         return
@@ -42,5 +43,5 @@ def update_slug_from_title(instance, **kwargs):
             slug.save(update_fields=["data"])
 
 
-def _slug_from_title(title):
+def _slug_from_title(title: str) -> str:
     return slugify(title)[:255]

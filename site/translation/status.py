@@ -1,10 +1,12 @@
 """Translation status: which pages and snippets exist in which language, and what is left to translate."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
 from wagtail.models import DraftStateMixin, Locale, Page, TranslatableMixin, get_translatable_models
@@ -24,7 +26,7 @@ LABELS = {
 
 
 @task()
-def update_source_strings(key, locale_id):
+def update_source_strings(key: str, locale_id: int) -> None:
     """Update the strings of a source from its published object, and notify the translators of languages with new strings.
 
     `key` is its translation key, `locale_id` that of its locale.
@@ -40,14 +42,14 @@ def update_source_strings(key, locale_id):
             notifications.notify_translators.enqueue(row.pk)
 
 
-def translation_of(instance):
+def translation_of(instance: TranslatableMixin) -> Translation | None:
     """Return the Translation whose target is `instance`, or None."""
     return Translation.objects.filter(
         source__object=instance.translation_key, target_locale=instance.locale, enabled=True
     ).first()
 
 
-def texts_left(translation):
+def texts_left(translation: Translation) -> int:
     """Return the number of untranslated texts of a Translation."""
     total, done = translation.get_progress()
     return total - done
@@ -61,13 +63,13 @@ class TranslationState:
     were translated after the translation was last published.
     """
 
-    instance: object
+    instance: TranslatableMixin | None
     left: int = 0
     is_original: bool = False
     has_unpublished: bool = False
 
     @property
-    def state(self):
+    def state(self) -> str:
         """One of STATES."""
         if self.instance is None:
             return MISSING
@@ -76,12 +78,12 @@ class TranslationState:
         return BEHIND if self.left else READY if self.has_unpublished else PUBLISHED
 
 
-def locales():
+def locales() -> list[Locale]:
     """Return all Locales, the default one first."""
     return sorted(Locale.objects.all(), key=lambda locale: (locale.language_code != settings.LANGUAGE_CODE, locale.pk))
 
 
-def originals(model=Page):
+def originals(model: type[TranslatableMixin] = Page) -> QuerySet[TranslatableMixin]:
     """Return a queryset with one instance per translation key: the one in the default language, else the oldest."""
     same = model.objects.filter(translation_key=OuterRef("translation_key"))
     in_default = Q(locale__language_code=settings.LANGUAGE_CODE)
@@ -90,7 +92,7 @@ def originals(model=Page):
     return found.filter(depth__gt=1).order_by("path") if model is Page else found.order_by("pk")
 
 
-def left_to_translate():
+def left_to_translate() -> QuerySet[StringSegment]:
     """Return a subquery for Translation queries: the StringSegments of the source without a translation."""
     done = StringTranslation.objects.filter(
         translation_of=OuterRef("string"),
@@ -101,7 +103,7 @@ def left_to_translate():
     return StringSegment.objects.filter(~Exists(done), source=OuterRef("source")).order_by()
 
 
-def has_unpublished_strings():
+def has_unpublished_strings() -> Exists:
     """Return a condition for Translation queries: strings were translated after the translation was last published."""
     taken = TranslationLog.objects.filter(source=OuterRef(OuterRef("source")), locale=OuterRef("locale"))
     newest = taken.order_by("-created_at").values("created_at")[:1]
@@ -111,7 +113,7 @@ def has_unpublished_strings():
     return Exists(strings)
 
 
-def in_state(rows, locale, state):
+def in_state(rows: QuerySet[TranslatableMixin], locale: Locale, state: str) -> QuerySet[TranslatableMixin]:
     """Filter `originals()` by their state (one of STATES) in `locale`."""
     there = rows.model.objects.filter(translation_key=OuterRef("translation_key"), locale=locale)
     if state == MISSING:
@@ -122,17 +124,19 @@ def in_state(rows, locale, state):
     behind = Exists(_translations(locale).filter(Exists(left_to_translate())))
     news = Exists(_translations(locale).filter(has_unpublished_strings()))
     live = Exists(there.filter(live=True) if has_drafts else there)
-    wanted = {BEHIND: [behind], READY: [~behind, news], PUBLISHED: [~behind, ~news]}[state]
-    return rows.filter(live, *wanted)
+    wanted: dict[str, list[Combinable]] = {BEHIND: [behind], READY: [~behind, news], PUBLISHED: [~behind, ~news]}
+    return rows.filter(live, *wanted[state])
 
 
-def _translations(locale):
+def _translations(locale: Locale) -> QuerySet[Translation]:
     return Translation.objects.filter(
         source__object=OuterRef("translation_key"), target_locale=locale, enabled=True
     ).exclude(target_locale=OuterRef("locale"))
 
 
-def table(rows, languages):
+def table(
+    rows: Iterable[TranslatableMixin], languages: Sequence[Locale]
+) -> list[tuple[TranslatableMixin, list[TranslationState]]]:
     """Return [(original, [its TranslationState in each of `languages`])] for some `originals()`, in two queries."""
     rows = list(rows)
     if not rows:
@@ -149,7 +153,7 @@ def table(rows, languages):
         .values_list("source__object_id", "target_locale_id", "n", "news")
     }
 
-    def cell(row, locale):
+    def cell(row: TranslatableMixin, locale: Locale) -> TranslationState:
         own = row.locale_id == locale.pk
         place = (row.translation_key, locale.pk)
         strings, news = (0, False) if own else left.get(place, (0, False))
@@ -158,7 +162,7 @@ def table(rows, languages):
     return [(row, [cell(row, locale) for locale in languages]) for row in rows]
 
 
-def snippet_models():
+def snippet_models() -> list[type[TranslatableMixin]]:
     """Return the site's translatable models that are not pages."""
     own = {config.label for config in apps.get_app_configs() if str(settings.BASE_DIR) in str(config.path)}
     return [
@@ -168,7 +172,7 @@ def snippet_models():
     ]
 
 
-def summary():
+def summary() -> dict[Locale, dict[str, int]]:
     """Return {locale: {state: number of pages}} of every language but the default one."""
     rows = originals()
     return {locale: {state: in_state(rows, locale, state).count() for state in STATES} for locale in locales()[1:]}

@@ -1,10 +1,13 @@
 """Admin views: the translation board, publishing from it, and the exchange of PO files."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from core import renditions
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
-from wagtail.models import Page
+from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail_localize.models import Translation
 
 from translation import forms, po_exchange, status
@@ -27,7 +30,7 @@ ROWS_PER_PAGE = 50
 
 
 @require_safe
-def board(request):
+def board(request: HttpRequest) -> HttpResponse:
     """The translation board: pages (paginated), snippets and settings, with their state in each language."""
     languages = status.locales()
     form = forms.FilterForm(request.GET, languages=languages)
@@ -58,13 +61,15 @@ def board(request):
     return render(request, "translation/board.html", context)
 
 
-def _visible_languages(languages, form):
+def _visible_languages(languages: Sequence[Locale], form: forms.FilterForm) -> list[Locale]:
     """Return the default language, and the chosen one or all others."""
     chosen = form.cleaned_data.get("language") if form.is_valid() else ""
     return [locale for locale in languages if not chosen or locale in languages[:1] or locale.language_code == chosen]
 
 
-def _describe_cell(request, finder, row, cell):
+def _describe_cell(
+    request: HttpRequest, finder: AdminURLFinder, row: TranslatableMixin, cell: status.TranslationState
+) -> dict[str, Any]:
     """Return a cell of the board: state, label, URL of the next step, and the primary key of a page that can be published."""
     may_translate = request.user.has_perm(TRANSLATE)
     url, publish = "", None
@@ -79,14 +84,14 @@ def _describe_cell(request, finder, row, cell):
     return {"state": cell.state, "label": status.LABELS[cell.state], "left": cell.left, "url": url, "publish": publish}
 
 
-def _submit_url(row):
+def _submit_url(row: TranslatableMixin) -> str:
     if isinstance(row, Page):
         return reverse("wagtail_localize:submit_page_translation", args=[row.pk])
     return reverse("wagtail_localize:submit_snippet_translation", args=[*row._meta.label_lower.split("."), row.pk])
 
 
 @require_POST
-def publish(request, page_id):
+def publish(request: HttpRequest, page_id: int) -> HttpResponse:
     """Publish a complete translation of a page."""
     page = get_object_or_404(Page, pk=page_id)
     if not page.permissions_for_user(request.user).can_publish():
@@ -112,7 +117,7 @@ def publish(request, page_id):
 
 @translators_only
 @require_safe
-def export_archive(request):
+def export_archive(request: HttpRequest) -> HttpResponse:
     """Download a ZIP archive with the PO files of a language, optionally only those changed since a date."""
     form = forms.ExportForm(request.GET, user=request.user)
     if not form.is_valid():
@@ -127,24 +132,24 @@ def export_archive(request):
 
 @translators_only
 @require_POST
-def import_archive(request):
+def import_archive(request: HttpRequest) -> HttpResponse:
     """Import PO files. A file that cannot be imported is reported; the others are imported."""
     _import_upload(request)
     return redirect("translation_board")
 
 
-def import_po_file(request, translation_id):
+def import_po_file(request: HttpRequest, translation_id: int) -> HttpResponse:
     """Import the PO file of one translation."""
     _import_upload(request, get_object_or_404(Translation, pk=translation_id))
     return redirect(get_valid_next_url_from_request(request) or "translation_board")
 
 
-def _import_upload(request, only=None):
+def _import_upload(request: HttpRequest, only: Translation | None = None) -> None:
     """Import the uploaded PO files, for any translation or for the Translation `only`, and report the result as messages."""
     form = forms.ImportForm(request.POST, request.FILES)
     if not form.is_valid():
         for error in form.errors.get("file", []):
-            messages.error(request, error)
+            messages.error(request, str(error))
         return
     imported = unknown = 0
     problems = form.problems

@@ -2,8 +2,10 @@
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path, reverse_lazy
+from django.urls import URLPattern, path, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
@@ -11,6 +13,8 @@ from wagtail.actions.delete_page import DeletePageAction
 from wagtail.actions.move_page import MovePageAction
 from wagtail.actions.unpublish_page import UnpublishPageAction
 from wagtail.admin.menu import MenuItem
+from wagtail.admin.ui.components import Component
+from wagtail.models import Page
 
 from translation import dashboard, localize_views, tree_actions, views
 from translation.permissions import may_translate_into
@@ -18,7 +22,7 @@ from translation.status import texts_left, translation_of
 
 
 @hooks.register("register_admin_urls")
-def admin_urls():
+def admin_urls() -> list[URLPattern]:
     return [
         path("translations/", views.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", views.publish, name="translation_publish"),
@@ -28,19 +32,19 @@ def admin_urls():
 
 
 @hooks.register("register_admin_menu_item")
-def board_menu_item():
+def board_menu_item() -> MenuItem:
     return MenuItem(
         _("Translations"), reverse_lazy("translation_board"), icon_name="wagtail-localize-language", order=240
     )
 
 
 @hooks.register("construct_homepage_panels")
-def add_panel(request, panels):
+def add_panel(request: HttpRequest, panels: list[Component]) -> None:
     panels.append(dashboard.BoardPanel())
 
 
 @hooks.register("register_admin_urls", order=-1)
-def localize_urls():
+def localize_urls() -> list[URLPattern]:
     return localize_views.url_patterns()
 
 
@@ -49,22 +53,23 @@ def localize_urls():
 
 @hooks.register("before_edit_snippet", order=-1)
 @hooks.register("before_delete_snippet")
-def restrict_snippets(request, instances):
+def restrict_snippets(request: HttpRequest, instances: Model | list[Model]) -> HttpResponse | None:
     """Restrict editing and deleting snippets to the user's languages; refuse to publish incomplete translations."""
     instances = instances if isinstance(instances, list) else [instances]
     if any(hasattr(one, "locale") and not may_translate_into(request.user, one.locale) for one in instances):
         raise PermissionDenied
     if len(instances) == 1:
         return _refuse_incomplete(request, instances[0])
+    return None
 
 
 @hooks.register("before_edit_page", order=-1)
-def restrict_page_publishing(request, page):
+def restrict_page_publishing(request: HttpRequest, page: Page) -> HttpResponse | None:
     """Refuse to publish an incomplete translation of a page."""
     return _refuse_incomplete(request, page)
 
 
-def _refuse_incomplete(request, instance):
+def _refuse_incomplete(request: HttpRequest, instance: Model) -> HttpResponse | None:
     """Return a redirect with an error message if the request publishes an incomplete translation, else None."""
     if request.method != "POST" or request.POST.get("action") != "publish" or not hasattr(instance, "translation_key"):
         return None
@@ -79,19 +84,19 @@ def _refuse_incomplete(request, instance):
 # Moving, unpublishing and deleting
 
 
-def _with_translations(request):
+def _with_translations(request: HttpRequest) -> bool:
     return request.POST.get("with_translations") == "on"
 
 
 @hooks.register("before_move_page")
-def check_move_permission(request, page, destination):
+def check_move_permission(request: HttpRequest, page: Page, destination: Page) -> None:
     """Check the permission before the confirmation, which shows both pages; Wagtail checks it only afterwards."""
     if not page.permissions_for_user(request.user).can_move_to(destination):
         raise PermissionDenied
 
 
 @hooks.register("after_delete_page")
-def delete_translations(request, page):
+def delete_translations(request: HttpRequest, page: Page) -> None:
     """Delete the translations of a deleted page as well, if requested."""
     if _with_translations(request):
         for other in tree_actions.permitted_translations(request.user, page, "delete"):
@@ -99,7 +104,7 @@ def delete_translations(request, page):
 
 
 @hooks.register("after_unpublish_page")
-def unpublish_translations(request, page):
+def unpublish_translations(request: HttpRequest, page: Page) -> None:
     """Unpublish the translations of an unpublished page as well, if requested."""
     if _with_translations(request):
         for other in tree_actions.permitted_translations(request.user, page, "unpublish"):
@@ -108,7 +113,7 @@ def unpublish_translations(request, page):
 
 
 @hooks.register("after_move_page")
-def move_translations(request, page):
+def move_translations(request: HttpRequest, page: Page) -> None:
     """Move the translations of a moved page below those of its new parent, if requested."""
     if _with_translations(request):
         destination = page.get_parent()

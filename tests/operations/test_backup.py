@@ -12,6 +12,7 @@ from core.images import CustomImage
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 from operations import backup
 from privacy import erasure_log, registry
@@ -284,3 +285,26 @@ def test_a_backup_cannot_write_outside_of_its_place(tmp_path):
     with tarfile.open(path) as archive, pytest.raises(backup.BackupError, match="outside"):
         backup._unpack(archive, ["../outside"], tmp_path / "inside")
     assert not (tmp_path / "outside").exists()
+
+
+def test_files_of_a_storage_elsewhere_are_refused_before_anything_is_replaced(tmp_path, monkeypatch):
+    replaced = []
+    monkeypatch.setattr(backup, "_load_database", replaced.append)
+    picture = CustomImage.objects.create(title="Harvest", file=get_test_image_file(filename="harvest.png"))
+    elsewhere = {"BACKEND": "django.core.files.storage.InMemoryStorage", "OPTIONS": {"location": str(tmp_path / "s3")}}
+    try:
+        path = backup.create()
+        storages = override_settings(STORAGES=settings.STORAGES | {"default": elsewhere})
+        with storages, pytest.raises(backup.BackupError, match="not on this machine"):
+            backup.restore(path)
+    finally:
+        picture.delete()
+    assert not replaced
+
+
+def test_a_backup_whose_manifest_is_a_folder_is_refused(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with tarfile.open(tmp_path / "clac.tar", "w") as archive:
+        archive.add(tmp_path / "folder", backup.MANIFEST)
+    with pytest.raises(backup.BackupError, match="no whole backup"):
+        backup.restore(tmp_path / "clac.tar")

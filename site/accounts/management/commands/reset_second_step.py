@@ -1,5 +1,7 @@
 """Delete a user's passkeys, app and recovery codes and end their sessions, for example if the only administrator lost them."""
 
+from typing import Any
+
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -15,7 +17,7 @@ class Command(BaseCommand):
         """Add the user's name."""
         parser.add_argument("name")
 
-    def handle(self, *args, name: str, **options) -> None:
+    def handle(self, *args: Any, name: str, **options: Any) -> None:
         """Reset the user's second step."""
         user = get_user_model().objects.filter(username=name).first()
         if user is None:

@@ -1,5 +1,7 @@
 """Enqueue due work once. Workers do this by themselves every few seconds."""
 
+from typing import Any
+
 from django.core.management.base import BaseCommand
 
 from jobs.recovery import recover_work
@@ -8,5 +10,5 @@ from jobs.recovery import recover_work
 class Command(BaseCommand):
     help = __doc__
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         recover_work()

@@ -4,6 +4,7 @@ Optional: workers enqueue due work as well. Several may run, on any machine; eac
 """
 
 import logging
+from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
@@ -20,7 +21,7 @@ WATCH_SECONDS = 30
 class Command(BaseCommand):
     help = __doc__
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         wait_for_database()
         install_stop_handlers(lambda: None)
         PollThread().start()

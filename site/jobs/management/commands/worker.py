@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -21,7 +22,7 @@ RETRY_SECONDS = 1  # between two attempts to reach the database
 class Command(BaseCommand):
     help = __doc__
 
-    def handle(self, *args, **options):
+    def handle(self, *args: Any, **options: Any) -> None:
         logger.info("CLAC %s: a worker starts", settings.VERSION)
         wait_for_database()
         PollThread(is_worker=True).start()
@@ -36,7 +37,7 @@ class Command(BaseCommand):
 class DatabaseWorker(Worker):
     """The worker of django-tasks-db, except that it survives an outage of the database."""
 
-    def run(self):
+    def run(self) -> None:
         while self.running:
             try:
                 super().run()
@@ -48,12 +49,12 @@ class DatabaseWorker(Worker):
                     connection.close()
                 stopping.wait(RETRY_SECONDS)
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop after the current task."""
         self.running = False
 
 
-def run_database_worker():
+def run_database_worker() -> None:
     """Run tasks from the database until SIGTERM or SIGINT; the current task is finished first."""
     worker = DatabaseWorker(
         queue_names=["*"],

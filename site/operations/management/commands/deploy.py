@@ -2,21 +2,23 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from core.management.base import ProgressCommand
 from core.texts import compile_texts
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.core.management.base import CommandParser
 from jobs.database import wait_for_database
 
 
 class Command(ProgressCommand):
     help = __doc__
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dev", action="store_true", help="no static files to collect")
 
-    def handle(self, *args, dev, **options):
+    def handle(self, *args: Any, dev: bool, **options: Any) -> None:
         settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
         self.report("compiling the texts …")
         compile_texts()
@@ -31,7 +33,7 @@ class Command(ProgressCommand):
         if not dev:
             self._collect_static()
 
-    def _collect_static(self):
+    def _collect_static(self) -> None:
         """Run collectstatic if the static files or the packages changed since the last time."""
         state = hashlib.sha256((settings.BASE_DIR / "requirements.txt").read_bytes())
         for folder in settings.STATICFILES_DIRS:

@@ -1,9 +1,11 @@
 """Restore the database and files of a backup, then replay the erasures and unsubscribes since it was made."""
 
 from pathlib import Path
+from typing import Any
 
 from core.management.base import ProgressCommand
 from django.core.management import CommandError
+from django.core.management.base import CommandParser
 
 from operations import backup
 
@@ -11,7 +13,7 @@ from operations import backup
 class Command(ProgressCommand):
     help = __doc__
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, nargs="?", help="the backup; without it, the newest in BACKUP_DIR")
         parser.add_argument("--replace", action="store_true", help="also in the place of a site that has pages")
 
@@ -21,7 +23,7 @@ class Command(ProgressCommand):
             help="also if erasures and unsubscribes since were logged under a SECRET_KEY that is lost; they are not done again",
         )
 
-    def handle(self, *args, file, replace, without_unknown, **options):
+    def handle(self, *args: Any, file: Path | None, replace: bool, without_unknown: bool, **options: Any) -> None:
         if file is None and not (file := next(iter(backup.backups()), None)):
             raise CommandError("There is no backup in BACKUP_DIR; name the file.")
         if not file.is_file():

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from types import FrameType
+from typing import Any, NoReturn
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -15,6 +17,7 @@ from core.sites import passkey_origin
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.core.management.base import CommandParser
 from django.utils.crypto import get_random_string
 
 STOP_SECONDS = 40  # longer than a worker needs to finish its current task
@@ -29,13 +32,13 @@ class ManagedProcess:
     """A child process that is restarted when it exits."""
 
     name: str
-    command: list
-    popen: subprocess.Popen | None = None
+    command: list[str]
+    popen: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     restart_delay: float = MIN_RESTART_DELAY
     restart_at: float = 0.0  # on the monotonic clock; 0 while it runs
 
-    def start(self):
+    def start(self) -> None:
         """Start the process in its own session, so that Ctrl-C reaches only this command, which stops its children in order.
 
         If this command is killed, the kernel sends SIGTERM to the child.
@@ -45,10 +48,15 @@ class ManagedProcess:
         )
         self.started_at, self.restart_at = time.monotonic(), 0.0
 
-    def is_running(self):
+    def is_running(self) -> bool:
         return self.popen is not None and self.popen.poll() is None
 
-    def schedule_restart(self):
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status; None while it runs and before it was started."""
+        return self.popen.returncode if self.popen else None
+
+    def schedule_restart(self) -> float:
         """Set the time of the restart, with exponential back-off. Returns the delay in seconds."""
         if time.monotonic() - self.started_at > STABLE_SECONDS:
             self.restart_delay = MIN_RESTART_DELAY
@@ -56,27 +64,30 @@ class ManagedProcess:
         self.restart_at = time.monotonic() + delay
         return delay
 
-    def kill(self):
+    def kill(self) -> None:
         """Kill the process and its children."""
+        if self.popen is None:
+            return
         try:
             os.killpg(self.popen.pid, signal.SIGKILL)
         except ProcessLookupError:
             return
 
 
-def _terminate_with_parent():
+def _terminate_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Command(ProgressCommand):
     help = __doc__
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--dev", action="store_true", help="reload on change, no static files to collect")
 
-    def handle(self, *args, port, dev, **options):
-        self.processes, self.is_stopping = [], False
+    def handle(self, *args: Any, port: int, dev: bool, **options: Any) -> None:
+        self.processes: list[ManagedProcess] = []
+        self.is_stopping = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
         try:
@@ -88,7 +99,7 @@ class Command(ProgressCommand):
         finally:
             self._stop()
 
-    def _interrupt(self, number, frame):
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Stop all processes in order on the first signal, kill them on the second."""
         if not self.is_stopping:
             self.is_stopping = True
@@ -99,7 +110,7 @@ class Command(ProgressCommand):
 
     # Administrator
 
-    def _admin_login(self):
+    def _admin_login(self) -> tuple[str, str] | None:
         """Create an administrator with a random password if there is none.
 
         Returns (name, password) as long as this password is valid, else None.
@@ -119,7 +130,7 @@ class Command(ProgressCommand):
 
     # Running
 
-    def _run(self, port, dev):
+    def _run(self, port: int, dev: bool) -> NoReturn:
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         web = [*manage, "runserver", f"127.0.0.1:{port}"] if dev else [*manage, "web", "--port", str(port)]
         self.processes = [ManagedProcess("web server", web), ManagedProcess("worker", [*manage, "worker"])]
@@ -131,20 +142,19 @@ class Command(ProgressCommand):
             self._restart_stopped_processes()
             time.sleep(0.5)
 
-    def _restart_stopped_processes(self):
+    def _restart_stopped_processes(self) -> None:
         """Restart processes that exited, each with its own delay."""
         for process in self.processes:
             if process.is_running():
                 continue
             if not process.restart_at:
-                status = process.popen.returncode
                 self.report(
-                    f"The {process.name} stopped by itself (exit status {status}); it starts again in {process.schedule_restart()} s."
+                    f"The {process.name} stopped by itself (exit status {process.exit_status}); it starts again in {process.schedule_restart()} s."
                 )
             elif time.monotonic() >= process.restart_at:
                 process.start()
 
-    def _wait_for(self, url):
+    def _wait_for(self, url: str) -> None:
         for _attempt in range(240):
             self._check_web()
             try:
@@ -154,13 +164,13 @@ class Command(ProgressCommand):
                 time.sleep(0.25)
         raise CommandError("The web server does not answer.")
 
-    def _check_web(self):
+    def _check_web(self) -> None:
         """Raise CommandError if the web server exited during start-up, for example because the port is in use."""
         web = self.processes[0]
         if not web.is_running():
-            raise CommandError(f"The {web.name} stopped by itself (exit status {web.popen.returncode}).")
+            raise CommandError(f"The {web.name} stopped by itself (exit status {web.exit_status}).")
 
-    def _announce(self, port):
+    def _announce(self, port: int) -> None:
         lines = [f"Site            {settings.SITE_URL}/", f"Admin           {settings.SITE_URL}/admin/"]
         if self.login:
             lines.append(f"  log in as     {self.login[0]}   password  {self.login[1]}")
@@ -171,16 +181,16 @@ class Command(ProgressCommand):
         self.stdout.write("\n" + "\n".join(f"  {line}" for line in lines) + "\n\n  Ctrl-C stops everything.\n")
         self.stdout.flush()
 
-    def _stop(self):
+    def _stop(self) -> None:
         """Terminate the processes, and kill those that do not exit within STOP_SECONDS."""
         self.is_stopping = True
-        running = [process for process in self.processes if process.is_running()]
-        for process in running:
-            process.popen.terminate()
+        running = [(process, process.popen) for process in self.processes if process.popen and process.is_running()]
+        for _process, popen in running:
+            popen.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in running:
+        for process, popen in running:
             try:
-                process.popen.wait(max(0, deadline - time.monotonic()))
+                popen.wait(max(0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.popen.wait()
+                popen.wait()
