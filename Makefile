@@ -51,9 +51,10 @@ bench: env-dev  ## the benchmarks, each as a ratio against a baseline timed in t
 	@DURABLE=1 $(VENV)/python -m bench.sending
 	@bin/with-services.sh $(VENV)/python -m bench.load
 
-lint: env-dev  ## ruff, layers, templates, migrations, messages
+lint: env-dev  ## ruff, types, layers, templates, migrations, messages
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
 	@PYTHONPATH=site:. $(VENV)/lint-imports --no-cache
 	@$(VENV)/djlint --lint --quiet site home news newsletter
 	@$(VENV)/python manage.py makemigrations --check --dry-run --settings config.settings.test

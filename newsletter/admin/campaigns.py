@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from core.i18n import in_language, site_time
+from core.requests import AuthenticatedHttpRequest
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
@@ -19,7 +20,6 @@ from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 from wagtail.coreutils import get_content_languages
 
-from newsletter.admin import EditorRequest
 from newsletter.campaigns import lifecycle, reports
 from newsletter.delivery import outgoing, worker
 from newsletter.editions import checks, previews, rendering
@@ -49,7 +49,7 @@ def _translations(issue: IssuePage) -> dict[str, IssuePage]:
 
 
 @may_send
-def issue_send(request: EditorRequest, page_id: int) -> HttpResponse:
+def issue_send(request: AuthenticatedHttpRequest, page_id: int) -> HttpResponse:
     """Show an edition before it is sent: problems, languages and audience, test mail, segment and time."""
     issue = _issue(page_id)
     pages, translations = lifecycle.published_languages(issue), _translations(issue)
@@ -89,7 +89,7 @@ def _initial(campaign: Campaign | None) -> dict[str, Any]:
     }
 
 
-def _send_test(request: EditorRequest, page: IssuePage, email: str) -> None:
+def _send_test(request: AuthenticatedHttpRequest, page: IssuePage, email: str) -> None:
     try:
         worker.send_test(page.get_latest_revision_as_object(), email)
     except outgoing.Suppressed:
@@ -103,7 +103,7 @@ def _send_test(request: EditorRequest, page: IssuePage, email: str) -> None:
 
 @may_send
 @require_safe
-def issue_confirm(request: EditorRequest, page_id: int, is_again: bool = False) -> HttpResponse:
+def issue_confirm(request: AuthenticatedHttpRequest, page_id: int, is_again: bool = False) -> HttpResponse:
     """Show the confirmation page: recipients by language, and the time. Only its button sends."""
     issue = _issue(page_id)
     if lifecycle.is_sending(issue) or lifecycle.was_started(issue) != is_again:
@@ -116,7 +116,7 @@ def issue_confirm(request: EditorRequest, page_id: int, is_again: bool = False) 
 
 
 def _confirmation(
-    request: EditorRequest, issue: IssuePage, form: SendForm, chosen: Mapping[str, Any], is_again: bool
+    request: AuthenticatedHttpRequest, issue: IssuePage, form: SendForm, chosen: Mapping[str, Any], is_again: bool
 ) -> HttpResponse:
     segment = chosen["segment"]
     findings = checks.run_checks(issue, segment, is_quick=True)
@@ -137,13 +137,13 @@ def _confirmation(
     return render(request, "newsletter/admin/issue_confirm.html", context)
 
 
-def _refuse(request: EditorRequest, issue: IssuePage, form: SendForm) -> HttpResponse:
+def _refuse(request: AuthenticatedHttpRequest, issue: IssuePage, form: SendForm) -> HttpResponse:
     for errors in form.errors.values():
         messages.error(request, " ".join(map(str, errors)))
     return redirect("newsletter_issue_send", issue.pk)
 
 
-def _redirect_to_latest_campaign(request: EditorRequest, issue: IssuePage) -> HttpResponse:
+def _redirect_to_latest_campaign(request: AuthenticatedHttpRequest, issue: IssuePage) -> HttpResponse:
     """Redirect to the latest campaign if an edition was started, scheduled or stopped since the page was opened."""
     newest = issue.campaigns.first()
     if newest is None:
@@ -157,7 +157,7 @@ def _redirect_to_latest_campaign(request: EditorRequest, issue: IssuePage) -> Ht
 
 @may_send
 @require_POST
-def campaign_start(request: EditorRequest, page_id: int, is_again: bool = False) -> HttpResponse:
+def campaign_start(request: AuthenticatedHttpRequest, page_id: int, is_again: bool = False) -> HttpResponse:
     """Send or schedule an edition: once for each page of `issue_confirm`, and only if nothing changed since."""
     issue = _issue(page_id)
     form = SendAgainForm(request.POST, issue=issue) if is_again else SendForm(request.POST)
@@ -193,7 +193,7 @@ def campaign_start(request: EditorRequest, page_id: int, is_again: bool = False)
 
 @may_see
 @require_safe
-def issue_preview(request: EditorRequest, page_id: int) -> HttpResponse:
+def issue_preview(request: AuthenticatedHttpRequest, page_id: int) -> HttpResponse:
     """Show a mail as it arrives: in a language, for a given subscriber, on a phone or a computer."""
     issue = _issue(page_id)
     languages = _translations(issue)
@@ -207,7 +207,7 @@ def issue_preview(request: EditorRequest, page_id: int) -> HttpResponse:
 @may_see
 @require_safe
 @xframe_options_sameorigin
-def issue_mail(request: EditorRequest, page_id: int) -> HttpResponse:
+def issue_mail(request: AuthenticatedHttpRequest, page_id: int) -> HttpResponse:
     """Return the mail for the frame of `issue_preview`: the latest draft, with inactive personal links."""
     languages = _translations(_issue(page_id))
     form = PreviewForm(request.GET, languages=languages)
@@ -225,7 +225,7 @@ def issue_mail(request: EditorRequest, page_id: int) -> HttpResponse:
 
 @may_see
 @require_safe
-def campaign_list(request: EditorRequest) -> HttpResponse:
+def campaign_list(request: AuthenticatedHttpRequest) -> HttpResponse:
     """List all campaigns, newest first."""
     page = Paginator(Campaign.objects.select_related("issue", "created_by"), 30).get_page(request.GET.get("p"))
     context = {"campaigns": page, "stalled": list(lifecycle.stalled())}
@@ -247,7 +247,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
 
 @may_see
 @require_safe
-def campaign(request: EditorRequest, campaign_id: int) -> HttpResponse:
+def campaign(request: AuthenticatedHttpRequest, campaign_id: int) -> HttpResponse:
     """Show a campaign: progress, actions, report, and the state of each delivery."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by", "segment"), pk=campaign_id)
     deliveries = found.deliveries.select_related("subscriber").order_by("pk")
@@ -273,7 +273,7 @@ def campaign(request: EditorRequest, campaign_id: int) -> HttpResponse:
 
 @may_see
 @require_safe
-def campaign_progress(request: EditorRequest, campaign_id: int) -> HttpResponse:
+def campaign_progress(request: AuthenticatedHttpRequest, campaign_id: int) -> HttpResponse:
     """Return the progress part of a campaign's page, polled while it runs."""
     found = get_object_or_404(Campaign.objects.select_related("issue", "created_by"), pk=campaign_id)
     return render(request, "newsletter/admin/_progress.html", _progress(found))
@@ -328,7 +328,7 @@ ENQUEUING_ACTIONS = {"resume", "retry", "newcomers"}
 
 @may_send
 @require_POST
-def campaign_change(request: EditorRequest, campaign_id: int, action: str) -> HttpResponse:
+def campaign_change(request: AuthenticatedHttpRequest, campaign_id: int, action: str) -> HttpResponse:
     """Run one of ACTIONS, if the campaign's state allows it."""
     found = get_object_or_404(Campaign, pk=campaign_id)
     try:
@@ -348,7 +348,7 @@ def campaign_change(request: EditorRequest, campaign_id: int, action: str) -> Ht
 
 @may_see
 @require_safe
-def campaign_csv(request: EditorRequest, campaign_id: int) -> StreamingHttpResponse:
+def campaign_csv(request: AuthenticatedHttpRequest, campaign_id: int) -> StreamingHttpResponse:
     """Export the deliveries as CSV without spreadsheet formulas."""
     found = get_object_or_404(Campaign.objects.select_related("issue"), pk=campaign_id)
     response = StreamingHttpResponse(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.i18n import local_date
+from core.requests import AuthenticatedHttpRequest
 from core.svg_charts import line_chart
 from django.conf import settings
 from django.http import HttpResponse
@@ -12,7 +13,6 @@ from django.views.decorators.http import require_safe
 from wagtail.admin.auth import permission_required
 from wagtail.admin.ui.components import Component
 
-from newsletter.admin import EditorRequest
 from newsletter.subscribers import growth_report
 
 
@@ -31,7 +31,7 @@ def context_of(number: int) -> dict[str, Any]:
 
 @permission_required("newsletter.view_subscriber")
 @require_safe
-def report(request: EditorRequest) -> HttpResponse:
+def report(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Show two years of growth by language, gains and losses, and sources."""
     context = context_of(24) | {"sources": growth_report.sources()}
     return render(request, "newsletter/admin/growth.html", context)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from core.i18n import in_language
+from core.requests import AuthenticatedHttpRequest
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
@@ -13,7 +14,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.auth import permission_required
 
-from newsletter.admin import EditorRequest
 from newsletter.forms import MappingForm, UploadForm
 from newsletter.imports import runner
 from newsletter.models import SubscriberImport
@@ -25,7 +25,7 @@ State = SubscriberImport.State
 
 @may_import
 @require_http_methods(["GET", "POST"])
-def upload(request: EditorRequest) -> HttpResponse:
+def upload(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Earlier imports, and a form for a new one."""
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -41,7 +41,7 @@ def upload(request: EditorRequest) -> HttpResponse:
 
 @may_import
 @require_http_methods(["GET", "POST"])
-def show(request: EditorRequest, pk: int) -> HttpResponse:
+def show(request: AuthenticatedHttpRequest, pk: int) -> HttpResponse:
     """One import: the columns to assign, the progress, what came of it."""
     job = get_object_or_404(SubscriberImport, pk=pk)
     form = MappingForm(request.POST if request.method == "POST" else None, job=job, sample=job.sample)
@@ -67,7 +67,7 @@ def _progress(job: SubscriberImport) -> dict[str, Any]:
 
 @may_import
 @require_safe
-def progress(request: EditorRequest, pk: int) -> HttpResponse:
+def progress(request: AuthenticatedHttpRequest, pk: int) -> HttpResponse:
     """The part of an import's page that changes while it runs."""
     return render(
         request, "newsletter/admin/_import_progress.html", _progress(get_object_or_404(SubscriberImport, pk=pk))
@@ -76,7 +76,7 @@ def progress(request: EditorRequest, pk: int) -> HttpResponse:
 
 @may_import
 @require_POST
-def change(request: EditorRequest, pk: int, action: str) -> HttpResponse:
+def change(request: AuthenticatedHttpRequest, pk: int, action: str) -> HttpResponse:
     """Import what was checked, or cancel."""
     job = get_object_or_404(SubscriberImport, pk=pk)
     if action == "start" and runner.begin(job, State.IMPORTING, seen=_number(request.POST.get("seen"))):
@@ -92,7 +92,7 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() else -1
 
 
-def _refuse(request: EditorRequest, job: SubscriberImport) -> None:
+def _refuse(request: AuthenticatedHttpRequest, job: SubscriberImport) -> None:
     job.refresh_from_db()
     messages.error(request, _("That is not possible now: %(state)s.") % {"state": job.get_state_display()})
 
@@ -105,7 +105,7 @@ def _csv(lines: Iterable[str], name: str) -> StreamingHttpResponse:
 
 @may_import
 @require_safe
-def forecast(request: EditorRequest, pk: int) -> StreamingHttpResponse:
+def forecast(request: AuthenticatedHttpRequest, pk: int) -> StreamingHttpResponse:
     """Line by line what the import would do, as a file."""
     job = get_object_or_404(SubscriberImport, pk=pk, file__gt="")
     return _csv(runner.forecast(job), f"import-{pk}-forecast")
@@ -113,6 +113,6 @@ def forecast(request: EditorRequest, pk: int) -> StreamingHttpResponse:
 
 @may_import
 @require_safe
-def bad_lines(request: EditorRequest, pk: int) -> StreamingHttpResponse:
+def bad_lines(request: AuthenticatedHttpRequest, pk: int) -> StreamingHttpResponse:
     """The lines that were not taken, with the reason, as a file."""
     return _csv(runner.bad_lines(get_object_or_404(SubscriberImport, pk=pk)), f"import-{pk}-bad-lines")

@@ -1,5 +1,6 @@
 """Segments in the admin: an editor of conditions with a live count."""
 
+from core.requests import AuthenticatedHttpRequest
 from django.http import HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -8,7 +9,6 @@ from wagtail.admin.auth import permission_required
 from wagtail.admin.panels import FieldPanel, HelpPanel, ObjectList
 from wagtail.admin.viewsets.model import ModelViewSet
 
-from newsletter.admin import EditorRequest
 from newsletter.models import Segment
 from newsletter.subscribers import audiences
 
@@ -36,7 +36,7 @@ class SegmentViewSet(ModelViewSet):
 
 @permission_required("newsletter.view_segment")
 @require_POST
-def count(request: EditorRequest) -> HttpResponse:
+def count(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Return how many people the form's conditions select now, by the same query that sending uses."""
     unfinished = JsonResponse({"text": str(_("Some conditions are not complete yet."))})
     if "conditions-count" not in request.POST:

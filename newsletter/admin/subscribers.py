@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from core.requests import AuthenticatedHttpRequest
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -22,7 +23,6 @@ from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.log_actions import log
 from wagtail.permission_policies import ModelPermissionPolicy
 
-from newsletter.admin import EditorRequest
 from newsletter.forms import ExportForm, SuppressionForm
 from newsletter.imports.runner import Echo, inert
 from newsletter.models import ConsentEvent, IncomingReport, ProviderEvent, Subscriber, SubscriberExport, Suppression
@@ -132,7 +132,7 @@ class UnreadableReportViewSet(ModelViewSet):
 
 @may_see
 @require_safe
-def history(request: EditorRequest, pk: int) -> HttpResponse:
+def history(request: AuthenticatedHttpRequest, pk: int) -> HttpResponse:
     """Show one subscriber: data, consent events, deliveries."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     context = {
@@ -146,7 +146,7 @@ def history(request: EditorRequest, pk: int) -> HttpResponse:
 
 @may_change
 @require_POST
-def end(request: EditorRequest, pk: int) -> HttpResponse:
+def end(request: AuthenticatedHttpRequest, pk: int) -> HttpResponse:
     """Unsubscribe somebody who asked for it without using the link."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     if subscriptions.leave(subscriber, ConsentEvent.Method.STAFF):
@@ -159,7 +159,7 @@ def end(request: EditorRequest, pk: int) -> HttpResponse:
 
 @may_see
 @require_POST
-def download_data(request: EditorRequest, pk: int) -> HttpResponse:
+def download_data(request: AuthenticatedHttpRequest, pk: int) -> HttpResponse:
     """Download all data about a person, to hand over to them."""
     subscriber = get_object_or_404(Subscriber, pk=pk)
     log(subscriber, "newsletter.data", user=request.user)
@@ -172,7 +172,7 @@ def download_data(request: EditorRequest, pk: int) -> HttpResponse:
 
 @may_erase
 @require_http_methods(["GET", "POST"])
-def suppressions(request: EditorRequest) -> HttpResponse:
+def suppressions(request: AuthenticatedHttpRequest) -> HttpResponse:
     """Erase an address on request, show whether it is suppressed, or lift that at its owner's written request."""
     form = SuppressionForm(request.POST or None)
     if form.is_valid():
@@ -183,7 +183,7 @@ def suppressions(request: EditorRequest) -> HttpResponse:
     return render(request, "newsletter/admin/suppressions.html", context, status=422 if form.is_bound else 200)
 
 
-def _erase(request: EditorRequest, form: SuppressionForm) -> None:
+def _erase(request: AuthenticatedHttpRequest, form: SuppressionForm) -> None:
     email = form.cleaned_data["email"]
     with transaction.atomic():
         subscriber = form.cleaned_data["subscriber"]
@@ -198,7 +198,7 @@ def _erase(request: EditorRequest, form: SuppressionForm) -> None:
     )
 
 
-def _show_suppression(request: EditorRequest, form: SuppressionForm) -> None:
+def _show_suppression(request: AuthenticatedHttpRequest, form: SuppressionForm) -> None:
     email = form.cleaned_data["email"]
     reason = Suppression.reasons([email]).get(email)
     if reason is None:
@@ -213,7 +213,7 @@ def _show_suppression(request: EditorRequest, form: SuppressionForm) -> None:
         messages.warning(request, _("%(email)s is suppressed: it is never mailed.") % {"email": email})
 
 
-def _lift(request: EditorRequest, form: SuppressionForm) -> None:
+def _lift(request: AuthenticatedHttpRequest, form: SuppressionForm) -> None:
     email = form.cleaned_data["email"]
     if Suppression.lift(email):
         log(Suppression(pk=0), "newsletter.lift", user=request.user)
@@ -227,7 +227,7 @@ SUPPRESSION_ACTIONS = {"erase": _erase, "look": _show_suppression, "lift": _lift
 
 @may_export
 @require_http_methods(["GET", "POST"])
-def export(request: EditorRequest) -> HttpResponseBase:
+def export(request: AuthenticatedHttpRequest) -> HttpResponseBase:
     """Export the active subscribers, or those of a segment, as CSV without spreadsheet formulas."""
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

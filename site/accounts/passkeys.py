@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from core import rate_limits
+from core.requests import AuthenticatedHttpRequest
 from core.sites import passkey_origin
 from django.contrib.auth.models import User
 from django.core import signing
@@ -26,8 +27,6 @@ from django_otp_webauthn.settings import app_settings
 from webauthn.helpers import parse_authentication_credential_json
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import UserVerificationRequirement
-
-from accounts.services import AuthenticatedHttpRequest
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from core import rate_limits
 from core.client_ip import origin, truncated_origin
+from core.requests import AuthenticatedHttpRequest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
@@ -54,12 +55,6 @@ REAUTHENTICATE_AFTER_ON_SUBMIT = timedelta(hours=1)
 
 RECOVERY_CODES = 10
 RECOVERY_CODE_BYTES = 20  # 160 bits, enough for an unsalted hash
-
-
-class AuthenticatedHttpRequest(HttpRequest):
-    """A request of a User who is signed in. Only for annotations: Django makes plain requests."""
-
-    user: User
 
 
 def log_event(user: User, action: str, by: User | None = None, request: HttpRequest | None = None) -> None:

@@ -12,6 +12,7 @@ from typing import Concatenate, ParamSpec
 
 import qrcode
 import qrcode.image.svg
+from core.requests import AuthenticatedHttpRequest
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -39,7 +40,6 @@ from wagtail.admin.auth import permission_required
 from accounts import passkeys, services
 from accounts.forms import CodeForm, PasskeyForm, PasswordForm
 from accounts.redirects import next_url, redirect_and_return, redirect_with_next, safe_url
-from accounts.services import AuthenticatedHttpRequest
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")

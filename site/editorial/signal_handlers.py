@@ -9,7 +9,7 @@ from editorial import roles
 
 
 @receiver(post_save, sender=Locale)
-def create_translators(instance, created, raw=False, **kwargs):
+def create_translators(instance: Locale, created: bool, raw: bool = False, **kwargs: object) -> None:
     """Create the group that translates into a new language."""
     if created and not raw:
         roles.create_translators(instance.language_code)

@@ -1,7 +1,7 @@
 """Load the starter content: Spanish pages, and their English and Portuguese translations."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 

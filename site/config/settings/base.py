@@ -451,7 +451,7 @@ X_FRAME_OPTIONS = "DENY"  # overridden by frame-ancestors, which allows the site
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 63072000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-PERMISSIONS_POLICY = {  # nobody, not even the site itself
+PERMISSIONS_POLICY: dict[str, list[str]] = {  # nobody, not even the site itself
     feature: [] for feature in ["camera", "geolocation", "microphone", "payment", "usb", "browsing-topics"]
 }
 # No redirects for machine clients, which would follow them silently.
