@@ -5,7 +5,6 @@ new generation, which every process on this machine sees at its next request, be
 rendered from old data is therefore never served after a purge, and dependencies need not be tracked.
 """
 
-import copy
 import fcntl
 import hashlib
 import mmap
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO, Literal, TypeVar, TypeVarTuple
 
 import brotli
+from compat.django import shallow_copy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
@@ -195,9 +195,7 @@ class Page:
                 response[name] = cached[name]
             return response
         # A shallow copy costs a third of a new response; nothing but this list is modified afterwards.
-        response = copy.copy(cached)
-        response._resource_closers = []  # type: ignore[attr-defined]  # django-stubs lacks it
-        return response
+        return shallow_copy(cached)
 
 
 class PageCacheMiddleware:

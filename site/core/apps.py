@@ -7,7 +7,13 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        from core import csp, forms, periodic, signal_handlers  # noqa: F401
+        from compat.django import clean_char_fields
+        from compat.wagtail import add_nonce_to_choosers
 
-        forms.drop_control_characters()
-        csp.add_nonce_to_choosers()
+        from core import periodic, signal_handlers  # noqa: F401
+        from core.csp import csp_nonce
+        from core.html import without_control_characters
+
+        # Invisible, from copy and paste, and invalid in XML: feeds would break. Neither Django nor Wagtail has a setting for this.
+        clean_char_fields(without_control_characters)
+        add_nonce_to_choosers(csp_nonce)

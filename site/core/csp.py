@@ -6,14 +6,11 @@ template, before rendering, so that scripts in user input never get one.
 
 import re
 from contextvars import ContextVar
-from typing import Any
 
 from django import template
 from django.http import HttpRequest
 from django.template.base import Origin
 from django.template.loaders.app_directories import Loader as AppDirectoriesLoader
-from django.utils.safestring import SafeString, mark_safe
-from wagtail.admin.widgets import BaseChooser
 
 register = template.Library()
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\b(?:src|nonce)=)")
@@ -37,13 +34,3 @@ class Loader(AppDirectoriesLoader):
 
     def get_contents(self, origin: Origin) -> str:
         return INLINE_SCRIPT.sub('<script nonce="{% csp_nonce %}"', super().get_contents(origin))
-
-
-def add_nonce_to_choosers() -> None:
-    """Add the nonce to the inline script of Wagtail's choosers, which is not in a template."""
-    render = BaseChooser.render
-
-    def render_with_nonce(self: BaseChooser, *args: Any, **kwargs: Any) -> SafeString:
-        return mark_safe(render(self, *args, **kwargs).replace("<script>", f'<script nonce="{csp_nonce()}">', 1))
-
-    BaseChooser.render = render_with_nonce

@@ -12,25 +12,10 @@ from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
-from core.html import without_control_characters
-
 logger = logging.getLogger(__name__)
 STAMP_SALT = "core.forms.stamp"
 STAMP_MIN_SECONDS = 2  # people do not fill in a form faster
 STAMP_MAX_SECONDS = 7 * 24 * 3600  # longer than pages are cached
-
-
-def drop_control_characters() -> None:
-    """Patch CharField so that all forms, including Wagtail's editor, drop characters that are invalid in XML.
-
-    They are invisible and come from copy and paste, but break feeds. Neither Django nor Wagtail has a setting for this.
-    """
-    to_python = forms.CharField.to_python
-
-    def cleaned(self: forms.CharField, value: object) -> str | None:
-        return to_python(self, without_control_characters(value) if isinstance(value, str) else value)
-
-    forms.CharField.to_python = cleaned  # type: ignore[method-assign]  # mypy allows no patches
 
 
 def same_origin(request: HttpRequest) -> bool:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
+from compat.django import is_stored
 from django.core.files.base import ContentFile
 from django.db import models
 from django.db.models.fields.files import FieldFile
@@ -123,8 +124,8 @@ class CustomImage(AbstractImage):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Re-encode a newly uploaded file before it is stored."""
         # Wagtail stores the file of a new image before saving it if the title was entered after the upload.
-        stored = self.file if self.file and self.file._committed and self._state.adding else None
-        if stored or (self.file and not self.file._committed):
+        stored = self.file if self.file and is_stored(self.file) and self._state.adding else None
+        if stored or (self.file and not is_stored(self.file)):
             content, kind = self._reencode(stored)
             name = Path(Path(self.file.name).name)
             self.was_heic = kind == "JPEG" and name.suffix.lower() not in {".jpg", ".jpeg"}

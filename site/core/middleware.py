@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from compat.wagtail import set_site
 from csp.constants import NONCE
 from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
@@ -93,9 +94,8 @@ class LanguageMiddleware(LocaleMiddleware):
         super().process_request(request)
         if request.path_info in self.HEALTH_CHECKS:
             return
-        # Cached by Site.find_for_request(), which would run a slow query for every page.
         host = split_domain_port(request.get_host())[0]
-        request._wagtail_site = site(host, request.get_port())  # type: ignore[attr-defined]  # where Wagtail looks for it
+        set_site(request, site(host, request.get_port()))
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if response.status_code == 404 and request.path_info.startswith(self.UNPREFIXED):

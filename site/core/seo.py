@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from compat.django import SiteSitemap
 from django.conf import settings
-from django.contrib.sitemaps import Sitemap
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import reverse
@@ -21,7 +21,7 @@ from core.navigation import public, site_settings
 from .i18n import language_tag
 
 
-class PageSitemap(Sitemap):
+class PageSitemap(SiteSitemap):
     """All public pages with their translations (hreflang) and last modification."""
 
     i18n = False
@@ -46,23 +46,16 @@ class PageSitemap(Sitemap):
     def lastmod(self, page: Page) -> datetime | None:
         return page.last_published_at
 
-    def _urls(self, page: int | str, protocol: str, domain: str) -> list[dict[str, Any]]:
-        """Return Django's list with URLs on SITE_URL and with alternates."""
-        urls = super()._urls(page, protocol, domain)  # type: ignore[misc]  # django-stubs lacks _urls
-        for url in urls:
-            item = url["item"]
-            url["location"] = absolute(item.get_url())
-            url["alternates"] = [
-                {"lang_code": language_tag(other.locale.language_code), "location": absolute(other.get_url())}
-                for other in item.group
-            ]
-            default = next((p for p in item.group if p.locale.language_code == settings.LANGUAGE_CODE), item.group[0])
-            url["alternates"].append({"lang_code": "x-default", "location": absolute(default.get_url())})
-        return urls
-
-    def get_urls(self, page: int | str = 1, site: object = None, protocol: str | None = None) -> list[dict[str, Any]]:
-        """Skip Django's query of the sites framework for the domain; `_urls` uses SITE_URL."""
-        return self._urls(page, "https", "localhost")
+    def complete(self, url: dict[str, Any]) -> None:
+        """Put the URL on SITE_URL and add its alternates."""
+        item = url["item"]
+        url["location"] = absolute(item.get_url())
+        url["alternates"] = [
+            {"lang_code": language_tag(other.locale.language_code), "location": absolute(other.get_url())}
+            for other in item.group
+        ]
+        default = next((p for p in item.group if p.locale.language_code == settings.LANGUAGE_CODE), item.group[0])
+        url["alternates"].append({"lang_code": "x-default", "location": absolute(default.get_url())})
 
 
 def robots(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Admin views for editors: the handbook, checks of a draft, languages side by side, and reports."""
 
+from compat.wagtail import referenced_keys
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models
@@ -9,7 +10,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from wagtail.images import get_image_model
-from wagtail.models import Page, ReferenceIndex
+from wagtail.models import Page
 from wagtail.permission_policies.pages import PagePermissionPolicy
 
 from editorial import content_checks, help
@@ -87,8 +88,6 @@ def problems_report(request: HttpRequest) -> HttpResponse:
 def unused_images_report(request: HttpRequest) -> HttpResponse:
     """The images that no page uses, oldest first."""
     image_model = get_image_model()
-    references = ReferenceIndex.objects.filter(to_content_type=ReferenceIndex._get_base_content_type(image_model))
-    used = {int(object_id) for object_id in references.values_list("to_object_id", flat=True)}
-    rows = image_model.objects.exclude(pk__in=used).order_by("created_at")
+    rows = image_model.objects.exclude(pk__in=referenced_keys(image_model)).order_by("created_at")
     page = Paginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
     return render(request, "editorial/unused_images.html", {"page": page})

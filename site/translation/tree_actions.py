@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from compat.wagtail import is_slug_available
 from django.contrib.auth.models import AnonymousUser, User
 from wagtail.models import Page
 
@@ -27,5 +28,5 @@ def _may(user: User | AnonymousUser, other: Page, action: Action, destination: P
 def translated_destination(other: Page, destination: Page) -> Page | None:
     """Return the translation of the page `destination` in the language of `other`; None if missing or if the slug is taken there."""
     target = Page.objects.filter(translation_key=destination.translation_key, locale=other.locale_id).first()
-    is_available = target and Page._slug_is_available(other.slug, target, page=other)
+    is_available = target and is_slug_available(other.slug, target, other)
     return target.specific if is_available else None

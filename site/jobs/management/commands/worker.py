@@ -4,12 +4,10 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+from compat.django_tasks_db import DatabaseWorker
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
-from django.utils.crypto import get_random_string
-from django_tasks import DEFAULT_TASK_BACKEND_ALIAS
-from django_tasks_db.management.commands.db_worker import Worker
 
 from jobs.database import wait_for_database
 from jobs.process import install_stop_handlers, stopping
@@ -34,8 +32,8 @@ class Command(BaseCommand):
             run_database_worker()
 
 
-class DatabaseWorker(Worker):
-    """The worker of django-tasks-db, except that it survives an outage of the database."""
+class PatientWorker(DatabaseWorker):
+    """A worker that survives an outage of the database."""
 
     def run(self) -> None:
         while self.running:
@@ -49,22 +47,9 @@ class DatabaseWorker(Worker):
                     connection.close()
                 stopping.wait(RETRY_SECONDS)
 
-    def stop(self) -> None:
-        """Stop after the current task."""
-        self.running = False
-
 
 def run_database_worker() -> None:
     """Run tasks from the database until SIGTERM or SIGINT; the current task is finished first."""
-    worker = DatabaseWorker(
-        queue_names=["*"],
-        interval=0.5,
-        batch=False,
-        backend_name=DEFAULT_TASK_BACKEND_ALIAS,
-        startup_delay=False,
-        max_tasks=None,
-        worker_id=get_random_string(32),
-        excluded_queue_names=[],
-    )
+    worker = PatientWorker()
     install_stop_handlers(worker.stop)
     worker.run()
