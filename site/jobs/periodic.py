@@ -8,9 +8,11 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
@@ -25,6 +27,7 @@ from jobs.signals import alert
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(hours=1)  # after this a job that did not finish is due again
+NIGHT = time(3)  # in TIME_ZONE: when daily jobs run, whenever the site was installed
 JobFunction = TypeVar("JobFunction", bound=Callable[[], object])
 
 
@@ -41,7 +44,7 @@ JOBS: dict[str, Job] = {}  # by name
 
 
 def every(period: timedelta, label: str | Promise) -> Callable[[JobFunction], JobFunction]:
-    """Register the decorated function as a job that runs once per `period` (a timedelta).
+    """Register the decorated function as a job that runs once per `period` (a timedelta); one of whole days runs at night.
 
     Its return value is stored as the outcome and shown under *Reports › Operations*; `label` names it there.
     """
@@ -79,6 +82,14 @@ def run_job(name: str) -> None:
         _run(name)
 
 
+def _next_due(job: Job, started: datetime) -> datetime:
+    """Return when a job is due that began at `started`: one of whole days in the night of its next day, others after their period."""
+    if job.period < timedelta(days=1):
+        return started + job.period
+    day = timezone.localdate(started, ZoneInfo(settings.TIME_ZONE)) + job.period
+    return datetime.combine(day, NIGHT, ZoneInfo(settings.TIME_ZONE))
+
+
 def _run(name: str) -> None:
     job, started = JOBS[name], timezone.now()
     JobRun.objects.filter(name=name).update(started_at=started)
@@ -89,7 +100,7 @@ def _run(name: str) -> None:
         outcome, succeeded = blank("".join(traceback.format_exception_only(error)).strip()), False
     JobRun.objects.filter(name=name).update(
         finished_at=timezone.now(),
-        due_at=started + job.period,
+        due_at=_next_due(job, started),
         lease_until=None,
         succeeded=succeeded,
         outcome=outcome[:2000],
