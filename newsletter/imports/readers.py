@@ -34,6 +34,9 @@ TOO_LARGE = _("This workbook holds too much text to be read. Please export the l
 MERGED = _(
     "Cells that are merged over several lines (%(cells)s) cannot be read line by line. Please unmerge them and fill in each one."
 )
+STRUCK = _(
+    "Some cells are struck through (%(cells)s), which may say that these people left. Please say it in a column of its own, and remove the strikethrough."
+)
 NO_LINES = _("The file holds no lines below its headings.")
 
 
@@ -77,11 +80,11 @@ def inspect(file):
         table.encoding, table.delimiter = _inspect_csv(file)
     try:
         if not table.encoding:
-            table.titles, table.other_sheets, path = _sheets(file)
+            table.titles, table.other_sheets, path, struck = _sheets(file)
         with rows(file, table.encoding, table.delimiter) as lines:
             _read_start(table, lines)
         if not table.encoding:
-            table.hidden_rows = _check_layout(file, path, table.first_line)
+            table.hidden_rows = _check_layout(file, path, table.first_line, struck)
     except ValidationError:
         raise
     except Exception as error:  # whatever a damaged workbook makes of openpyxl
@@ -205,7 +208,8 @@ def _sheet(book):
 
 
 def _sheets(file):
-    """([the name of the sheet that is read], [names of the other ones that hold something], its path in the archive)."""
+    """([the name of the sheet that is read], [names of the other ones that hold something], its path in the archive, the
+    numbers of the styles that strike text through)."""
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     try:
         sheet = _sheet(book)
@@ -214,7 +218,8 @@ def _sheets(file):
             for each in book.worksheets
             if each is not sheet and any(map(any, each.iter_rows(values_only=True)))
         ]
-        return [sheet.title], others, sheet._worksheet_path
+        struck = {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
+        return [sheet.title], others, sheet._worksheet_path, struck
     finally:
         book.close()
 
@@ -223,11 +228,16 @@ MERGED_ROWS = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*\bref=["']([A-Z]+(\d+):[
 HIDDEN_ROW = re.compile(
     rb"""<(?:\w+:)?row\s(?=[^>]*\bhidden=["'](?:1|true)["'])(?![^>]*/>)(?:[^>]*\br=["'](\d+)["'])?"""
 )
+STYLED_CELL = re.compile(
+    rb"""<(?:\w+:)?c\s(?=[^>]*\bs=["'](\d+)["'])(?=[^>]*\br=["']([A-Z]+(\d+))["'])[^>]*(?<!/)>(?!</)"""
+)
+STRUCK_WORDS = re.compile(rb"""<(?:\w+:)?strike\b(?![^>]*\bval=["'](?:0|false)["'])""")
 MOST_BYTES_IN_TAG = 4096
 
 
-def _check_layout(file, path, first_line):
-    """The number of hidden rows with people in them. Raises ValidationError if cells are merged over several of their rows.
+def _check_layout(file, path, first_line, struck):
+    """The number of hidden rows with people in them. Raises ValidationError if cells are merged over several of their rows,
+    or their text is struck through.
 
     In constant memory: openpyxl tells both only of a workbook that it has read as a whole.
     """
@@ -237,8 +247,23 @@ def _check_layout(file, path, first_line):
             for cells, top, bottom in MERGED_ROWS.findall(part):
                 if top != bottom and int(bottom) > first_line:
                     raise ValidationError(MERGED % {"cells": cells.decode()})
+            for style, cell, row in STYLED_CELL.findall(part) if struck else ():
+                if int(style) in struck and int(row) > first_line:
+                    raise ValidationError(STRUCK % {"cells": cell.decode()})
+            _check_words(part)
             hidden += sum(not number or int(number) > first_line for number in HIDDEN_ROW.findall(part))
+        for name in archive.namelist():
+            if name.endswith("sharedStrings.xml"):
+                with archive.open(name) as texts:
+                    for part in _whole_tags(texts):
+                        _check_words(part)
     return hidden
+
+
+def _check_words(part):
+    """Refuse a part of a workbook's texts in which some words are struck through."""
+    if STRUCK_WORDS.search(part):
+        raise ValidationError(STRUCK % {"cells": "…"})
 
 
 def _whole_tags(file):
