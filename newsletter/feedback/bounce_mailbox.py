@@ -120,7 +120,7 @@ def _delivery_report(message):
 def _classify_block(block, text):
     """Return (kind, text) of one recipient's part of a report."""
     action, status = str(block["Action"] or "").strip().lower(), str(block["Status"] or "").strip()
-    words = str(block["Diagnostic-Code"] or "")
+    words = _raw_field(block, "Diagnostic-Code")
     if action.startswith("delayed"):
         return EventType.DEFERRED, words or status
     if action.startswith(("delivered", "relayed", "expanded")) or status.startswith("2."):
@@ -130,6 +130,16 @@ def _classify_block(block, text):
     if cause.subject == bounce_policy.Subject.UNKNOWN:
         cause = bounce_policy.classify(final, text=f"{words}\n{_before_original(text)}")
     return events.kind_of_cause(cause), words or status or action
+
+
+def _raw_field(block, name):
+    """Return a field as it was sent: servers write their accents without any encoding, which `block[name]` loses."""
+    value = next((value for key, value in block.raw_items() if key.lower() == name.lower()), "")
+    octets = str(value).encode("utf-8", "surrogateescape")
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
 
 
 def _classify_text(message):
