@@ -55,7 +55,9 @@ ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 REPLY = re.compile(r"(?:^|[:;>)\]]\s*|\b(?:said|error|code|reply)\W+|\n\s*)([245][0-5]\d)(?=[\s-]|$)", re.IGNORECASE)
 # Text that would mislead the patterns: Exim's introduction of a server's reply, links, IP addresses, and mail addresses,
 # which are replaced by “someone”.
-NOISE = re.compile(r"SMTP error from remote (?:mail server|mailer)|https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE)
+NOISE = re.compile(
+    r"SMTP error from remote (?:mail server|mailer)|https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE
+)
 
 
 def _any(*patterns):
