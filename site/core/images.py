@@ -78,6 +78,9 @@ def _cmyk_to_rgb(picture, kept):
 
 def _normalise_transparency(picture, kind, kept):
     """Convert transparency to an alpha channel, or to a white background if the format has none."""
+    if picture.mode.startswith("I"):  # greys of 16 bits: Pillow would make nearly all of them white in a rendition
+        kept.pop("transparency", None)
+        picture = picture.convert("I").point(lambda value: value / 256).convert("L")
     if "transparency" in kept and picture.mode != "P":
         kept.pop("transparency")
         picture = picture.convert("RGBA")
