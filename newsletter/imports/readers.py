@@ -9,6 +9,7 @@ import zipfile
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import IO
 
 import openpyxl
 from core.html import INVALID_IN_XML, without_control_characters
@@ -16,6 +17,7 @@ from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from openpyxl.styles.stylesheet import apply_stylesheet
 
 from newsletter.imports import exporters, mapping
 from newsletter.subscribers import email_addresses
@@ -80,11 +82,12 @@ def inspect(file):
         table.encoding, table.delimiter = _inspect_csv(file)
     try:
         if not table.encoding:
-            table.titles, table.other_sheets, path, struck = _sheets(file)
+            table.titles, table.other_sheets, path = _sheets(file)
         with rows(file, table.encoding, table.delimiter) as lines:
             _read_start(table, lines)
         if not table.encoding:
-            table.hidden_rows = _check_layout(file, path, table.first_line, struck)
+            _refuse_struck_cells(file, path, table.first_line)
+            table.hidden_rows = _check_layout(file, path, table.first_line)
     except ValidationError:
         raise
     except Exception as error:  # whatever a damaged workbook makes of openpyxl
@@ -208,8 +211,7 @@ def _sheet(book):
 
 
 def _sheets(file):
-    """([the name of the sheet that is read], [names of the other ones that hold something], its path in the archive, the
-    numbers of the styles that strike text through)."""
+    """([the name of the sheet that is read], [names of the other ones that hold something], its path in the archive)."""
     book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     try:
         sheet = _sheet(book)
@@ -218,8 +220,7 @@ def _sheets(file):
             for each in book.worksheets
             if each is not sheet and any(map(any, each.iter_rows(values_only=True)))
         ]
-        struck = {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
-        return [sheet.title], others, sheet._worksheet_path, struck
+        return [sheet.title], others, sheet._worksheet_path
     finally:
         book.close()
 
@@ -228,16 +229,11 @@ MERGED_ROWS = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*\bref=["']([A-Z]+(\d+):[
 HIDDEN_ROW = re.compile(
     rb"""<(?:\w+:)?row\s(?=[^>]*\bhidden=["'](?:1|true)["'])(?![^>]*/>)(?:[^>]*\br=["'](\d+)["'])?"""
 )
-STYLED_CELL = re.compile(
-    rb"""<(?:\w+:)?c\s(?=[^>]*\bs=["'](\d+)["'])(?=[^>]*\br=["']([A-Z]+(\d+))["'])[^>]*(?<!/)>(?!</)"""
-)
-STRUCK_WORDS = re.compile(rb"""<(?:\w+:)?strike\b(?![^>]*\bval=["'](?:0|false)["'])""")
 MOST_BYTES_IN_TAG = 4096
 
 
-def _check_layout(file, path, first_line, struck):
-    """The number of hidden rows with people in them. Raises ValidationError if cells are merged over several of their rows,
-    or their text is struck through.
+def _check_layout(file, path, first_line):
+    """The number of hidden rows with people in them. Raises ValidationError if cells are merged over several of their rows.
 
     In constant memory: openpyxl tells both only of a workbook that it has read as a whole.
     """
@@ -247,23 +243,8 @@ def _check_layout(file, path, first_line, struck):
             for cells, top, bottom in MERGED_ROWS.findall(part):
                 if top != bottom and int(bottom) > first_line:
                     raise ValidationError(MERGED % {"cells": cells.decode()})
-            for style, cell, row in STYLED_CELL.findall(part) if struck else ():
-                if int(style) in struck and int(row) > first_line:
-                    raise ValidationError(STRUCK % {"cells": cell.decode()})
-            _check_words(part)
             hidden += sum(not number or int(number) > first_line for number in HIDDEN_ROW.findall(part))
-        for name in archive.namelist():
-            if name.endswith("sharedStrings.xml"):
-                with archive.open(name) as texts:
-                    for part in _whole_tags(texts):
-                        _check_words(part)
     return hidden
-
-
-def _check_words(part):
-    """Refuse a part of a workbook's texts in which some words are struck through."""
-    if STRUCK_WORDS.search(part):
-        raise ValidationError(STRUCK % {"cells": "…"})
 
 
 def _whole_tags(file):
@@ -275,6 +256,28 @@ def _whole_tags(file):
         yield part[:cut]
         rest = part[cut:][:MOST_BYTES_IN_TAG]
     yield rest
+
+
+STYLED_CELL = re.compile(
+    rb"""<(?:\w+:)?c\s(?=[^>]*\bs=["'](\d+)["'])(?=[^>]*\br=["']([A-Z]+(\d+))["'])[^>]*(?<!/)>(?!</)"""
+)
+STRUCK_WORDS = re.compile(rb"""<(?:\w+:)?strike\b(?![^>]*\bval=["'](?:0|false)["'])""")
+
+
+def _refuse_struck_cells(file: IO[bytes], path: str, first_line: int) -> None:
+    """Raise ValidationError if people's cells, or words in any cell, are struck through. In constant memory, as _check_layout()."""
+    with zipfile.ZipFile(file) as archive:
+        book = openpyxl.Workbook()
+        apply_stylesheet(archive, book)
+        struck = {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
+        for name in [path, *(name for name in archive.namelist() if name.endswith("sharedStrings.xml"))]:
+            with archive.open(name) as member:
+                for part in _whole_tags(member):
+                    if STRUCK_WORDS.search(part):
+                        raise ValidationError(STRUCK % {"cells": "…"})
+                    for style, cell, row in STYLED_CELL.findall(part) if struck else ():
+                        if int(style) in struck and int(row) > first_line:
+                            raise ValidationError(STRUCK % {"cells": cell.decode()})
 
 
 def _rows_of_text(lines, delimiter):
