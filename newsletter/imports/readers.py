@@ -17,7 +17,6 @@ from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from openpyxl.styles.stylesheet import apply_stylesheet
 
 from newsletter.imports import exporters, mapping
 from newsletter.subscribers import email_addresses
@@ -258,28 +257,6 @@ def _whole_tags(file):
     yield rest
 
 
-STYLED_CELL = re.compile(
-    rb"""<(?:\w+:)?c\s(?=[^>]*\bs=["'](\d+)["'])(?=[^>]*\br=["']([A-Z]+(\d+))["'])[^>]*(?<!/)>(?!</)"""
-)
-STRUCK_WORDS = re.compile(rb"""<(?:\w+:)?strike\b(?![^>]*\bval=["'](?:0|false)["'])""")
-
-
-def _refuse_struck_cells(file: IO[bytes], path: str, first_line: int) -> None:
-    """Raise ValidationError if people's cells, or words in any cell, are struck through. In constant memory, as _check_layout()."""
-    with zipfile.ZipFile(file) as archive:
-        book = openpyxl.Workbook()
-        apply_stylesheet(archive, book)
-        struck = {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
-        for name in [path, *(name for name in archive.namelist() if name.endswith("sharedStrings.xml"))]:
-            with archive.open(name) as member:
-                for part in _whole_tags(member):
-                    if STRUCK_WORDS.search(part):
-                        raise ValidationError(STRUCK % {"cells": "…"})
-                    for style, cell, row in STYLED_CELL.findall(part) if struck else ():
-                        if int(style) in struck and int(row) > first_line:
-                            raise ValidationError(STRUCK % {"cells": cell.decode()})
-
-
 def _rows_of_text(lines, delimiter):
     """The lines of a CSV text. A quotation mark that is never closed is a letter: it does not swallow the lines after it."""
     waiting = deque()
@@ -324,3 +301,25 @@ def _cells(record, delimiter):
         if len(record) > 1:
             raise
         return next(csv.reader(record, delimiter=delimiter), [])
+
+
+STYLED_CELL = re.compile(
+    rb"""<(?:\w+:)?c\s(?=[^>]*\bs=["'](\d+)["'])(?=[^>]*\br=["']([A-Z]+(\d+))["'])[^>]*(?<!/)>(?!</)"""
+)
+STRUCK_WORDS = re.compile(rb"""<(?:\w+:)?strike\b(?![^>]*\bval=["'](?:0|false)["'])""")
+
+
+def _refuse_struck_cells(file: IO[bytes], path: str, first_line: int) -> None:
+    """Raise ValidationError if people's cells, or words in any cell, are struck through. In constant memory, as _check_layout()."""
+    with zipfile.ZipFile(file) as archive:
+        book = openpyxl.Workbook()
+        openpyxl.styles.stylesheet.apply_stylesheet(archive, book)
+        struck = {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
+        for name in [path, *(name for name in archive.namelist() if name.endswith("sharedStrings.xml"))]:
+            with archive.open(name) as member:
+                for part in _whole_tags(member):
+                    if STRUCK_WORDS.search(part):
+                        raise ValidationError(STRUCK % {"cells": "…"})
+                    for style, cell, row in STYLED_CELL.findall(part) if struck else ():
+                        if int(style) in struck and int(row) > first_line:
+                            raise ValidationError(STRUCK % {"cells": cell.decode()})
