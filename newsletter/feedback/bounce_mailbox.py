@@ -132,7 +132,7 @@ def _classify_block(block, text):
     return events.kind_of_cause(cause), words or status or action
 
 
-def _raw_field(block, name):
+def _raw_field(block: email.message.Message, name: str) -> str:
     """Return a field as it was sent: servers write their accents without any encoding, which `block[name]` loses."""
     value = next((value for key, value in block.raw_items() if key.lower() == name.lower()), "")
     octets = str(value).encode("utf-8", "surrogateescape")

@@ -136,7 +136,7 @@ def _items(provider, body, is_form):
     return [json.dumps(part).encode() for part in parts]
 
 
-def _items_of_user(user):
+def _items_of_user(user: object) -> list[object]:
     """Return an entry of Unisender Go's `events_by_user` once for each event; unchanged if it holds no list of events."""
     if not isinstance(user, dict) or not isinstance(user.get("events"), list):
         return [user]

@@ -85,7 +85,7 @@ def parse(content):
     return po
 
 
-def _decoded(content):
+def _decoded(content: bytes) -> str:
     """Decode bytes as UTF-8, or by the character set that their header names. Raises ValueError."""
     try:
         return content.decode()
