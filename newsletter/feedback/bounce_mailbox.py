@@ -124,7 +124,7 @@ def _delivery_report(message: Message) -> tuple[str, str] | None:
 def _classify_block(block: Message, text: str) -> tuple[str, str]:
     """Return (kind, text) of one recipient's part of a report."""
     action, status = str(block["Action"] or "").strip().lower(), str(block["Status"] or "").strip()
-    words = str(block["Diagnostic-Code"] or "")
+    words = _raw_field(block, "Diagnostic-Code")
     if action.startswith("delayed"):
         return EventType.DEFERRED, words or status
     if action.startswith(("delivered", "relayed", "expanded")) or status.startswith("2."):
@@ -134,6 +134,16 @@ def _classify_block(block: Message, text: str) -> tuple[str, str]:
     if cause.subject == bounce_policy.Subject.UNKNOWN:
         cause = bounce_policy.classify(final, text=f"{words}\n{_before_original(text)}")
     return events.kind_of_cause(cause), words or status or action
+
+
+def _raw_field(block: Message, name: str) -> str:
+    """Return a field as it was sent: servers write their accents without any encoding, which `block[name]` loses."""
+    value = next((value for key, value in block.raw_items() if key.lower() == name.lower()), "")
+    octets = str(value).encode("utf-8", "surrogateescape")
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
 
 
 def _classify_text(message: Message) -> tuple[str, str]:

@@ -54,8 +54,11 @@ ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 # A reply code at the start of a reply, not just any number: “smtp; 550 5.1.1 …”, “said: 550-…”, “RCPT TO:<…>: 550
 # …”.
 REPLY = re.compile(r"(?:^|[:;>)\]]\s*|\b(?:said|error|code|reply)\W+|\n\s*)([245][0-5]\d)(?=[\s-]|$)", re.IGNORECASE)
-# Text that would mislead the patterns: links, IP addresses, and mail addresses, which are replaced by “someone”.
-NOISE = re.compile(r"https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE)
+# Text that would mislead the patterns: Exim's introduction of a server's reply, links, IP addresses, and mail addresses,
+# which are replaced by “someone”.
+NOISE = re.compile(
+    r"SMTP error from remote (?:mail server|mailer)|https?://\S+|<?[\w.+=/'-]+@[\w.-]+>?|\[[\d.:a-f]+\]", re.IGNORECASE
+)
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
@@ -68,6 +71,7 @@ TEMPORARY = _any(
     r"temporal|provi[sz]or|momentan|por (el|o) momento|(en|no|neste) (este )?momento|m[ai]s tarde|(tente|intent\w+) (de nuevo|novamente|otra vez)",
     r"try again|(please|will|after|and) retry|too many|\blimits?\b|\blimite|exce[ed]|(de )?manten(imiento|cao)\b|maintenance|on hold",
     r"\btemporar|gr[ea]y ?list|retry time|timed? ?out|too (fast|quickly)|rate limit|\bdeferred\b|\bdelayed\b",
+    r"\b(re|a)trasad|\bdemorad|\b(aun|todavia) no\b|\bainda nao\b|\breintent|\b(seguira|continuar)\w* .{0,12}(intent|tent)",
     r"(keep|continue|be) (trying|retried)|queue too long|in the queue|(message|delivery time) expired",
     r"(could ?n.t|could not|cannot|can.t|able to) (establish|connect)|connection (refused|reset|lost|dropped|failed)",
     r"(network|host) (is )?(unreachable|down)|no route to host|server (error|busy|failure)|insufficient (system|disk)",

@@ -89,11 +89,12 @@ def _close(row: IncomingReport, **changes: object) -> None:
 
 
 def _read_items(row: IncomingReport) -> None:
+    view = providers.by_name(row.source).view()  # outside of the loop: without its key no item can be read
     is_form = row.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json"
     for item in _items(row.source, bytes(row.body), is_form):
         try:
             with transaction.atomic():
-                _store_item(row, item)
+                _store_item(row, view, item)
         except (OperationalError, InterfaceError):
             raise
         except AnymailConfigurationError as error:
@@ -103,12 +104,12 @@ def _read_items(row: IncomingReport) -> None:
             set_aside(row.source, item, error)
 
 
-def _store_item(row: IncomingReport, item: bytes) -> None:
+def _store_item(row: IncomingReport, view: Any, item: bytes) -> None:
     """Store the events of one item, parsed by Anymail's view."""
     values = {HEADERS[name]: value for name, value in row.headers.items()}
     environment = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(item)), "wsgi.input": BytesIO(item), **values}
     provider = providers.by_name(row.source)
-    for event in provider.view().parse_events(WSGIRequest(environment)):
+    for event in view.parse_events(WSGIRequest(environment)):
         # Inbound mail and other events have no recipient of ours; only tracking events are stored.
         if hasattr(event, "recipient"):
             provider.normalise_event(event)
@@ -116,25 +117,33 @@ def _store_item(row: IncomingReport, item: bytes) -> None:
 
 
 def _items(provider: str, body: bytes, is_form: bool) -> list[bytes]:
-    """Return the items of a call, each as the body of a separate call. Invalid UTF-8 is replaced."""
-    text = body.decode("utf-8", "replace")
+    """Return the items of a call, each as the body of a separate call. Invalid UTF-8 is replaced, and control characters
+    within texts are accepted."""
+    text = body.decode("utf-8-sig", "replace")
     if is_form and provider == "mandrill":
-        sent = json.loads(parse_qs(text, strict_parsing=True)["mandrill_events"][0])
+        sent = json.loads(parse_qs(text, strict_parsing=True)["mandrill_events"][0], strict=False)
         return [urlencode({"mandrill_events": json.dumps([item])}).encode() for item in sent]
     if is_form and provider == "mailgun":
         return [body]
-    data = json.loads(text)
+    data = json.loads(text, strict=False)
     parts: list[Any]
     if isinstance(data, list):
         parts = [[item] for item in data]
     elif isinstance(data, dict) and isinstance(data.get("events"), list):
         parts = [{**data, "events": [item]} for item in data["events"]]
     elif isinstance(data, dict) and isinstance(data.get("events_by_user"), list):
-        users = data["events_by_user"]
-        parts = [{**data, "events_by_user": [{**user, "events": [item]}]} for user in users for item in user["events"]]
+        users = [part for user in data["events_by_user"] for part in _items_of_user(user)]
+        parts = [{**data, "events_by_user": [user]} for user in users]
     else:
         parts = [data]
     return [json.dumps(part).encode() for part in parts]
+
+
+def _items_of_user(user: object) -> list[object]:
+    """Return an entry of Unisender Go's `events_by_user` once for each event; unchanged if it holds no list of events."""
+    if not isinstance(user, dict) or not isinstance(user.get("events"), list):
+        return [user]
+    return [{**user, "events": [item]} for item in user["events"]]
 
 
 def _rows_naming(pattern: AddressPattern) -> Iterator[IncomingReport]:

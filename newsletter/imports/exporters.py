@@ -77,10 +77,16 @@ _ENDS = "|".join([
     r"rebot|bounc|undeliver|devuelt|devolvid|unconfirmed|unactivated",
     r"black ?list|block ?list|blocked|bloquead|spam(?:my)?\b|junk\b|complain|suppress|deleted?\b|disabled|deactivat|archived|removed?\b|removid|eliminad",
 ])  # fmt: skip
-_MAILING = r"envi|escrib|escrev|mand[ae]|e ?mail|mail|news|correo|boletin|boletim|send|writ|contact|recib|receb|su[bs]*cri|inscri|confirm|optin|opt in|quier|quer|dese[aj]|acept|aceit|accept|activ|ativ|interes|exist|funcion|vigent"
+_NOTED = "|".join([  # as people note it in lists kept by hand
+    r"(?:sacar|saquen|tirar|tirem|sair|salir|remover|taken?|took)\w* (?:\w+ ){0,4}(?:list|mailing)|(?:que|pidio|quiere) (?:(?:que )?l[oae]s? saquen|salir)|para sair\b|sali(?:o|eron)\b|(?:ex|former) (?:su[bs]*cri|inscri|assinant)|desinscrev",
+    r"falleci|faleceu|murio\b|difunt[oa]\b|morreu|recha(?:z|c)|bloque(?:o|ou|ar)\b|recus(?:ou|ad[oa])\b|rejeit|reject|declined|revo(?:co\b|cad|gad|gou|ked)|withdr[ae]w|se quejo\b|reclam(?:o|ou)\b|denunci(?:o|ou|ad[oa])\b",
+    r"lista (?:negra|robinson)|vetad[oa]\b|exclu(?:sion|sao|ded)\b|papelera|lixeira|quejoso|queixa|indesejad|dnc\b|trashed|chega de|(?:cuenta|conta|account|casilla|buzon) (?:\w+ )?(?:cerrad|encerrad|closed)|(?:no|nao) ma[is]s?(?: (?:correo|e ?mail|mensa|boleti)\w*)?$",
+    r"errad[oa]\b|errone[oa]|equivocad|incorr?et[oa]\b|incorrect|(?:wrong|bad|dead) (?:e ?mail|address)|devuelve|devolve|unverified|(?:por|falta|aguardando|esperando|awaiting) (?:de )?confirma",
+])  # fmt: skip
+_MAILING = r"molest|incomod|autori[sz]|consent|consient|permis|verif|entreg|deliver|lleg[ao]|cheg[ao]|trabaj|trabalh|envi|escrib|escrev|mand[ae]|e ?mail|mail|news|correo|boletin|boletim|send|writ|contact|recib|receb|su[bs]*cri|inscri|confirm|optin|opt in|quier|quer|dese[aj]|acept|aceit|accept|activ|ativ|interes|exist|funcion|vigent"
 # A cell, or a part of it, that says that somebody left, bounced or never confirmed, or wants no mail.
 END_PHRASE = re.compile(
-    rf"(?:\b(?:{GLUED})?(?:{_ENDS})|\b(?:retir|elimin|suprimid|borra[dr]|quitar|desactiv|desativ|suspend|suspens|archivad|arquivad|invalid[oa]?\b|stop\b|left the|se fue|salio de|saiu|dejo de|desligad|fal+ecid|deceased|exclui|inactiv|inativ|pend(?:ing|ientes?|entes?)\b|on hold|ya no|nao mais)"
+    rf"(?:\b(?:{GLUED})?(?:{_ENDS})|\b(?:{_NOTED}|retir|elimin|suprimid|borra[dr]|quitar|desactiv|desativ|suspend|suspens|archivad|arquivad|invalid[oa]?\b|stop\b|left the|se fue|salio de|saiu|dejo de|desligad|fal+ecid|deceased|exclui|inactiv|inativ|pend(?:ing|ientes?|entes?)\b|on hold|ya no|nao mais)"
     rf"|\b(?:no|nao|not|non|never|nunca|don t|dont|sin|sem)(?: (?:\w+ ){{0,2}})?(?:{_MAILING}))\w*"
 )
 # Headings by what their columns say.

@@ -37,6 +37,9 @@ TOO_LARGE = _("This workbook holds too much text to be read. Please export the l
 MERGED = _(
     "Cells that are merged over several lines (%(cells)s) cannot be read line by line. Please unmerge them and fill in each one."
 )
+STRUCK = _(
+    "Some cells are struck through (%(cells)s), which may say that these people left. Please say it in a column of its own, and remove the strikethrough."
+)
 NO_LINES = _("The file holds no lines below its headings.")
 
 
@@ -84,6 +87,7 @@ def inspect(file: IO[bytes]) -> Table:
         with rows(file, table.encoding, table.delimiter) as lines:
             _read_start(table, lines)
         if not table.encoding:
+            _refuse_struck_cells(file, path, table.first_line)
             table.hidden_rows = _check_layout(file, path, table.first_line)
     except ValidationError:
         raise
@@ -300,3 +304,25 @@ def _cells(record: list[str], delimiter: str) -> list[str] | None:
         if len(record) > 1:
             raise
         return next(csv.reader(record, delimiter=delimiter), [])
+
+
+STYLED_CELL = re.compile(
+    rb"""<(?:\w+:)?c\s(?=[^>]*\bs=["'](\d+)["'])(?=[^>]*\br=["']([A-Z]+(\d+))["'])[^>]*(?<!/)>(?!</)"""
+)
+STRUCK_WORDS = re.compile(rb"""<(?:\w+:)?strike\b(?![^>]*\bval=["'](?:0|false)["'])""")
+
+
+def _refuse_struck_cells(file: IO[bytes], path: str, first_line: int) -> None:
+    """Raise ValidationError if people's cells, or words in any cell, are struck through. In constant memory, as _check_layout()."""
+    with zipfile.ZipFile(file) as archive:
+        book = openpyxl.Workbook()
+        openpyxl.styles.stylesheet.apply_stylesheet(archive, book)
+        struck = {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
+        for name in [path, *(name for name in archive.namelist() if name.endswith("sharedStrings.xml"))]:
+            with archive.open(name) as member:
+                for part in _whole_tags(member):
+                    if STRUCK_WORDS.search(part):
+                        raise ValidationError(STRUCK % {"cells": "…"})
+                    for style, cell, row in STYLED_CELL.findall(part) if struck else ():
+                        if int(style) in struck and int(row) > first_line:
+                            raise ValidationError(STRUCK % {"cells": cell.decode()})

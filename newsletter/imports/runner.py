@@ -76,7 +76,7 @@ ONE_A_LINE = _(
 DIVIDED = _(
     "Line %(number)s names no address, but says “%(words)s”. If it divides the list, please upload each part as a file of its own; if it is about one person, take it out."
 )
-REMARK = re.compile(r"[#*/-]")
+REMARK = re.compile(r"[!#$%&*+/=?^`{|}~-]")  # allowed in an address, but nobody's begins so
 LOOKS_LIKE_REMARK = _("This looks like a remark, not like an address to write to.")
 SAYS_AN_END = _("“%(words)s” stands beside the address, in the name or among the topics: perhaps this person has left.")
 PLAIN_TEXT = ("name", "first_name", "last_name", "language", "country")

@@ -81,6 +81,9 @@ def _cmyk_to_rgb(picture: Pillow.Image, kept: dict[str, Any]) -> Pillow.Image:
 
 def _normalise_transparency(picture: Pillow.Image, kind: str, kept: dict[str, Any]) -> Pillow.Image:
     """Convert transparency to an alpha channel, or to a white background if the format has none."""
+    if picture.mode.startswith("I"):  # greys of 16 bits: Pillow would make nearly all of them white in a rendition
+        kept.pop("transparency", None)
+        picture = picture.convert("I").point(lambda value: value / 256).convert("L")
     if "transparency" in kept and picture.mode != "P":
         kept.pop("transparency")
         picture = picture.convert("RGBA")

@@ -2,6 +2,7 @@
 
 import io
 import lzma
+import re
 import uuid
 import zipfile
 import zlib
@@ -26,6 +27,8 @@ from translation.permissions import may_translate_into
 MAX_BYTES = 20_000_000  # of an upload, and of its unpacked files
 # Raised by zipfile for damaged or encrypted archives and unsupported compression.
 UNPACKING_ERRORS = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error, lzma.LZMAError)
+
+CHARSET = re.compile(rb"^\"Content-Type:.*charset=([\w.-]+)", re.MULTILINE)
 
 
 def export(user: User | AnonymousUser, locale: Locale, since: date | None = None) -> bytes:
@@ -61,7 +64,11 @@ def open_members(file: UploadedFile) -> list[tuple[str, Callable[[], bytes]]]:
         archive = zipfile.ZipFile(file)
     except UNPACKING_ERRORS:
         raise ValidationError(_("The archive is damaged. Please make it again.")) from None
-    members = [member for member in archive.infolist() if member.filename.endswith(".po")]
+    members = [
+        member
+        for member in archive.infolist()
+        if member.filename.lower().endswith(".po") and not member.filename.startswith("__MACOSX/")  # macOS's own notes
+    ]
     if not members or sum(member.file_size for member in members) > MAX_BYTES:
         raise ValidationError(_("The archive holds no PO files, or too much."))
     return [(member.filename, partial(archive.read, member)) for member in members]
@@ -69,13 +76,30 @@ def open_members(file: UploadedFile) -> list[tuple[str, Callable[[], bytes]]]:
 
 def parse(content: bytes) -> polib.POFile:
     """Parse bytes into a polib.POFile. Raises ValueError."""
-    text = without_control_characters(content.decode())
+    text = without_control_characters(_decoded(content))
     # polib would take any other text for the name of a file.
     if not text.lstrip("\ufeff \t\r\n").startswith(("#", "msgid", "msgctxt")):
         raise ValueError("not a PO file")
     try:
-        return polib.pofile(text)
+        po = polib.pofile(text)
     except Exception as error:  # polib's parser raises various types
+        raise ValueError("not a PO file") from error
+    for entry in po:
+        if entry.fuzzy:  # a tool's guess, which nobody confirmed; empty texts are left out
+            entry.msgstr = ""
+    return po
+
+
+def _decoded(content: bytes) -> str:
+    """Decode bytes as UTF-8, or by the character set that their header names. Raises ValueError."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        if not (named := CHARSET.search(content)):
+            raise
+    try:
+        return content.decode(named[1].decode())
+    except LookupError as error:  # no such character set
         raise ValueError("not a PO file") from error
 
 

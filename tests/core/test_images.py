@@ -45,6 +45,15 @@ def test_the_place_and_the_notes_are_gone_and_it_stands_upright():
     assert image.file_size == image.file.size
 
 
+def test_a_scan_of_16_bits_keeps_its_greys_and_gets_every_rendition():
+    raw = io.BytesIO()
+    Image.new("I;16", (60, 40), 40_000).save(raw, "PNG")
+    image = CustomImage.objects.create(title="Acta", file=ImageFile(raw, "acta.png"))
+    for kind in ("jpeg", "webp", "avif"):
+        with image.get_rendition(f"width-30|format-{kind}").file as file, Image.open(file) as shown:
+            assert abs(shown.convert("L").getpixel((9, 9)) - 40_000 // 256) < 3
+
+
 def test_what_hides_behind_a_picture_is_gone():
     raw = io.BytesIO(picture().getvalue() + b"<script>alert(1)</script>")
     assert b"<script>" not in reencode(raw)[0]

@@ -373,6 +373,35 @@ def test_po_files_torn_anywhere_get_an_answer(exported):
             assert upload(browser, torn, "a.po", follow=False).status_code == 302
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("A.PO", lambda po: po),
+        ("a.po", lambda po: po.replace("charset=utf-8", "charset=cp1252")),
+        ("a.po", lambda po: po.replace("\n", "\r\n")),
+        ("__MACOSX/._a.po", None),
+    ],
+)
+def test_what_other_systems_pack_is_taken(name, change, exported):
+    browser, po = exported
+    files = (
+        {"a.po": po, name: b"\0\5\x16\7\0Mac OS X"}
+        if change is None
+        else {name: change(po).encode("cp1252" if "cp" in change(po)[:300] else "utf-8", "replace")}
+    )
+    text = upload(browser, packed(files)).text
+    assert is_taken_in()
+    assert "no es un archivo PO" not in text
+
+
+def test_what_a_tool_has_only_guessed_is_not_taken(exported):
+    browser, po = exported
+    guessed = re.sub(r'(msgctxt "title"\nmsgid [^\n]*\nmsgstr "Who we all are")', r"#, fuzzy\n\1", po)
+    assert "fuzzy" in guessed
+    assert "1 archivo" in upload(browser, guessed.encode(), "a.po").text
+    assert not is_taken_in()
+
+
 def test_control_characters_are_dropped_from_po_files(exported):
     browser, po = exported
     upload(browser, po.replace("Who we all are", "Who we\x0b\x00 all are").encode(), "a.po")

@@ -141,7 +141,7 @@ def test_an_automatic_answer_is_no_bounce(delivery):
 def returned(delivery, body, headers="From: MAILER-DAEMON@mx.example.net"):
     """A message that came back to a delivery's return path."""
     top = f"{dedent(headers)}\nTo: {bounce_mailbox.return_path(delivery.pk)}\nSubject: Mail\nDate: Tue, 24 Nov 2026 10:00:00 +0000\n"
-    return (top + dedent(body)).replace("\n", "\r\n").encode()
+    return (top + dedent(body)).replace("\n", "\r\n").encode("utf-8", "surrogateescape")
 
 
 def parts(kind, status, text="Sorry.", original="Subject: Hola\n\nHola"):
@@ -209,6 +209,16 @@ SAMPLES = {
         "------ This is a copy of the message ------\n",
         "policy bounce",
     ),
+    "exim: no such user, says the other server": (
+        "\nThis message was created automatically by mail delivery software.\nThe following address(es) failed:\n\n  rosa@example.org\n"
+        "    host mx.example.net [192.0.2.1]\n    SMTP error from remote mail server after RCPT TO:<rosa@example.org>:\n    550 No Such User Here\n\n"
+        "------ This is a copy of the message ------\n",
+        "bounced",
+    ),
+    "accents in a field": (failed("5.0.0", "550 A conta de e-mail não existe"), "bounced"),
+    "accents in a field, in Latin 1": (failed("5.0.0", "550 Usu\udce1rio desconhecido"), "bounced"),
+    "office: delayed, in Portuguese": ("\nA entrega para estes destinatários está atrasada. Ainda não foi entregue.\n\nusuário não encontrado\n", "system bounce"),
+    "office: delayed, in Spanish": ("\nLa entrega se ha retrasado. El servidor seguirá intentándolo.\n\nusuario no encontrado\n", "system bounce"),
     "exim: a warning": (
         "\nThis message was created automatically by mail delivery software.\nA message that you sent has not yet been delivered to one or "
         "more of its\nrecipients after more than 24 hours on the queue on mx.example.net.\n\nThe address to which the message has not "

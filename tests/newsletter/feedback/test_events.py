@@ -709,7 +709,13 @@ def mailjet_batch(number):
     return "mailjet", [{"time": "x"}, *json.loads(mailjet("hard", number)[0])]
 
 
-@pytest.mark.parametrize("make", [mailtrap_batch, unisender_batch, mailjet_batch])
+def unisender_batch_with_a_bad_user(number):
+    sent = json.loads(unisender_go("hard", number)[0])
+    sent["events_by_user"].insert(0, {"user_id": 1})
+    return "unisender_go", sent
+
+
+@pytest.mark.parametrize("make", [mailtrap_batch, unisender_batch, unisender_batch_with_a_bad_user, mailjet_batch])
 def test_the_batches_of_each_provider_are_taken_apart(make, delivery):
     provider, body = make(str(delivery.pk))
     incoming.store_report(provider, json.dumps(body).encode(), {"content-type": "application/json"})
@@ -753,6 +759,26 @@ def test_a_call_with_nonsense_in_it_is_answered_and_either_acted_on_or_shown(cha
     is_shown = IncomingReport.objects.filter(state=IncomingReport.State.UNREADABLE).exists()
     is_shown |= ProviderEvent.objects.filter(kind="unknown").exists()
     assert is_shown or fresh(delivery).state == State.BOUNCED  # strange words are not understood: for now only
+
+
+@pytest.mark.parametrize(
+    "change", [(b"[{", b'[{"words": "\x00 \t\r\n\x1b"}, {'), (b"[{", b"\xef\xbb\xbf[{")], ids=["control", "mark"]
+)
+def test_bare_control_characters_and_a_byte_order_mark_lose_nothing(change, delivery):
+    incoming.store_report(
+        "mailjet", mailjet("hard", str(delivery.pk))[0].replace(*change), {"content-type": "application/json"}
+    )
+    incoming.process()
+    events.process()
+    assert fresh(delivery.subscriber).state == Person.BOUNCED
+
+
+def test_a_provider_whose_key_is_missing_now_loses_no_call(settings):
+    settings.ANYMAIL = {}
+    incoming.store_report("mailgun", b"{}", {"content-type": "application/json"})
+    incoming.process()
+    row = IncomingReport.objects.get()
+    assert (row.state, bytes(row.body)) == (IncomingReport.State.UNREADABLE, b"{}")
 
 
 def test_what_cannot_be_read_at_all_is_kept_as_it_came(call, run_tasks):

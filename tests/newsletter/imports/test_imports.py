@@ -15,7 +15,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 from openpyxl.chart import BarChart
+from openpyxl.styles import Font
 
 from newsletter.forms import MappingForm, field_of_meaning
 from newsletter.imports import exporters, readers, runner
@@ -972,6 +975,35 @@ def test_cells_that_are_merged_above_the_people_or_within_a_line_are_not(upload)
     assert upload("lista.xlsx", workbook(merge)).state == State.UPLOADED
 
 
+@pytest.mark.parametrize("where", ["cell", "row", "column", "words"])
+def test_a_list_with_struck_out_cells_is_refused(where, upload):
+    def strike(book):
+        book.active.append(["ana@example.org", "Ana"])
+        struck = Font(strike=True)
+        if where == "cell":
+            book.active["A3"].font = struck
+        elif where == "row":
+            book.active.row_dimensions[3].font = struck
+            book.active["A3"].font = book.active["B3"].font = struck
+        elif where == "column":
+            book.active["B3"].font = struck
+        else:
+            book.active["A3"] = CellRichText(TextBlock(InlineFont(strike=True), "ana@example.org"), " ")
+
+    job = upload("lista.xlsx", workbook(strike))
+    assert job.state == State.FAILED
+    assert "struck" in job.problem
+
+
+def test_struck_out_headings_empty_cells_and_other_fonts_are_no_matter(upload):
+    def strike(book):
+        book.active["A1"].font = Font(strike=True)
+        book.active["A2"].font = Font(bold=True, strike=False)
+        book.active["C2"].font = Font(strike=True)
+
+    assert upload("lista.xlsx", workbook(strike)).state == State.UPLOADED
+
+
 def test_hidden_rows_are_named_and_the_notes_stay(upload, take, check, staff_client):
     def hide(book):
         for name in ("ana", "eva"):
@@ -988,7 +1020,7 @@ def test_hidden_rows_are_named_and_the_notes_stay(upload, take, check, staff_cli
     assert take(job).counts == {"new": 3}
 
 
-@pytest.mark.parametrize("cell", ["#a@example.org", "-a@example.org", "*a@example.org", "/a@example.org", "'a@example.org", "//a@example.org", "# <a@example.org>"])  # fmt: skip
+@pytest.mark.parametrize("cell", ["#a@example.org", "-a@example.org", "*a@example.org", "/a@example.org", "'a@example.org", "//a@example.org", "# <a@example.org>", "~a@example.org", "!a@example.org", "?a@example.org", "=a@example.org", "$a@example.org"])  # fmt: skip
 def test_a_remark_is_no_address(cell, upload, check):
     job = check(upload("lista.csv", f"email,x\n{cell},\nb@example.org,\n"))
     assert job.counts == {"bad": 1, "new": 1}

@@ -64,6 +64,10 @@ do not send|do not contact|don't write|never subscribed|Desuscritos ::: * myCont
 removed|removido|desligada|renunció|fallecido|falecida|não quer mais|Unconfirmed|sin confirmar|sem confirmar|no confirmó|não confirmou|on hold|ya no quiere
 Ana Quispe (BAJA)|não enviar|no quiere correos|No desea recibir|[{"name": "Boletín", "subscription_status": "unsubscribed"}]|hardbounce|BAJA2022|pendiente de confirmar
 Suprimida|borrar de la lista|desactivado|desativada|suspendida|salió de la lista|STOP 2022|correo inválido|ese correo no existe|deu baixa|archivada
+pidió salir de la lista|pidió que lo saquen|remover de la lista|tirar da lista|pediu para sair|Salió en 2021|took herself off the list|ex suscriptora|former subscriber|desinscrever
+falleció en 2021|faleceu|morreu|murió|difunto|no molestar|não incomodar|no autoriza|sin autorización|sin consentimiento|não dá consentimento|no more e-mails|no más|ya no trabaja aquí
+rechazó|recusou|Rejected|declined|revocó su consentimiento|revogado|withdrew consent|correo errado|e-mail incorreto|wrong address|no le llega|não chega|devuelve los mensajes|no entregado
+bloqueó su cuenta|queixa|Lista Robinson|dead address|unverified|sin verificar|no verificado|por confirmar|falta confirmación|aguardando confirmação|se quejó|reclamou|denunció|lista negra|excluded|exclusión|vetado|papelera|lixeira|cuenta cerrada
 """
 
 
@@ -76,7 +80,8 @@ def test_words_of_leaving_count_within_a_cell(text):
 @pytest.mark.parametrize(
     "text",
     ["Baja California", "Baja Verapaz", "Trabajadora", "Café", "activo", "sí", "no", "No. 5", "suscrito", "Suboficial",
-     "https://example.org/unsubscribe?x=1", "unsub@example.org", "Norte", "opción", "Notaría", "Robot", "Cancún", "Noemí Mandela", "De baixa renda", "Spampinato", "Stopper", "Invalidez", "Cajamarca", "no aplica"],
+     "https://example.org/unsubscribe?x=1", "unsub@example.org", "Norte", "opción", "Notaría", "Robot", "Cancún", "Noemí Mandela", "De baixa renda", "Spampinato", "Stopper", "Invalidez", "Cajamarca", "no aplica",
+     "Esperanza", "Robinson", "Yolanda Quejada", "Exclusivo", "Zacarías", "Obituarios de Salinas", "Sairi", "Muriel", "Exportaciones", "Revollo", "No tiene"],
 )  # fmt: skip
 def test_other_words_are_no_words_of_leaving(text):
     assert not end_in(text)
