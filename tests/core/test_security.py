@@ -54,6 +54,7 @@ from newsletter.delivery import worker
 from newsletter.feedback import bounce_mailbox
 from newsletter.models import SignUpRequest, Subscriber, Suppression
 from newsletter.subscribers.subscriptions import manage_url
+from newsletter.subscribers.tokens import make_tracking
 from tests import starts
 from tests.factories import person
 
@@ -154,10 +155,10 @@ def test_what_is_kept_is_what_was_typed_and_each_reader_of_it_escapes_anew(staff
 def test_what_editors_type_is_escaped_in_pages_data_and_feeds(client, page_of, run_tasks):
     page = page_of("article-2004")
     page.title = "</script><script>alert(1)</script>"
-    page.search_description = EVIL
+    page.search_description = f"{EVIL} Cosecha {EVIL}"
     page.save_revision().publish()
     run_tasks()  # puts it into the index of the search
-    for path in (page.url, page.get_parent().url, "/es/news/feed.xml", "/es/buscar/?q=alert"):
+    for path in (page.url, page.get_parent().url, "/es/news/feed.xml", "/es/buscar/?q=alert", "/es/buscar/?q=cosecha"):
         text = client.get(path).content.decode()
         assert "&lt;script&gt;alert(1)" in text, path
         assert "<script>alert" not in text, path
@@ -350,7 +351,7 @@ def test_the_kept_pages_which_are_unpickled_are_ours_alone_to_write(client):
 def test_numbers_out_of_range_are_answered(client, subscribe, number):
     leave = urlsplit(manage_url(subscribe("a@example.org"))).path
     for path in (f"/es/noticias/?page={number}", f"/es/buscar/?q=cafe&page={number}", f"/share/{number}.png",
-                 f"/documents/{number}/x.pdf", f"/es/noticias/{number}/", f"{leave}?c={number}", f"/t/abc/{number}/"):  # fmt: skip
+                 f"/documents/{number}/x.pdf", f"/es/noticias/{number}/", f"{leave}?c={number}", f"/t/{make_tracking(1)}/{number}/"):  # fmt: skip
         assert client.get(path).status_code in {200, 301, 302, 404, 410}, path
     assert client.post(f"{leave}?c={number}").status_code == 200
     assert Subscriber.objects.get().state == "unsubscribed"

@@ -95,6 +95,7 @@ def test_a_large_picture_is_refused_and_a_script_is_no_picture(staff_client, set
     for name, content in [("a.png", b"<html>"), ("a.gif", b"GIF89a<script>")]:
         assert add(SimpleUploadedFile(name, content)) == 0, name
     picture = get_test_image_file().file.getvalue()
+    assert add(SimpleUploadedFile("a.jpg", picture)) == 0  # it is a PNG
     limit, settings.WAGTAILIMAGES_MAX_UPLOAD_SIZE = settings.WAGTAILIMAGES_MAX_UPLOAD_SIZE, 10
     assert add(SimpleUploadedFile("a.png", picture)) == 0
     settings.WAGTAILIMAGES_MAX_UPLOAD_SIZE = limit
