@@ -247,7 +247,7 @@ def test_when_a_check_fails_with_an_error_nobody_is_let_in(ana, monkeypatch):
     TOTPDevice.objects.create(user=ana, name="app", confirmed=True)
     code = services.new_recovery_codes(ana)[0]
     for place, name in (
-        (rate_limits, "_hash_key"),
+        (rate_limits.RateLimitHit.objects, "create"),
         (ana.__class__, "check_password"),
         (services, "user_has_device"),
         (middleware, "user_has_device"),
@@ -394,11 +394,12 @@ def test_a_change_of_the_second_step_ends_other_sessions(client, ana, what):
         sign_in(browser)
         browser.post(reverse("signin_ask"), {"code": codes.pop()})
         assert is_in(browser)
-    before = second_steps()
+    before, session = second_steps(), other.session.session_key
     CHANGES[what](client)
     assert second_steps() != before
     assert is_in(client)
     assert not is_in(other)
+    assert not Session.objects.filter(session_key=session).exists()
 
 
 def test_who_is_deleted_is_out_at_once(client, ana):
