@@ -52,9 +52,9 @@ from home.models import ContactMessage
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import worker
 from newsletter.feedback import bounce_mailbox
-from newsletter.models import SignUpRequest, Subscriber, SubscriberImport, Suppression
+from newsletter.models import ConsentEvent, SignUpRequest, Subscriber, SubscriberImport, Suppression
+from newsletter.subscribers import tokens
 from newsletter.subscribers.subscriptions import manage_url
-from newsletter.subscribers.tokens import make_tracking
 from tests import starts
 from tests.factories import person
 
@@ -354,7 +354,7 @@ def test_the_kept_pages_which_are_unpickled_are_ours_alone_to_write(client):
 def test_numbers_out_of_range_are_answered(client, subscribe, number):
     leave = urlsplit(manage_url(subscribe("a@example.org"))).path
     for path in (f"/es/noticias/?page={number}", f"/es/buscar/?q=cafe&page={number}", f"/share/{number}.png",
-                 f"/documents/{number}/x.pdf", f"/es/noticias/{number}/", f"{leave}?c={number}", f"/t/{make_tracking(1)}/{number}/"):  # fmt: skip
+                 f"/documents/{number}/x.pdf", f"/es/noticias/{number}/", f"{leave}?c={number}", f"/t/{tokens.make_tracking(1)}/{number}/"):  # fmt: skip
         assert client.get(path).status_code in {200, 301, 302, 404, 410}, path
     assert client.post(f"{leave}?c={number}").status_code == 200
     assert Subscriber.objects.get().state == "unsubscribed"
@@ -635,6 +635,26 @@ def test_other_methods_are_refused_or_change_nothing(client, method):
     for path in ("/es/subscription/join/", "/es/contact/send/", "/"):
         assert getattr(client, method)(path).status_code in {400, 403, 404, 405}, path
     assert number == (Subscriber.objects.count(), ContactMessage.objects.count())
+
+
+def test_looking_at_what_a_link_leads_to_changes_nothing(client, subscribe, run_tasks):
+    """Programs that look for viruses follow each link of a mail."""
+    rosa = subscribe("rosa@example.org", new_email="new@example.org")
+    join(client, email="luis@example.org")
+    run_tasks()
+    links = [urlsplit(manage_url(rosa, view)).path for view in ("leave", "preferences", "data")]
+    links += re.findall(r"http://testserver(/es/subscription/confirm/\S+)", mail.outbox[0].body)
+    links.append(reverse("newsletter_new_address", args=[tokens.make(tokens.ADDRESS, rosa, rosa.new_email)]))
+
+    def kept():
+        return [list(model.objects.order_by("pk").values()) for model in (Subscriber, ConsentEvent, Suppression)]
+
+    before = kept()
+    assert len(links) == 5
+    for path in links:
+        for query in ({}, {"List-Unsubscribe": "One-Click", "what": "erase", "name": "Eva", "language": "en"}):
+            assert client.get(path, query).status_code == client.head(path, query).status_code == 200, path
+            assert kept() == before, path
 
 
 def test_parameters_that_come_twice_confuse_nobody(client):
