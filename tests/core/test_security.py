@@ -789,6 +789,9 @@ def test_a_link_opens_its_own_subscription_and_only_what_it_is_for(client, subsc
     payload, signature = bytes(raw[:-16]), bytes(raw[-16:])
     forged = [payload, payload + b"\0" * 16, payload + hashlib.sha256(payload).digest()[:16]]
     forged += [payload + hmac.new(key, payload, kind).digest()[:16] for key in (b"", b"newsletter.subscribers.tokens:", live.SECRET_KEY.encode()) for kind in ("md5", "sha1", "sha256")]  # fmt: skip
+    ours = f"newsletter.subscribers.tokens:{live.SECRET_KEY}".encode()
+    assert payload + hmac.new(ours, payload, "sha256").digest()[:16] == raw
+    forged += [payload + hmac.new(ours, payload, kind).digest()[:16] for kind in ("md5", "sha1", "sha512")]
     forged += [
         payload[:place] + bytes([payload[place] ^ 1]) + payload[place + 1 :] + signature
         for place in range(len(payload))
