@@ -855,6 +855,10 @@ def test_who_may_not_is_written_down(client, caplog):
     client.force_login(editor)
     client.get(reverse("operations"))
     assert f"Denied to user {editor.pk}: GET /admin/operations/" in caplog.text
+    caplog.clear()
+    script = {"x-requested-with": "XMLHttpRequest"}  # who asks by a script is told 403, and not sent home
+    assert client.get(reverse("operations"), headers=script).status_code == 403
+    assert f"Denied to user {editor.pk}: GET /admin/operations/" in caplog.text
 
 
 FORGED = {"authorization": "Basic " + base64.b64encode(b"user:wrong").decode()}
