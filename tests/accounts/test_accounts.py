@@ -1,5 +1,6 @@
 """Accounts, passwords, second steps and sessions against OWASP's ASVS 5.0, chapters 6 and 7; test_signin.py has how they work."""
 
+import base64
 import hashlib
 import random
 import re
@@ -19,6 +20,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from pwned_passwords_django import api
 from wagtail.users.models import UserProfile
@@ -89,7 +91,7 @@ def test_what_is_easily_guessed_is_taken_by_no_form(client, ana, reset_form, pas
 @pytest.mark.parametrize("password", ["correct horse battery staple", "ñandú y maíz 🌽 en flor", "x7" * 64, " a space at each end ", "ALL IN CAPITALS", "123456 98765 4321 0"])  # fmt: skip
 def test_long_passwords_of_any_letters_are_taken_as_they_are(client, ana, reset_form, password):
     assert choose(reset_form, password).status_code == 302
-    for wrong in (password[:-1], password.swapcase() + "x", password[:64] if len(password) > 64 else password + " "):
+    for wrong in {password[:-1], password[:64], password.swapcase(), password.strip(), f"{password} "} - {password}:
         sign_in(client, wrong)
         assert not is_in(client), wrong
     sign_in(client, password)
@@ -190,13 +192,13 @@ def test_forms_ask_for_passwords_masked_and_helped_and_for_no_secret_answers(cli
 
 def test_no_other_address_lets_anybody_in(ana, things):
     """The name and the password, sent to each address that visitors may use, in each way that a program might."""
-    tried = 0
+    tried, basic = 0, base64.b64encode(f"ana:{PASSWORD}".encode()).decode()
     for route, who in sorted(read_table().items()):
         if "visitor" not in who or route in {"admin/login/"}:
             continue
         path, client = address_of(route, things), Client(raise_request_exception=False)
         fields = {"username": "ana", "password": PASSWORD, "email": "ana@example.org"}
-        client.post(path, fields, headers={"authorization": "Basic YW5hOmNhZsOp"})
+        client.post(path, fields, headers={"authorization": f"Basic {basic}"})
         client.get(
             path, fields, headers={"authorization": "Bearer ana", "remote-user": "ana", "x-forwarded-user": "ana"}
         )
@@ -245,7 +247,7 @@ def test_when_a_check_fails_with_an_error_nobody_is_let_in(ana, monkeypatch):
     TOTPDevice.objects.create(user=ana, name="app", confirmed=True)
     code = services.new_recovery_codes(ana)[0]
     for place, name in (
-        (rate_limits, "hit"),
+        (rate_limits.RateLimitHit.objects, "create"),
         (ana.__class__, "check_password"),
         (services, "user_has_device"),
         (middleware, "user_has_device"),
@@ -283,29 +285,42 @@ def test_recovery_codes_are_long_and_only_their_hash_is_kept(ana):
         assert digest in {hashlib.sha256(code.encode()).hexdigest() for code in codes}
 
 
-def test_secrets_do_not_come_from_a_generator_that_can_be_guessed(ana, client):
-    """With the same seed, `random` says the same again; what is secret does not."""
+def test_secrets_do_not_come_from_a_generator_that_can_be_guessed(ana, client, monkeypatch):
+    """While they are made nobody takes a number from `random`, which tells the next ones by those before."""
+    drawn = []
+    for name in ("random", "getrandbits"):
+        draw = getattr(random, name)
+
+        def counted(*arguments, draw=draw):
+            drawn.append(draw)
+            return draw(*arguments)
+
+        for place in (random, random._inst):
+            monkeypatch.setattr(place, name, counted)
 
     def secrets():
-        random.seed(7)
         browser = Client()
-        sign_in(browser)
+        answer = sign_in(browser)
+        assert answer.status_code == 302
         device = TOTPDevice.objects.create(user=ana, confirmed=False)
-        found = [
+        ana.set_password(PASSWORD)
+        return [
             browser.session.session_key,
             browser.cookies["csrftoken"].value,
             device.key,
+            ana.password,
             *services.new_recovery_codes(ana),
         ]
-        ana.set_password(PASSWORD)
-        return [*found, ana.password]
 
     first, second = secrets(), secrets()
+    assert not drawn
     assert not set(first) & set(second)
-    session, csrf, key, *codes, _password = first
+    session, csrf, key, _password, *codes = first
     assert len(session) == len(csrf) == 32  # of 36 and 62 letters: 165 and 190 bits
     assert len(key) == 40  # hexadecimal: 160 bits
     assert len(codes) == 10
+    random.choice("ab")
+    assert drawn  # who takes one is seen
 
 
 # Sessions
@@ -352,7 +367,25 @@ def test_what_a_session_may_not_do_without_asking_again(client, ana):
     assert ana.email == "ana@example.org"
 
 
-def test_a_change_of_the_second_step_ends_other_sessions(client, ana):
+def connect_another_app(client):
+    client.get(reverse("signin_set_up_app"))
+    device = TOTPDevice.objects.get(confirmed=False)
+    client.post(reverse("signin_set_up_app"), {"code": f"{totp(device.bin_key):06}"})
+
+
+def second_steps():
+    return set(TOTPDevice.objects.filter(confirmed=True)), set(RecoveryCode.objects.all())
+
+
+CHANGES = {
+    "new recovery codes": lambda client: client.post(reverse("signin_change", args=["codes"])),
+    "another app": connect_another_app,
+    "no app": lambda client: client.post(reverse("signin_change", args=["remove"])),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_of_the_second_step_ends_other_sessions(client, ana, what):
     """In both sessions the second step was taken, so that nothing but the change keeps one of them out."""
     TOTPDevice.objects.create(user=ana, name="app", confirmed=True)
     codes = services.new_recovery_codes(ana)
@@ -361,9 +394,12 @@ def test_a_change_of_the_second_step_ends_other_sessions(client, ana):
         sign_in(browser)
         browser.post(reverse("signin_ask"), {"code": codes.pop()})
         assert is_in(browser)
-    client.post(reverse("signin_change", args=["codes"]))
+    before, session = second_steps(), other.session.session_key
+    CHANGES[what](client)
+    assert second_steps() != before
     assert is_in(client)
     assert not is_in(other)
+    assert not Session.objects.filter(session_key=session).exists()
 
 
 def test_who_is_deleted_is_out_at_once(client, ana):

@@ -272,11 +272,14 @@ def test_the_password_is_shown_to_nobody_and_may_be_pasted(client):
 # The second step
 
 
-def test_where_it_is_required_nobody_gets_anywhere_without(client, ana, required):
+def test_where_it_is_required_nobody_gets_anywhere_without(client, ana, required, page_of):
+    page = page_of("partners")
     sign_in(client)
     assert client.get(HOME).url.startswith(SET_UP)
     assert client.get("/admin/pages/").url.startswith(SET_UP)
-    assert client.post("/admin/pages/3/unpublish/").status_code == 302
+    assert client.post(reverse("wagtailadmin_pages:unpublish", args=[page.pk])).url.startswith(SET_UP)
+    page.refresh_from_db()
+    assert page.live
     assert client.get(MANAGE).url.startswith(SET_UP)
 
 
@@ -510,14 +513,19 @@ def test_a_new_password_signs_out_everywhere_else(client, ana):
     assert not is_in(other)
 
 
-def test_somebody_sees_where_they_are_signed_in_and_ends_it(client, ana):
-    other = Client()
-    other.post(LOGIN, {"username": "ana", "password": PASSWORD}, headers={"user-agent": "Old phone"})
+def test_somebody_sees_where_they_are_signed_in_and_ends_it(client, ana, django_user_model):
+    django_user_model.objects.create_superuser("rosa", "rosa@example.org", PASSWORD)
+    other, rosas = Client(headers={"user-agent": "Old phone"}), Client(headers={"user-agent": "Tablet of Rosa"})
+    sign_in(other)
+    sign_in(rosas, name="rosa")
     sign_in(client)
-    assert "Old phone" in client.get(MANAGE).content.decode()
+    html = client.get(MANAGE).text
+    assert "Old phone" in html
+    assert "Tablet of Rosa" not in html
     client.post(reverse("signin_change", args=["sessions"]))
     assert not is_in(other)
     assert is_in(client)
+    assert is_in(rosas)
     assert "clac.sessions_ended" in actions()
 
 

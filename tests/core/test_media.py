@@ -5,6 +5,7 @@ import io
 import pytest
 from core.images import CustomImage
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.files.images import ImageFile
 from django.core.files.storage import storages
@@ -96,6 +97,20 @@ def test_pictures_of_a_private_collection_are_for_those_who_may_see_them(
     assert answer.status_code == 200
     assert "immutable" in answer["Cache-Control"]
     assert answer["Cross-Origin-Resource-Policy"] == "cross-origin"  # mails show it in webmail programs
+
+
+def test_what_is_for_a_group_is_for_nobody_else_who_is_signed_in(client, private, document, picture, django_user_model):
+    restriction = private.get_view_restrictions().get()
+    restriction.restriction_type = CollectionViewRestriction.GROUPS
+    restriction.save()
+    board = Group.objects.create(name="Junta directiva")
+    restriction.groups.add(board)
+    reader = django_user_model.objects.create_user("rosa")
+    client.force_login(reader)
+    addresses = document.url, picture.get_rendition("width-30").url
+    assert [client.get(address).status_code for address in addresses] == [302, 404]
+    reader.groups.add(board)
+    assert [client.get(address).status_code for address in addresses] == [200, 200]
 
 
 def test_a_collection_below_a_private_one_is_private(client, picture, private):

@@ -163,6 +163,16 @@ def test_what_is_a_persons_or_secret_is_blanked(text, expected):
     assert logs.blank(text) == expected
 
 
+def test_an_unexpected_error_of_a_request_is_in_the_log_with_its_traceback():
+    """With the settings of a server: the tests' own log more, or less."""
+    lines = log_of(
+        "from core import views; views.search_pages = lambda *arguments: 1 / 0;"
+        "from django.test import Client; Client(raise_request_exception=False).get('/es/buscar/?q=rosa')"
+    )
+    assert any(line["level"] == "error" and "ZeroDivisionError" in json.dumps(line) for line in lines)
+    assert "rosa" not in json.dumps(lines)
+
+
 def test_nobody_writes_lines_into_the_log():
     lines = log_of(
         'import logging; logging.getLogger(\'core\').warning(\'Denied: %s\', \'/x\\n{"level": "info", "event": "forged"}\')'

@@ -70,6 +70,12 @@ def test_all_together_have_a_limit_that_raises_an_alarm_once_an_hour(post, setti
     assert [message.to for message in mail.outbox].count(["ops@example.org"]) == 1
 
 
+def test_without_a_proxy_the_visitor_is_who_connects(post, settings):
+    settings.BEHIND_PROXY, settings.SIGNUP_LIMIT_PER_ORIGIN = False, 1
+    assert post("a@example.org", HTTP_X_FORWARDED_FOR="192.0.2.1").status_code == 302
+    assert post("b@example.org", HTTP_X_FORWARDED_FOR="192.0.2.2").status_code == 429
+
+
 def test_behind_a_proxy_the_visitor_is_who_the_proxy_saw(post, settings):
     settings.BEHIND_PROXY, settings.SIGNUP_LIMIT_PER_ORIGIN = True, 1
     assert post("a@example.org", HTTP_X_FORWARDED_FOR="6.6.6.6, 192.0.2.1").status_code == 302

@@ -306,6 +306,31 @@ def ask_to_move(client, run_tasks, later):
     return ask
 
 
+def test_an_expired_link_to_a_new_address_changes_nothing(client, subscribe, ask_to_move, time_machine):
+    rosa = subscribe("rosa@example.org")
+    link = ask_to_move(rosa, "new@example.org")
+    time_machine.shift(timedelta(days=15))
+    for answer in (client.get(link), client.post(link)):
+        assert answer.status_code == 410
+        assert "Este enlace ya venció" in answer.text, re.search("<h1>.*</h1>", answer.text)
+    rosa.refresh_from_db()
+    assert rosa.email == "rosa@example.org"
+
+
+def test_a_link_that_was_mailed_to_a_former_address_shows_and_changes_nothing(client, subscribe):
+    rosa = subscribe("rosa@example.org", name="Quispe")
+    leave, *others = (path_to(rosa, view) for view in ("leave", "preferences", "data"))
+    Subscriber.objects.update(email="new@example.org")
+    answers = [client.get(leave)]
+    for path in others:
+        answers += [client.get(path), client.post(path, {"name": "Eva", "language": "en", "what": "erase"})]
+    assert [answer.status_code for answer in answers] == [200, 410, 410, 410, 410]
+    for answer in answers:
+        assert "new@example.org" not in answer.text
+        assert "Quispe" not in answer.text
+    assert Subscriber.objects.values_list("name", "language", "state").get() == ("Quispe", "es", State.ACTIVE)
+
+
 def test_a_link_to_an_address_makes_no_other_one_active(client, subscribe, ask_to_move):
     rosa = subscribe("rosa@example.org")
     first, second = ask_to_move(rosa, "a@example.org"), ask_to_move(rosa, "b@example.org")
