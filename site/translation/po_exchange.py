@@ -28,6 +28,7 @@ MAX_BYTES = 20_000_000  # of an upload, and of its unpacked files
 # Raised by zipfile for damaged or encrypted archives and unsupported compression.
 UNPACKING_ERRORS = (zipfile.BadZipFile, RuntimeError, EOFError, OSError, zlib.error, lzma.LZMAError)
 
+TRANSLATION_ID = "X-WagtailLocalize-TranslationID"
 CHARSET = re.compile(rb"^\"Content-Type:.*charset=([\w.-]+)", re.MULTILINE)
 
 
@@ -117,13 +118,14 @@ def apply(user: User | AnonymousUser, po: polib.POFile, only: Translation | None
     is_own = may_translate_into(user, row.target_locale)
     if not is_own or not user_can_edit_instance(user, row.get_target_instance()):
         raise ValidationError(_("“%(name)s” is not yours to translate."))
+    po.metadata[TRANSLATION_ID] = str(row.uuid)  # as wagtail-localize compares it
     with transaction.atomic():
         return len(row.import_po(po, user=user, tool_name="PO"))
 
 
 def _translation_of(po: polib.POFile) -> Translation | None:
     try:
-        number = uuid.UUID(po.metadata.get("X-WagtailLocalize-TranslationID", ""))
+        number = uuid.UUID(po.metadata.get(TRANSLATION_ID, ""))
     except ValueError:
         return None
     return Translation.objects.filter(uuid=number).first()

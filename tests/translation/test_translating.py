@@ -337,6 +337,14 @@ def test_a_po_file_with_a_strange_number_is_named_and_the_others_are_taken(expor
     assert is_taken_in()
 
 
+@pytest.mark.parametrize("write", [str.upper, lambda number: number.replace("-", ""), "{{{}}}".format])
+def test_a_number_may_be_written_in_another_way(exported, write):
+    browser, po = exported
+    written = re.sub(r"(X-WagtailLocalize-TranslationID: )([\w-]+)", lambda found: found[1] + write(found[2]), po)
+    assert "1 archivo" in upload(browser, written.encode(), "a.po").text
+    assert is_taken_in()
+
+
 def test_a_damaged_file_of_an_archive_is_named_and_the_others_are_taken(exported):
     browser, po = exported
     archive = packed({"a.po": po.replace("Who we all are", "Torn"), "b.po": po})
