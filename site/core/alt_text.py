@@ -11,7 +11,7 @@ UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 # Names that cameras, phones and programs generate, followed by numbers, dates or times.
 GENERATED_NAME = re.compile(
     r"((fb )?img|dsc[nf]?|pxl|mvi|mvimg|gopr|p|whatsapp image|(foto|image[mn]) d[eo] whatsapp|screen ?shot"
-    r"|captura( de (pantalla|tela))?|scan|image[mn]?|foto|photo|picture|fullsizerender|unnamed|untitled( design)?"
+    r"|captura( de (pantalla|tela))?|scan|image[mn]?|foto|photo|picture|fullsizerender|unnamed|descarga|download|pexels[ -]photo|untitled( design)?"
     r"|(diseno )?sin titulo|sem titulo|design sem nome"
     r"|(received|dji|signal|telegram|adobe ?stock|shutterstock|istock(photo)?|pexels|unsplash)(?=.*\d))?"
     r"([\W_\d]|wa(?=\d)|a\(s\)|\b(at|as|a las|de(?= \d)|[ap]\.? ?m)\b)*"
