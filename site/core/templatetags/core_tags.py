@@ -11,7 +11,6 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from wagtail.images.models import Picture
-from wagtail.models import Page
 
 from core import i18n, renditions, seo
 from core.html import absolute
@@ -130,7 +129,12 @@ def letter(number: int) -> str:
     return chr(96 + number)
 
 
-@register.filter
-def is_current(entry: MenuEntry, page: Page | None) -> bool:
-    """Return whether a MenuEntry leads to `page` or one of its ancestors below the home page."""
-    return page is not None and bool(getattr(page, "pk", None)) and entry.depth > 2 and page.path.startswith(entry.path)
+@register.simple_tag(takes_context=True)
+def aria_current(context: Context, entry: MenuEntry) -> str:
+    """Return the value of aria-current for a MenuEntry: "page" where it leads to this page, "true" where it leads to one
+    of its ancestors below the home page, otherwise "".
+    """
+    page = context.get("page")
+    if page is None or not getattr(page, "pk", None) or entry.depth <= 2 or not page.path.startswith(entry.path):
+        return ""
+    return "page" if entry.pk == page.pk else "true"
