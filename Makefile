@@ -56,7 +56,7 @@ lint: env-dev  ## ruff, types, layers, templates, migrations, messages
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
 	@PYTHONPATH=site:. $(VENV)/lint-imports --no-cache
-	@$(VENV)/djlint --lint --quiet site home news newsletter
+	@$(VENV)/djlint --lint --check site home news newsletter
 	@$(VENV)/python manage.py makemigrations --check --dry-run --settings config.settings.test
 	@$(VENV)/python manage.py lintmigrations --settings config.settings.test --include-apps accounts core editorial home jobs news newsletter search --ignore-initial-migrations --warnings-as-errors --sql-analyser postgresql --no-cache --quiet ok ignore >/dev/null
 	@$(VENV)/python bin/check_messages.py
