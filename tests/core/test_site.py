@@ -1,5 +1,6 @@
 """Health, robots, sitemap, share pictures, headers, media."""
 
+import re
 from io import BytesIO
 
 import pytest
@@ -77,3 +78,16 @@ def test_descriptions_and_subjects_say_how_long_they_may_be(staff_client, page_o
     assert 'data-guide="160"' in html
     assert 'data-guide="50"' in html
     assert "js/guide" in html
+
+
+def marked_in_menu(client, address):
+    """The links of the main menu that say where the reader is, on the page at `address`: {address: value}."""
+    [menu] = re.findall(r'<nav class="site-nav".*?</nav>', client.get(address).text, re.DOTALL)
+    return dict(re.findall(r'<a href="([^"]*)"\s+aria-current="([^"]*)"', menu))
+
+
+def test_the_main_menu_says_which_page_this_is(client, page_of):
+    mission = page_of("mission")
+    assert marked_in_menu(client, mission.url) == {mission.get_parent().url: "true", mission.url: "page"}
+    assert marked_in_menu(client, page_of("home").url) == {}
+    assert marked_in_menu(client, "/es/nowhere/") == {}
