@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from caching.page_cache import cached_until_purge
 from core import seo
 from core.blocks import INLINE_TEXT, BodyBlock
 from core.models import BasePage
@@ -15,6 +16,17 @@ from jobs.leases import LeasedModel
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Page
+
+from news.models import ArticlePage, NewsIndexPage
+from newsletter.forms import SignUpForm
+from newsletter.models import NewsletterPage
+
+ARTICLES = 4  # on the home page
+
+
+@cached_until_purge
+def _latest_articles(locale_id: int) -> list[ArticlePage]:
+    return list(ArticlePage.latest(locale_id)[:ARTICLES])
 
 
 class HomePage(BasePage):
@@ -41,14 +53,10 @@ class HomePage(BasePage):
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Add the latest news of this language and the newsletter's page."""
-        from news.models import ArticlePage, NewsIndexPage
-        from newsletter.forms import SignUpForm
-        from newsletter.models import NewsletterPage
-
         language = get_language()
         return super().get_context(request, *args, **kwargs) | {
             "first_page": section(ContentPage, language),
-            "articles": ArticlePage.latest(self.locale_id)[:4],
+            "articles": _latest_articles(self.locale_id),
             "news_index": section(NewsIndexPage, language),
             "newsletter_page": section(NewsletterPage, language),
             "signup_form": SignUpForm(),
