@@ -30,8 +30,10 @@ def words(text: str) -> list[str]:
 
 
 def _stemmer(language: str) -> BaseStemmer:
-    """Return a new stemmer for a language code. Stemmers are cheap to create and not thread-safe."""
-    return snowballstemmer.stemmer(settings.SITE_LANGUAGES[language].stemmer)
+    """Return a new stemmer for a language code, English for one that the site gave up. Stemmers are cheap to create and not
+    thread-safe."""
+    known = settings.SITE_LANGUAGES.get(language)
+    return snowballstemmer.stemmer(known.stemmer if known else "english")
 
 
 def stems(text: str, language: str) -> str:

@@ -1,11 +1,14 @@
 """Searching the site, the same on SQLite and PostgreSQL."""
 
+import io
+
 import pytest
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 from search.models import SpellingWord
 from search.text import excerpt
-from wagtail.models import PageViewRestriction
+from wagtail.models import Locale, PageViewRestriction
 
 from news.models import ArticlePage
 from tests.newsletter.editions.snapshot_edition import snapshot_edition
@@ -163,3 +166,10 @@ def test_an_excerpt_is_always_safe(text, query):
     bare = html.replace("<mark>", "").replace("</mark>", "")
     assert "<" not in bare
     assert html.count("<mark>") == html.count("</mark>")
+
+
+def test_a_page_whose_language_was_given_up_can_still_be_indexed(page_of, client):
+    page = page_of("mission").copy_for_translation(Locale.objects.create(language_code="fr"), copy_parents=True)
+    page.save_revision().publish()
+    call_command("update_index", verbosity=0, stdout=io.StringIO())
+    assert page_of("mission").url in client.get("/es/search/", {"q": "misión"}).text

@@ -91,7 +91,8 @@ register.filter("absolute", absolute)
 @register.filter
 def og_locale(code: str) -> str:
     """Convert a language code to Open Graph's format, which requires a region: `pt-br` → `pt_BR`, `es` → `es_419`."""
-    return settings.SITE_LANGUAGES[code].open_graph
+    known = settings.SITE_LANGUAGES.get(code)
+    return known.open_graph if known else code
 
 
 @register.simple_tag
