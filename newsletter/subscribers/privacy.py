@@ -37,10 +37,8 @@ class Suppressed(Place):
         return [{"reason": row.reason, "since": _moment(row.created_at)} for row in Suppression.of(pattern.email)]
 
     def forget(self, pattern: AddressPattern) -> int:
-        # Locked before the suppression is written, in the order of confirm_new_address: it waits for suppressions while it
-        # holds the rows.
-        for rows in ({"new_email": pattern.email}, {"email": pattern.email}):
-            list(Subscriber.objects.select_for_update().filter(**rows).order_by("pk"))
+        # Locked first, as confirm_new_address does: it holds this row while it waits for the suppressions.
+        list(Subscriber.objects.select_for_update().filter(new_email=pattern.email).order_by("pk"))
         Suppression.add(pattern.email, Suppression.Reason.ERASED)
         return 0
 
