@@ -4,7 +4,8 @@ from typing import Any
 
 from caching.page_cache import cached_until_purge
 from core import seo
-from core.blocks import INLINE_TEXT, BodyBlock
+from core.blocks import BodyBlock
+from core.blocks.rich_text import INLINE_TEXT
 from core.models import BasePage
 from core.navigation import public, section
 from django.db import models

@@ -101,7 +101,7 @@ class Subscriber(models.Model):
 
 
 class SubscriberTally(models.Model):
-    """The number of subscribers with these values, maintained by triggers (newsletter/subscribers/triggers.py), so
+    """The number of subscribers with these values, maintained by triggers (migration 0002_guard_and_index), so
     that counting takes constant time. On PostgreSQL several rows may have the same values; their sum counts."""
 
     state = models.CharField(max_length=12)

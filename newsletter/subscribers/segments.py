@@ -171,3 +171,7 @@ class ConditionsBlock(SimpleConditionsBlock):
 def segment_query(match: str, conditions: blocks.StreamValue) -> Q:
     """Return the Q object of a segment: `match` is one of MATCHES, `conditions` a StreamValue of ConditionsBlock."""
     return combine(match, conditions.stream_block.queries(conditions))
+
+
+# Migrations name Wagtail's block, so that this class can move.
+DECONSTRUCT_ALIASES = {EngagementBlock: "wagtail.blocks.IntegerBlock"}

@@ -11,7 +11,7 @@ from wagtail.rich_text import RichText
 from news.models import ArticlePage
 from newsletter.delivery import personalisation
 from newsletter.editions import rendering
-from newsletter.editions.blocks import NewsListValue
+from newsletter.editions.blocks.news import NewsListValue
 from newsletter.models import IssuePage
 
 register = template.Library()

@@ -26,7 +26,7 @@ from core.html import absolute
 from core.rate_limits import RateLimitHit  # noqa: F401
 from core.streams import pictures
 
-from .blocks import LinkStructValue
+from .blocks.button import LinkStructValue
 from .images import CustomImage, CustomRendition  # noqa: F401
 from .widgets import DescriptionInput, SlugInput
 

@@ -1,19 +1,27 @@
 """Roles of a new site, as Django groups with Wagtail's permissions, and the approval workflow.
 
-A migration of the home app creates them; administrators may change them afterwards. A role has page permissions on the whole
+`load_starter_content` creates them; administrators may change them afterwards. A role has page permissions on the whole
 tree, on the tree of one language (translators) or on the newsletter's pages (newsletter managers). Permissions on pages that
 do not exist yet are granted when the page is created (`grant`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from core.page_permissions import HOME_DEPTH
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
-from wagtail.models import Page
+from django.db import transaction
+from wagtail.models import (
+    Collection,
+    GroupApprovalTask,
+    GroupCollectionPermission,
+    GroupPagePermission,
+    Page,
+    Task,
+    Workflow,
+    WorkflowPage,
+    WorkflowTask,
+)
 
 EVERYWHERE, LANGUAGE, NEWSLETTER = "everywhere", "language", "newsletter.newsletterpage"
 OWN_FILE_ACTIONS = ["add", "choose"]  # Wagtail's “add” includes changing one's own files
@@ -49,9 +57,6 @@ MANAGE_SITE = [
     *(f"wagtailcore.{action}_locale" for action in ("add", "change", "delete", "view")),
     *(f"wagtailcore.{action}_{model}" for model in ("workflow", "task") for action in ("add", "change", "delete")),
 ]
-
-
-GetModel = Callable[[str], type[Any]]  # the method of an app registry, such as that of a migration
 
 
 @dataclass(frozen=True)
@@ -100,78 +105,62 @@ ROLES = [EDITOR, *TRANSLATORS.values(), PUBLISHER, NEWSLETTER_MANAGER, ADMINISTR
 WORKFLOW = "Revisar y publicar"
 
 
-def install(get_model: GetModel) -> None:
+@transaction.atomic
+def install() -> None:
     """Create the missing groups with their permissions, and the workflow.
 
     Wagtail's own default groups are deleted if unused.
     """
-    get_model("auth.Group").objects.filter(name__in=["Editors", "Moderators"], user__isnull=True).delete()
+    Group.objects.filter(name__in=["Editors", "Moderators"], user__isnull=True).delete()
     for role in ROLES:
-        _create_group(get_model, role)
-    _create_workflow(get_model)
+        _create_group(role)
+    _create_workflow()
 
 
-def _create_group(get_model: GetModel, role: Role) -> None:
-    group, is_new = get_model("auth.Group").objects.get_or_create(name=role.name)
+def _create_group(role: Role) -> None:
+    group, is_new = Group.objects.get_or_create(name=role.name)
     if not is_new:
         return
     for name in ["wagtailadmin.access_admin", *role.others]:
-        app_label, codename = name.split(".")
-        group.permissions.add(_permission(get_model, app_label, codename))
+        group.permissions.add(_permission(*name.split(".")))
     if role.where == EVERYWHERE:
-        _grant_page_permissions(get_model, group, role, get_model("wagtailcore.Page").objects.get(depth=1))
+        _grant_page_permissions(group, role, Page.get_first_root_node())
     models = [("wagtailimages", "image"), ("wagtaildocs", "document")]
     names = [(app_label, f"{action}_{model}") for app_label, model in models for action in role.files]
     names += [("wagtailcore", f"{action}_collection") for action in role.collections]
-    collection = get_model("wagtailcore.Collection").objects.get(depth=1)
+    collection = Collection.get_first_root_node()
     for app_label, codename in names:
-        permission = _permission(get_model, app_label, codename)
-        get_model("wagtailcore.GroupCollectionPermission").objects.create(
-            group=group, collection=collection, permission=permission
-        )
+        permission = _permission(app_label, codename)
+        GroupCollectionPermission.objects.create(group=group, collection=collection, permission=permission)
 
 
-def _permission(get_model: GetModel, app_label: str, codename: str) -> Permission:
-    """Return a permission; create it if `post_migrate` has not done so yet."""
-    permissions = get_model("auth.Permission").objects
-    found = permissions.filter(content_type__app_label=app_label, codename=codename).first()
-    if found:
-        return found
-    action, _separator, model = codename.rpartition("_")
-    kind, _is_new = get_model("contenttypes.ContentType").objects.get_or_create(app_label=app_label, model=model)
-    return permissions.create(content_type=kind, codename=codename, name=f"Can {action} {model}")
+def _permission(app_label: str, codename: str) -> Permission:
+    return Permission.objects.get(content_type__app_label=app_label, codename=codename)
 
 
-def _grant_page_permissions(get_model: GetModel, group: Group, role: Role, page: Page) -> None:
+def _grant_page_permissions(group: Group, role: Role, page: Page) -> None:
     for action in role.pages:
-        permission = _permission(get_model, "wagtailcore", f"{action}_page")
-        get_model("wagtailcore.GroupPagePermission").objects.get_or_create(
-            group=group, page_id=page.pk, permission=permission
-        )
+        permission = _permission("wagtailcore", f"{action}_page")
+        GroupPagePermission.objects.get_or_create(group=group, page=page, permission=permission)
 
 
-def _create_workflow(get_model: GetModel) -> None:
+def _create_workflow() -> None:
     """Create a workflow with one task: approval by publishers or administrators."""
-    Workflow, Task = get_model("wagtailcore.Workflow"), get_model("wagtailcore.GroupApprovalTask")
     if Workflow.objects.filter(name=WORKFLOW).exists():
         return
     Workflow.objects.filter(name="Moderators approval", workflow_states__isnull=True).delete()
     Task.objects.filter(name="Moderators approval", task_states__isnull=True).delete()
-    kind, _is_new = get_model("contenttypes.ContentType").objects.get_or_create(
-        app_label="wagtailcore", model="groupapprovaltask"
-    )
-    task = Task.objects.create(name="Publicar", content_type=kind)
-    task.groups.set(get_model("auth.Group").objects.filter(name__in=[PUBLISHER.name, ADMINISTRATOR.name]))
+    task = GroupApprovalTask.objects.create(name="Publicar")
+    task.groups.set(Group.objects.filter(name__in=[PUBLISHER.name, ADMINISTRATOR.name]))
     workflow = Workflow.objects.create(name=WORKFLOW)
-    get_model("wagtailcore.WorkflowTask").objects.create(workflow=workflow, task=task, sort_order=0)
-    root = get_model("wagtailcore.Page").objects.get(depth=1)
-    get_model("wagtailcore.WorkflowPage").objects.update_or_create(page_id=root.pk, defaults={"workflow": workflow})
+    WorkflowTask.objects.create(workflow=workflow, task=task, sort_order=0)
+    WorkflowPage.objects.update_or_create(page=Page.get_first_root_node(), defaults={"workflow": workflow})
 
 
 def create_translators(code: str) -> None:
     """Create the group of those who translate into a language that is new to the site."""
     if code in TRANSLATORS:
-        _create_group(apps.get_model, TRANSLATORS[code])
+        _create_group(TRANSLATORS[code])
 
 
 def grant(page: Page) -> None:
@@ -182,4 +171,4 @@ def grant(page: Page) -> None:
     for role in roles:
         group = Group.objects.filter(name=role.name).first()
         if group:
-            _grant_page_permissions(apps.get_model, group, role, page)
+            _grant_page_permissions(group, role, page)

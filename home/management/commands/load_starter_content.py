@@ -1,4 +1,4 @@
-"""Load the starter content: Spanish pages, and their English and Portuguese translations."""
+"""Load the starter content: the roles, Spanish pages, and their English and Portuguese translations."""
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.translation import to_locale
+from editorial import roles
 from wagtail.blocks import StreamBlock, StreamValue
 from wagtail.models import Locale, Page, Site, TranslatableMixin
 from wagtail.signal_handlers import disable_reference_index_auto_update
@@ -44,6 +45,7 @@ class Command(BaseCommand):
             self.stdout.write("The starter content is already there; nothing was changed.")
             return
         self._refuse_foreign_site()
+        roles.install()
         self._create_locales()
         self.strings = dict(self._read_translations())
         self.pages: dict[str, BasePage] = {}

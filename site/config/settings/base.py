@@ -161,8 +161,14 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "site/core", BASE_DIR / "newsletter/editions"],  # for blocks/<name>/
         "OPTIONS": {
-            "loaders": [("django.template.loaders.cached.Loader", ["core.csp.Loader"])],
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    ["core.csp.Loader", "django.template.loaders.filesystem.Loader"],
+                )
+            ],
             "builtins": ["core.csp"],
             "context_processors": [
                 "django.template.context_processors.request",
