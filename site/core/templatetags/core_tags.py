@@ -119,9 +119,10 @@ def resized(context: Context, image: CustomImage | None, shape: str, **attribute
 
 
 @register.simple_tag
-def rendition_url(image: CustomImage, shape: str) -> str:
+def rendition_url(image: CustomImage | None, shape: str) -> str:
     """Return the URL of an image's rendition in a shape with a single size; empty while it does not exist."""
-    return next((one.url for one in renditions.find(image, shape).values()), "")
+    found = renditions.find(image, shape) if image else {}
+    return next((one.url for one in found.values()), "")
 
 
 @register.filter

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 
@@ -22,12 +23,18 @@ class GreetingBlock(blocks.StructBlock):
     )
 
     def clean(self, value: blocks.StructValue) -> blocks.StructValue:
-        """Require exactly one {name} placeholder."""
+        """Require exactly one {name} placeholder; a draft may have none yet."""
         cleaned = super().clean(value)
-        if cleaned["named"].count("{name}") != 1:
+        placeholders = cleaned["named"].count("{name}")
+        if placeholders > 1 or (not placeholders and not self.is_deferred_validation):
             error = ValidationError(_("Write {name}, with its braces, once where the name goes."))
             raise blocks.StructBlockValidationError(block_errors={"named": error})
         return cleaned
+
+    def get_default(self) -> Any:
+        """A salutation in the language in which editions are written first."""
+        with override(settings.LANGUAGE_CODE):
+            return self.get_preview_value()
 
     def get_preview_value(self) -> Any:
         """A sample for the block chooser."""

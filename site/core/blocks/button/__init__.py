@@ -24,9 +24,10 @@ class ButtonBlock(blocks.StructBlock):
     address = blocks.URLBlock(label=_("or address"), required=False)
 
     def clean(self, value: blocks.StructValue) -> blocks.StructValue:
-        """Require exactly one of page and address."""
+        """Require exactly one of page and address; a draft may have none yet."""
         cleaned = super().clean(value)
-        if bool(cleaned["page"]) == bool(cleaned["address"]):
+        given = bool(cleaned["page"]) + bool(cleaned["address"])
+        if given > 1 or (not given and not self.is_deferred_validation):
             error = blocks.StructBlockValidationError(
                 non_block_errors=[_("Choose a page or give an address: one of the two.")]
             )

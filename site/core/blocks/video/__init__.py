@@ -41,7 +41,7 @@ class VideoBlock(blocks.StructBlock):
     def clean(self, value: blocks.StructValue) -> blocks.StructValue:
         """Require a URL of a supported provider."""
         cleaned = super().clean(value)
-        if not embeds.find(cleaned["address"]):
+        if cleaned["address"] and not embeds.find(cleaned["address"]):
             message = format_lazy(_("This address is not known. Known places: {places}."), places=embeds.PROVIDER_NAMES)
             raise blocks.StructBlockValidationError(block_errors={"address": ValidationError(message)})
         return cleaned
