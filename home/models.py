@@ -18,8 +18,8 @@ from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField, StreamField
 from wagtail.models import Page
 
+from home.forms import ContactForm
 from news.models import ArticlePage, NewsIndexPage
-from newsletter.forms import SignUpForm
 from newsletter.models import NewsletterPage
 
 ARTICLES = 4  # on the home page
@@ -60,7 +60,6 @@ class HomePage(BasePage):
             "articles": _latest_articles(self.locale_id),
             "news_index": section(NewsIndexPage, language),
             "newsletter_page": section(NewsletterPage, language),
-            "signup_form": SignUpForm(),
         }
 
     def structured_data(self) -> list[dict[str, Any]]:
@@ -114,8 +113,6 @@ class ContactPage(BasePage):
         return self.search_description or self.introduction
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        from .forms import ContactForm
-
         return super().get_context(request, *args, **kwargs) | {"form": ContactForm()}
 
 

@@ -18,7 +18,6 @@ from newsletter.models import (
     SubscriberImport,
     Suppression,
 )
-from newsletter.subscribers.privacy import delete_subscribers
 
 MODELS = (
     Campaign,
@@ -44,7 +43,7 @@ def _django_db_helper(django_db_setup, django_db_blocker):
         close_old_connections()  # a fault may have left one in the middle of a transaction
         for model in MODELS:
             model.objects.all().delete()
-        delete_subscribers(Subscriber.objects.all())
+        Subscriber.objects.all().delete_with_consent()
         connection.close()
 
 

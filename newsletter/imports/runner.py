@@ -32,13 +32,12 @@ from django.utils.translation import ngettext, override
 from jobs.leases import claim
 from redaction.text import BLANK, AddressPattern, addresses_in
 from search.text import fold
-from wagtail.models import Locale
 
 from newsletter.imports import exporters, readers
 from newsletter.imports.cells import EITHER, language, moment, order_in
 from newsletter.imports.exporters import DATES, FILE, Meaning
 from newsletter.imports.mapping import Column, mapping_of, telling_dates
-from newsletter.models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression
+from newsletter.models import ConsentEvent, ImportLine, Subscriber, SubscriberImport, Suppression, default_locale
 from newsletter.models.imports import IMPORTS, name_for_upload, private_storage
 from newsletter.subscribers import email_addresses, subscriptions
 
@@ -121,7 +120,7 @@ class Reader:
         self.mapping = job.mapping
         self.topics: dict[str, int] = {}
         for topic in Topic.objects.select_related("locale"):
-            source = topic.get_translation_or_none(_default_locale()) or topic
+            source = topic.get_translation_or_none(default_locale()) or topic
             for word in (topic.name, topic.slug):
                 self.topics[fold(word)] = source.pk
         self.countries: dict[str, str] = {}
@@ -240,12 +239,6 @@ class Reader:
 def _at(cells: list[str], column: int) -> str:
     """The cell of a column; empty if the line ends before it."""
     return cells[column] if column < len(cells) else ""
-
-
-def _default_locale() -> Locale:
-    from newsletter.models import default_locale
-
-    return default_locale()
 
 
 def _network(text: str) -> str:

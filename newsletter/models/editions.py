@@ -6,6 +6,7 @@ from typing import Any, Self
 from core.models import BasePage
 from core.navigation import public
 from core.widgets import MailboxInput
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -35,12 +36,9 @@ class NewsletterPage(BasePage):
         return self.search_description or self.introduction
 
     def get_context(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Add the sign-up form and the public editions of this language."""
-        from newsletter.forms import SignUpForm
-
+        """Add the public editions of this language."""
         return super().get_context(request, *args, **kwargs) | {
             "issues": public(IssuePage.objects.child_of(self), inside=self).order_by("-first_published_at"),
-            "signup_form": SignUpForm(),
         }
 
 
@@ -103,9 +101,7 @@ class IssuePage(BasePage):
     def news_period(self) -> tuple[datetime | None, datetime | None]:
         """Return (since, until), the period of news for this edition: from the previous edition's sending until its
         own; None where that has not happened."""
-        from .campaigns import Campaign
-
-        started = Campaign.objects.filter(started_at__isnull=False).order_by("started_at")
+        started = apps.get_model("newsletter.Campaign").objects.filter(started_at__isnull=False).order_by("started_at")
         own = started.filter(issue__translation_key=self.translation_key).first()
         until = own.started_at if own else None
         others = started.exclude(issue__translation_key=self.translation_key)

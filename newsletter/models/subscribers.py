@@ -35,6 +35,17 @@ class SubscriberQuerySet(models.QuerySet["Subscriber"]):
         phrase = '"' + text.replace('"', '""') + '"'
         return self.filter(pk__in=RawSQL("SELECT rowid FROM subscriber_find WHERE subscriber_find MATCH %s", [phrase]))
 
+    def delete_with_consent(self) -> int:
+        """Delete them with their consent events; return their number.
+
+        They are marked as being erased first: the triggers refuse to delete the consent events of anybody else.
+        """
+        keys = list(self.values_list("pk", flat=True))
+        chosen = Subscriber.objects.filter(pk__in=keys)
+        chosen.update(state=Subscriber.State.ERASED)
+        chosen.delete()
+        return len(keys)
+
 
 class Subscriber(models.Model):
     """A subscriber of the newsletter. The address is normalised, so that one mailbox is one subscriber."""

@@ -147,7 +147,7 @@ class Subscription(Place):
         return [_subscriber_data(row) for row in Subscriber.objects.filter(email=pattern.email)]
 
     def forget(self, pattern: AddressPattern) -> int:
-        number = delete_subscribers(Subscriber.objects.select_for_update().filter(email=pattern.email))
+        number = Subscriber.objects.select_for_update().filter(email=pattern.email).delete_with_consent()
         if number:
             triggers.optimise_search_index()
         return number
@@ -300,7 +300,8 @@ declare(
 )
 
 
-def erase_former_address(email: str) -> None:
+@receiver(subscriptions.address_left)
+def erase_former_address(email: str, **kwargs: object) -> None:
     """Erase the address that a subscriber moved away from, where an erasure of the new one would not find it."""
     pattern = AddressPattern(email)
     with transaction.atomic():
@@ -315,12 +316,3 @@ def unsubscribe_restored(kind: str, email: str, **kwargs: object) -> None:
         SignUpRequest.objects.filter(email=email).delete()
         for subscriber in Subscriber.objects.filter(email=email):
             subscriptions.leave(subscriber, ConsentEvent.Method.RESTORED)
-
-
-def delete_subscribers(subscribers: QuerySet[Subscriber]) -> int:
-    """Delete a Subscriber queryset with their consent events, marked as being erased first, as the triggers require."""
-    keys = list(subscribers.values_list("pk", flat=True))
-    chosen = Subscriber.objects.filter(pk__in=keys)
-    chosen.update(state=State.ERASED)
-    chosen.delete()
-    return len(keys)

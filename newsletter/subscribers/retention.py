@@ -18,7 +18,6 @@ from newsletter.models import (
     SubscriberImport,
     Suppression,
 )
-from newsletter.subscribers import privacy
 
 State, Kind = Subscriber.State, ConsentEvent.Kind
 KINDS = ["pending", "ended", "deliveries", "provider_events", "import_files"]
@@ -69,7 +68,7 @@ def _delete_in_chunks(subscribers: QuerySet[Subscriber]) -> int:
             for row in rows:
                 if row.state != State.PENDING:
                     Suppression.add(row.email, Suppression.Reason.ENDED)
-            privacy.delete_subscribers(Subscriber.objects.filter(pk__in=[row.pk for row in rows]))
+            Subscriber.objects.filter(pk__in=[row.pk for row in rows]).delete_with_consent()
         number += len(rows)
         if len(rows) < CHUNK:
             return number

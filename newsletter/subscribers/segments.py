@@ -7,6 +7,7 @@ from typing import Any
 from core.countries import COUNTRIES
 from core.i18n import language_choices
 from core.navigation import topic_choices
+from django.apps import apps
 from django.db.models import Exists, OuterRef, Q
 from django.forms import CheckboxSelectMultiple
 from django.utils import timezone
@@ -81,9 +82,7 @@ class TopicBlock(Choices):
     """Subscribers who chose one of some topics; those who chose none are interested in all."""
 
     def query(self, value: list[str]) -> Q:
-        from newsletter.models import Subscriber
-
-        links = Subscriber.topics.through.objects.filter(subscriber=OuterRef("pk"))
+        links = apps.get_model("newsletter.Subscriber").topics.through.objects.filter(subscriber=OuterRef("pk"))
         return Exists(links.filter(topic__in=[int(number) for number in value])) | ~Exists(links)
 
     class Meta:

@@ -14,6 +14,7 @@ from core.html import absolute
 from core.models import Topic, default_language
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.dispatch import Signal
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from newsletter.forms import PreferencesForm
 
 logger = logging.getLogger(__name__)
+address_left = Signal()  # with `email`: a subscriber moved away from this address
 State, Kind, Method = Subscriber.State, ConsentEvent.Kind, ConsentEvent.Method
 # Limits of mails that a stranger can cause to one mailbox: pairs of (number, period).
 MAILBOX_LIMITS = [(1, timedelta(hours=1)), (3, timedelta(days=1))]
@@ -381,8 +383,6 @@ def confirm_new_address(token: str, origin: str = "") -> Subscriber:
     An ended or unconfirmed subscription of the new address is deleted. The old address is suppressed as ENDED, so
     that no import adds it again.
     """
-    from newsletter.subscribers.privacy import erase_former_address  # circular import
-
     try:
         with transaction.atomic():
             subscriber = check_new_address(token, for_update=True)
@@ -395,7 +395,7 @@ def confirm_new_address(token: str, origin: str = "") -> Subscriber:
             if Suppression.covers_until_commit([subscriber.email]):
                 raise LinkProblem(*SUPPRESSED)
             Suppression.add(old, Suppression.Reason.ENDED)
-            transaction.on_commit(partial(erase_former_address, old))
+            transaction.on_commit(partial(address_left.send, Subscriber, email=old))
     except IntegrityError:
         raise LinkProblem(*TAKEN) from None
     return subscriber
@@ -404,15 +404,13 @@ def confirm_new_address(token: str, origin: str = "") -> Subscriber:
 def _delete_former_subscription(email: str) -> str:
     """Delete the ended subscription of an address that another one moves to. Return the detail for the consent event.
     Raises LinkProblem."""
-    from newsletter.subscribers.privacy import delete_subscribers  # circular import
-
     former = Subscriber.objects.select_for_update().filter(email=email).first()
     if former is None:
         return "email"
     if former.state == State.ACTIVE:
         raise LinkProblem(*TAKEN)
     former.deliveries.update(error="")
-    delete_subscribers(Subscriber.objects.filter(pk=former.pk))
+    Subscriber.objects.filter(pk=former.pk).delete_with_consent()
     return f"email (there: {former.state})"
 
 

@@ -32,7 +32,6 @@ from newsletter.models import (
     Suppression,
 )
 from newsletter.subscribers import email_addresses, retention, subscriptions
-from newsletter.subscribers.privacy import delete_subscribers
 from newsletter.subscribers.subscriptions import manage_url
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +78,7 @@ def test_the_database_itself_refuses_to_change_or_delete_consent(rosa, statement
 def test_a_subscriber_cannot_be_deleted_past_the_guard(rosa):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         rosa.delete()
-    delete_subscribers(Subscriber.objects.filter(pk=rosa.pk))
+    Subscriber.objects.filter(pk=rosa.pk).delete_with_consent()
     assert not ConsentEvent.objects.exists()
 
 

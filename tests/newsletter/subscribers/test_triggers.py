@@ -4,7 +4,6 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from newsletter.models import ConsentEvent, Subscriber, SubscriberTally
-from newsletter.subscribers.privacy import delete_subscribers
 
 pytestmark = pytest.mark.django_db
 VALUES = """(id, subscriber_id, kind, happened_at, method, language, wording, wording_version, origin, detail, form_data)
@@ -93,5 +92,5 @@ def test_replacing_a_subscriber_fires_the_triggers_of_what_it_deletes(events):
 
 
 def test_erasing_a_subscriber_still_deletes_the_events(events):
-    delete_subscribers(Subscriber.objects.all())
+    Subscriber.objects.all().delete_with_consent()
     assert not ConsentEvent.objects.exists()
