@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from jobs.leases import unleased
 from operations.alerts import raise_alert
+from redaction.text import storable
 from wagtail.models import Locale
 
 from newsletter.editions import rendering
@@ -277,7 +278,7 @@ def _return_late_to_draft(campaign: Campaign) -> None:
 def _return_to_draft(campaign: Campaign, problem: Campaign.Problem, words: str = "") -> bool:
     """Make a campaign that cannot start a draft again, unless an editor has postponed it meanwhile."""
     seen = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, scheduled_at=campaign.scheduled_at)
-    return bool(seen.update(state=State.DRAFT, problem=problem, problem_words=words))
+    return bool(seen.update(state=State.DRAFT, problem=problem, problem_words=storable(words)))
 
 
 # While sending
@@ -320,6 +321,7 @@ def _open_deliveries(campaign: Campaign | OuterRef) -> QuerySet[Delivery]:
 
 def halt(campaign: Campaign, problem: Campaign.Problem, words: str) -> None:
     """Pause a campaign because no mail of it can be sent, and alert the operators."""
+    words = storable(words)
     fields = {"state": State.PAUSED, "problem": problem, "problem_words": words}
     if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(**fields):
         raise_alert("campaign paused", f"Campaign {campaign.pk} was paused ({problem}): {words}")

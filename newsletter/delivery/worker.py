@@ -25,6 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from jobs.leases import claim_keys, unleased
 from jobs.process import Watchdog, stopping
+from redaction.text import storable
 
 from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content
@@ -499,7 +500,7 @@ def record(results: Sequence[Result]) -> None:
     now, taken = timezone.now(), defaultdict(list)
     for result in results:
         if result.is_sent:
-            taken[_storable(result.provider_id)[:255]].append(result.mail.number)
+            taken[storable(result.provider_id)[:255]].append(result.mail.number)
     # A batch shares one provider id, SMTP has none: few statements for many mails.
     for number, keys in taken.items():
         if _mark_sent(keys, number, now) < len(keys):
@@ -507,11 +508,6 @@ def record(results: Sequence[Result]) -> None:
     for result in results:
         if result.outcome != SENT:
             _record_failure(result, result.outcome, now)
-
-
-def _storable(text: str) -> str:
-    """Return a provider's text without NUL, which PostgreSQL refuses."""
-    return text.replace("\0", "")
 
 
 def _mark_sent(keys: Sequence[int], number: str, now: datetime) -> int:
@@ -535,7 +531,7 @@ def _record_failure(result: Result, delivery_error: DeliveryError, now: datetime
     Only while the delivery is under the lease with which the mail was sent; otherwise the current holder's result
     counts.
     """
-    words = _storable(delivery_error.words)[:2000]
+    words = storable(delivery_error.words)[:2000]
     mine = Delivery.objects.filter(pk=result.mail.number, state=State.SENDING, lease_token=result.mail.lease.token)
     if delivery_error.action == ErrorAction.RELEASED:
         _requeue(mine)
@@ -570,7 +566,7 @@ def _may_be_repeated(attempts: int, age: timedelta) -> bool:
 
 def _mark_failed(mine: QuerySet[Delivery], result: Result, delivery_error: DeliveryError, words: str) -> None:
     """Mark a delivery as failed. A receiver's refusal is also stored as an event, as it may concern the address."""
-    number = _storable(result.provider_id)[:255]
+    number = storable(result.provider_id)[:255]
     with transaction.atomic():
         gave_up = mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
         if gave_up and delivery_error.action == ErrorAction.NEVER and delivery_error.code:

@@ -21,6 +21,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from jobs.leases import claim
 from operations.alerts import raise_alert
+from redaction.text import storable
 
 from newsletter.delivery import providers
 from newsletter.feedback import bounce_policy
@@ -145,8 +146,8 @@ def store_refusal(mail: "OutgoingMessage", words: str) -> None:
 
 
 def _text(value: object) -> str:
-    """Return a provider's value as text that the database accepts: without NUL and lone surrogates."""
-    return "" if value is None else str(value).replace("\0", "").encode("utf-8", "replace").decode()
+    """Return a provider's value as text that the database accepts."""
+    return "" if value is None else storable(str(value))
 
 
 def _words(event: AnymailTrackingEvent) -> str:
