@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Mod
 from django.utils import timezone
@@ -261,7 +261,7 @@ def start_due() -> list[Campaign]:
                 started.append(campaign)
         except Unpublished:
             _return_to_draft(campaign, Campaign.Problem.UNPUBLISHED)
-        except DatabaseError:
+        except (OperationalError, InterfaceError):  # the database is unavailable: retried
             raise
         except Exception as error:  # the other campaigns start all the same
             logger.exception("Campaign %s cannot be started", campaign.pk)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from newsletter.models import IssuePage
 
 HREF = re.compile(r'href="(https?://[^"@]+)"')
+MAX_COUNTED = 2000  # characters of a URL, as in CampaignLink
 
 
 class Unrenderable(Exception):
@@ -95,8 +96,12 @@ class Links:
         return self.numbers[url]
 
     def counted(self, html: str) -> str:
-        """Return HTML with links replaced by counted ones, except personal pages."""
-        return HREF.sub(lambda found: f'href="{TRACK_URL}/{self.number(unescape(found[1]))}/"', html)
+        """Return HTML with links replaced by counted ones, except personal pages and links too long for the database."""
+        return HREF.sub(self._counted, html)
+
+    def _counted(self, found: re.Match[str]) -> str:
+        url = unescape(found[1])
+        return found[0] if len(url) > MAX_COUNTED else f'href="{TRACK_URL}/{self.number(url)}/"'
 
 
 def render_issue(issue: "IssuePage", links: Links | None = None) -> dict[str, Mail]:
