@@ -58,9 +58,18 @@ def plain_text(html: str) -> str:
     """Return HTML as readable text, with each link's address in brackets after its text; lines are not wrapped."""
     soup = BeautifulSoup(html, "html.parser")
     for link in soup.find_all("a", href=True):
-        words, address = link.get_text(), str(link["href"]).removeprefix("mailto:")
-        link.replace_with(address if address in words else f"{words} ({address})")
+        words, address = link.get_text(), _readable_address(str(link["href"]))
+        if not re.search(rf"{re.escape(address)}(?!\S)", words):
+            end = len(words.rstrip())
+            words = f"{words[:end]} ({address}){words[end:]}"
+        link.replace_with(words)
     return get_text(str(soup)).strip("\n")
+
+
+def _readable_address(href: str) -> str:
+    """Return a link's address as people write it: without the scheme of mail and telephone, and what goes with it."""
+    scheme, _colon, rest = href.partition(":")
+    return rest.partition("?")[0] if scheme in {"mailto", "tel"} else href
 
 
 def render_mjml(template: str, context: Mapping[str, Any]) -> str:
