@@ -23,7 +23,7 @@ from core.models import Topic
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files import File
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet, TextChoices
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
@@ -649,6 +649,8 @@ def work_on_next(seconds: float) -> bool:
         except ValidationError as error:
             _finish(job, SubscriberImport.State.FAILED, problem=" ".join(error.messages))
             return True
+        except (OperationalError, InterfaceError):  # the database is unavailable: continued when the lease expires
+            raise
         except Exception as error:
             logger.exception("Import %s stopped", job.pk)
             _finish(job, SubscriberImport.State.FAILED, problem=f"{type(error).__name__}: {error}")

@@ -13,7 +13,7 @@ from core import rate_limits
 from core.html import absolute
 from core.models import Topic, default_language
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -120,6 +120,8 @@ def _process_or_postpone(request: SignUpRequest) -> None:
     """Process one request, or postpone it with a growing pause."""
     try:
         _process(request)
+    except (OperationalError, InterfaceError):  # the database is unavailable: retried when the lease expires
+        raise
     except Exception as error:
         logger.warning("Sign-up %s could not be processed: %s", request.pk, type(error).__name__)
         action = providers.current().classify_error(error).action
