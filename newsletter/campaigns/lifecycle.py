@@ -7,8 +7,7 @@ draft → scheduled → sending ⇄ paused → sent
 
 import logging
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
-from datetime import time as clock
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -18,6 +17,7 @@ from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef
 from django.db.models.functions import Mod
 from django.utils import timezone
 from django.utils.translation import gettext
+from jobs import clock
 from jobs.leases import unleased
 from operations.alerts import raise_alert
 from redaction.text import storable
@@ -35,7 +35,7 @@ TRANSITIONS = {
     "cancel": ([State.SCHEDULED, State.SENDING, State.PAUSED], State.CANCELLED),
 }
 LATE = timedelta(hours=1)  # a campaign overdue by more than this waits for an editor instead of starting
-MORNING = clock(9)
+MORNING = time(9)
 # The time zone of each country's capital; other countries use the site's time zone.
 ZONES = {
     "AR": "America/Argentina/Buenos_Aires", "BB": "America/Barbados", "BO": "America/La_Paz", "BR": "America/Sao_Paulo",
@@ -309,7 +309,7 @@ def settle_cancelled() -> None:
     """Settle deliveries claimed when a campaign was cancelled: skipped if they were requeued unsent, else unknown."""
     for campaign in Campaign.objects.filter(Exists(_open_deliveries(OuterRef("pk"))), state=State.CANCELLED):
         _skip_waiting(campaign)
-        lost = campaign.deliveries.filter(state=Mail.SENDING, lease_until__lte=timezone.now())
+        lost = campaign.deliveries.filter(state=Mail.SENDING, lease_until__lte=clock.now())
         lost.update(
             state=Mail.UNKNOWN, lease_until=None, lease_token=None, error=gettext("The worker stopped in the middle.")
         )
@@ -410,7 +410,7 @@ def finish_if_done(campaign: Campaign) -> bool:
 
 def without_worker() -> Iterator[Campaign]:
     """Yield campaigns that should be sending, have work to do, and were not touched by a worker for a while."""
-    now = timezone.now()
+    now = clock.now()
     silent = Q(worked_at=None) | Q(worked_at__lt=now - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS))
     may_go = Q(resume_at=None) | Q(resume_at__lte=now)
     for campaign in Campaign.objects.filter(silent & may_go, state=State.SENDING):

@@ -19,6 +19,7 @@ from core import rate_limits
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
+from jobs import clock
 from jobs.leases import claim
 from operations.alerts import raise_alert
 from redaction.text import storable
@@ -241,7 +242,7 @@ def _count_policy_bounce(domain: str, words: str) -> None:
 
 
 def _lease(event: ProviderEvent, seconds: float) -> None:
-    ProviderEvent.objects.filter(pk=event.pk).update(lease_until=timezone.now() + timedelta(seconds=seconds))
+    ProviderEvent.objects.filter(pk=event.pk).update(lease_until=clock.now() + timedelta(seconds=seconds))
 
 
 def _delivery_of(event: ProviderEvent) -> Delivery | None:

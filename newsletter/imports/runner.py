@@ -29,6 +29,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, override
+from jobs import clock
 from jobs.leases import claim
 from redaction.text import BLANK, AddressPattern, addresses_in
 from search.text import fold
@@ -441,7 +442,7 @@ def _read_columns(job: SubscriberImport, file: IO[bytes], table: readers.Table) 
                 job.lines += 1
                 for column, cell in zip(found, cells, strict=False):
                     column.add(cell)
-            lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+            lease_until = clock.now() + timedelta(seconds=LEASE_SECONDS)
             _hold(job, lines=job.lines, done_bytes=file.tell(), lease_until=lease_until)
     if not table.has_headings and sum(bool(column.addresses) for column in found) > 1:
         raise ValidationError(str(ONE_A_LINE))
@@ -571,7 +572,7 @@ def _advance(job: SubscriberImport, lines: Iterable[Line], number: int, position
         counts=job.counts,
         values=job.values,
         dates=job.dates,
-        lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
+        lease_until=clock.now() + timedelta(seconds=LEASE_SECONDS),
     )
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
+from jobs import clock
 from jobs.leases import claim
 from privacy import erasure_log, registry
 
@@ -130,7 +131,7 @@ def _process_or_postpone(request: SignUpRequest) -> None:
         # then.
         if action != ErrorAction.NEVER and request.attempts < max_attempts:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
-            SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
+            SignUpRequest.objects.filter(pk=request.pk).update(lease_until=clock.now() + pause)
             return
     request.delete()
 
