@@ -6,6 +6,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tasks import task
+from jobs import clock
 from jobs.leases import unleased
 from jobs.periodic import every, removal_report
 from jobs.process import run_batches
@@ -126,7 +127,7 @@ def start_due_campaigns(**kwargs: object) -> None:
 def enqueue_campaigns(**kwargs: object) -> None:
     """Enqueue campaigns whose worker died or whose pause is over."""
     for campaign in lifecycle.without_worker():
-        Campaign.objects.filter(pk=campaign.pk).update(worked_at=timezone.now())
+        Campaign.objects.filter(pk=campaign.pk).update(worked_at=clock.now())
         send_campaign.enqueue(campaign.pk)
 
 

@@ -137,7 +137,7 @@ class _API(BaseHTTPRequestHandler):
             return
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        for name, value in (headers | {"Content-Type": "application/json", "Content-Length": len(payload)}).items():
+        for name, value in ({"Content-Type": "application/json", "Content-Length": len(payload)} | headers).items():
             self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(payload)
@@ -205,7 +205,9 @@ class ProviderAPI(ThreadingHTTPServer):
                 return 400, {}, {"code": "duplicate_parameter", "message": "the key was used"}
             if order == "vanish":
                 return None, {}, {}
-            return 200, {"X-Message-Id": number}, b"<html>" if order == "garbled" else _taken(fields, people, number)
+            if order == "garbled":
+                return 200, {}, b"<html>"
+            return 200, {"X-Message-Id": number}, _taken(fields, people, number)
 
     def __enter__(self):
         threading.Thread(target=self.serve_forever, args=[0.05], daemon=True).start()

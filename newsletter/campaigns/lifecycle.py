@@ -7,19 +7,20 @@ draft → scheduled → sending ⇄ paused → sent
 
 import logging
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
-from datetime import time as clock
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Case, CharField, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Mod
 from django.utils import timezone
 from django.utils.translation import gettext
+from jobs import clock
 from jobs.leases import unleased
 from operations.alerts import raise_alert
+from redaction.text import storable
 from wagtail.models import Locale
 
 from newsletter.editions import rendering
@@ -34,7 +35,7 @@ TRANSITIONS = {
     "cancel": ([State.SCHEDULED, State.SENDING, State.PAUSED], State.CANCELLED),
 }
 LATE = timedelta(hours=1)  # a campaign overdue by more than this waits for an editor instead of starting
-MORNING = clock(9)
+MORNING = time(9)
 # The time zone of each country's capital; other countries use the site's time zone.
 ZONES = {
     "AR": "America/Argentina/Buenos_Aires", "BB": "America/Barbados", "BO": "America/La_Paz", "BR": "America/Sao_Paulo",
@@ -260,7 +261,7 @@ def start_due() -> list[Campaign]:
                 started.append(campaign)
         except Unpublished:
             _return_to_draft(campaign, Campaign.Problem.UNPUBLISHED)
-        except DatabaseError:
+        except (OperationalError, InterfaceError):  # the database is unavailable: retried
             raise
         except Exception as error:  # the other campaigns start all the same
             logger.exception("Campaign %s cannot be started", campaign.pk)
@@ -277,7 +278,7 @@ def _return_late_to_draft(campaign: Campaign) -> None:
 def _return_to_draft(campaign: Campaign, problem: Campaign.Problem, words: str = "") -> bool:
     """Make a campaign that cannot start a draft again, unless an editor has postponed it meanwhile."""
     seen = Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, scheduled_at=campaign.scheduled_at)
-    return bool(seen.update(state=State.DRAFT, problem=problem, problem_words=words))
+    return bool(seen.update(state=State.DRAFT, problem=problem, problem_words=storable(words)))
 
 
 # While sending
@@ -308,7 +309,7 @@ def settle_cancelled() -> None:
     """Settle deliveries claimed when a campaign was cancelled: skipped if they were requeued unsent, else unknown."""
     for campaign in Campaign.objects.filter(Exists(_open_deliveries(OuterRef("pk"))), state=State.CANCELLED):
         _skip_waiting(campaign)
-        lost = campaign.deliveries.filter(state=Mail.SENDING, lease_until__lte=timezone.now())
+        lost = campaign.deliveries.filter(state=Mail.SENDING, lease_until__lte=clock.now())
         lost.update(
             state=Mail.UNKNOWN, lease_until=None, lease_token=None, error=gettext("The worker stopped in the middle.")
         )
@@ -320,6 +321,7 @@ def _open_deliveries(campaign: Campaign | OuterRef) -> QuerySet[Delivery]:
 
 def halt(campaign: Campaign, problem: Campaign.Problem, words: str) -> None:
     """Pause a campaign because no mail of it can be sent, and alert the operators."""
+    words = storable(words)
     fields = {"state": State.PAUSED, "problem": problem, "problem_words": words}
     if Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(**fields):
         raise_alert("campaign paused", f"Campaign {campaign.pk} was paused ({problem}): {words}")
@@ -408,7 +410,7 @@ def finish_if_done(campaign: Campaign) -> bool:
 
 def without_worker() -> Iterator[Campaign]:
     """Yield campaigns that should be sending, have work to do, and were not touched by a worker for a while."""
-    now = timezone.now()
+    now = clock.now()
     silent = Q(worked_at=None) | Q(worked_at__lt=now - timedelta(seconds=settings.NEWSLETTER_LEASE_SECONDS))
     may_go = Q(resume_at=None) | Q(resume_at__lte=now)
     for campaign in Campaign.objects.filter(silent & may_go, state=State.SENDING):

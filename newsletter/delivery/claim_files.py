@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from django.conf import settings
-from django.utils import timezone
+from jobs import clock
 
 from newsletter.models import Delivery
 
@@ -80,7 +80,7 @@ def _end_leases(lines: Iterable[str]) -> list[int]:
     for line in lines:
         with suppress(ValueError):  # line truncated on a full disk
             tokens.append(uuid.UUID(line))
-    now = timezone.now()
+    now = clock.now()
     held = Delivery.objects.filter(state=Delivery.State.SENDING, lease_token__in=tokens, lease_until__gt=now)
     campaigns = list(held.order_by().values_list("campaign", flat=True).distinct())
     if number := held.update(lease_until=now):

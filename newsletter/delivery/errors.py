@@ -2,6 +2,8 @@
 
 import smtplib
 import socket
+import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -85,7 +87,10 @@ def of_exception(error: Exception) -> DeliveryError:
         return of_reply(error.smtp_code, _text(error.smtp_error), "end")
     if isinstance(error, OSError) and not isinstance(error, AnymailError | Unanswered):
         return DeliveryError(ErrorAction.AWAY, words)  # SMTP failed before the data was sent, see smtp_backend.py
-    return DeliveryError(ErrorAction.UNCLEAR if _may_have_arrived(error) else ErrorAction.AWAY, words)
+    chain = _chain(error)
+    if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):  # before the request was sent
+        return DeliveryError(ErrorAction.HALT, words)
+    return DeliveryError(ErrorAction.UNCLEAR if _may_have_arrived(chain) else ErrorAction.AWAY, words)
 
 
 def _status_of(error: AnymailAPIError) -> int | None:
@@ -117,11 +122,16 @@ def _retry_after(response: object) -> float | None:
     return min(max(seconds, 1), MAX_RETRY_AFTER_SECONDS)
 
 
-def _may_have_arrived(error: BaseException) -> bool:
-    """Return whether the request may have reached the provider: False only if no connection was established."""
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an exception and what caused it."""
     chain = [error]
     while cause := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(cause)
+    return chain
+
+
+def _may_have_arrived(chain: Iterable[BaseException]) -> bool:
+    """Return whether the request may have reached the provider: False only if no connection was established."""
     never_stood = (ConnectionRefusedError, socket.gaierror)
     names = {"ConnectTimeout", "ConnectTimeoutError", "NewConnectionError", "NameResolutionError", "ProxyError"}
     return not any(isinstance(link, never_stood) or type(link).__name__ in names for link in chain)

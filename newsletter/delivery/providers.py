@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from anymail.exceptions import AnymailWebhookValidationFailure
+from anymail.message import AnymailStatus
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.conf import settings
 from django.http import HttpRequest
@@ -29,6 +30,7 @@ KEY_MARGIN = (
     300  # seconds before a key expires in which no worker takes over its mail; longer than a worker run and its calls
 )
 MAILGUN_SECONDS = 15 * 60  # maximum age of a Mailgun signature
+UNTOLD = {None, "unknown"}  # what Anymail says of a mail that a response does not mention
 CALL_MARGIN = 10  # seconds before a key expires in which its call is not repeated
 PROVIDERS: dict[str, "Provider"] = {}  # by name
 
@@ -121,6 +123,10 @@ class Provider:
         """Return the DeliveryError of an exception raised by the mail back end."""
         return errors.of_exception(error)
 
+    def is_acceptance(self, status: AnymailStatus) -> bool:
+        """Return whether a response that Anymail takes for success says so. A page of a machine in between does not."""
+        return any(own.status not in UNTOLD for own in status.recipients.values())
+
     def is_duplicate(self, error: Exception) -> bool:
         """Return whether an error says that an earlier call with the same key was accepted."""
         return False
@@ -196,6 +202,9 @@ class Brevo(Provider):
 
     def add_key(self, connection: Any, message: "Message", key: str) -> None:
         message.extra_headers["idempotencyKey"] = key
+
+    def is_acceptance(self, status: AnymailStatus) -> bool:
+        return bool(status.esp_response.content)
 
     def is_duplicate(self, error: Exception) -> bool:
         return response_json(error).get("code") == "duplicate_parameter"
@@ -365,6 +374,9 @@ class SendGrid(Provider):
         "bounced address": RejectReason.BOUNCED,
         "invalid": RejectReason.INVALID,
     }
+
+    def is_acceptance(self, status: AnymailStatus) -> bool:
+        return "X-Message-Id" in status.esp_response.headers  # the body is empty
 
     def normalise_event(self, event: AnymailTrackingEvent) -> None:
         """Read the reason of dropped mail from “reason”; Anymail looks at “type” first and does not know all reasons."""

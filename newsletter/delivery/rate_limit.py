@@ -7,6 +7,7 @@ from django.db import models, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
+from jobs import clock
 
 GROWTH = 1.5  # daily growth factor during warm-up
 WINDOW = (
@@ -47,7 +48,7 @@ def reserve(number: int) -> tuple[int, float]:
     if limit is None and not settings.NEWSLETTER_SEND_PER_SECOND:
         return number, 0
     with transaction.atomic():
-        row, now = _locked(), timezone.now()
+        row, now = _locked(), clock.now()
         if timezone.localdate(row.happened_at) != timezone.localdate(now):
             row.amount = 0
         if limit is not None:

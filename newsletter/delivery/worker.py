@@ -21,10 +21,11 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
-from django.utils import timezone
 from django.utils.translation import gettext as _
+from jobs import clock
 from jobs.leases import claim_keys, unleased
 from jobs.process import Watchdog, stopping
+from redaction.text import storable
 
 from newsletter.campaigns import lifecycle
 from newsletter.campaigns.snapshots import Content
@@ -193,7 +194,7 @@ class CampaignWorker:
 
     def _renew(self) -> None:
         """Update the campaign's heartbeat and renew the leases. Deliveries held by others by now are dropped first."""
-        since, now = time.monotonic(), timezone.now()  # in this order: the process may be suspended between the two
+        since, now = time.monotonic(), clock.now()  # in this order: the process may be suspended between the two
         Campaign.objects.filter(pk=self.campaign.pk).update(worked_at=now)
         if not self.claimed:
             return
@@ -260,7 +261,7 @@ class CampaignWorker:
     def _left_behind(self) -> QuerySet[Delivery]:
         """Return the deliveries whose lease expired under another worker. Our own are excluded, however long the
         database was unavailable."""
-        return self._in_state(State.SENDING).filter(lease_until__lte=timezone.now()).exclude(pk__in=list(self.claimed))
+        return self._in_state(State.SENDING).filter(lease_until__lte=clock.now()).exclude(pk__in=list(self.claimed))
 
     @staticmethod
     def _claim(waiting: QuerySet[Delivery], number: int, lease: Lease) -> list[int]:
@@ -291,16 +292,14 @@ class CampaignWorker:
         if seconds <= rate_limit.WINDOW:
             self.not_before = time.monotonic() + seconds
         else:
-            resume_at = timezone.now() + timedelta(seconds=seconds)
+            resume_at = clock.now() + timedelta(seconds=seconds)
             self._sending_campaign().update(resume_at=resume_at)
             self._stop()
 
     @property
     def _resend_cutoff(self) -> datetime | None:
         """The earliest first attempt of an uncertain mail that may still be sent again; None for any time."""
-        return (
-            None if self.provider.keeps_message_id else timezone.now() - timedelta(seconds=self.provider.resend_seconds)
-        )
+        return None if self.provider.keeps_message_id else clock.now() - timedelta(seconds=self.provider.resend_seconds)
 
     def _settle_unclear(self) -> None:
         """Mark mails left by a dead worker as unknown where a duplicate could not be detected.
@@ -450,7 +449,7 @@ class CampaignWorker:
         """Suspend the campaign for a growing number of seconds, no fewer than `at_least`. Return the seconds."""
         grown = min(OUTAGE_PAUSE * 2**self.campaign.outages, MAX_OUTAGE_PAUSE)
         pause = max(at_least, grown * random.uniform(0.75, 1.0))  # noqa: S311
-        now, outages = timezone.now(), min(self.campaign.outages + 1, 20)
+        now, outages = clock.now(), min(self.campaign.outages + 1, 20)
         self._sending_campaign().update(resume_at=now + timedelta(seconds=pause), outages=outages, worked_at=now)
         return pause
 
@@ -496,10 +495,10 @@ def _record_alone(result: Result) -> None:
 
 def record(results: Sequence[Result]) -> None:
     """Write the results of claimed mails. A stronger state reported by the provider meanwhile is kept."""
-    now, taken = timezone.now(), defaultdict(list)
+    now, taken = clock.now(), defaultdict(list)
     for result in results:
         if result.is_sent:
-            taken[_storable(result.provider_id)[:255]].append(result.mail.number)
+            taken[storable(result.provider_id)[:255]].append(result.mail.number)
     # A batch shares one provider id, SMTP has none: few statements for many mails.
     for number, keys in taken.items():
         if _mark_sent(keys, number, now) < len(keys):
@@ -507,11 +506,6 @@ def record(results: Sequence[Result]) -> None:
     for result in results:
         if result.outcome != SENT:
             _record_failure(result, result.outcome, now)
-
-
-def _storable(text: str) -> str:
-    """Return a provider's text without NUL, which PostgreSQL refuses."""
-    return text.replace("\0", "")
 
 
 def _mark_sent(keys: Sequence[int], number: str, now: datetime) -> int:
@@ -535,7 +529,7 @@ def _record_failure(result: Result, delivery_error: DeliveryError, now: datetime
     Only while the delivery is under the lease with which the mail was sent; otherwise the current holder's result
     counts.
     """
-    words = _storable(delivery_error.words)[:2000]
+    words = storable(delivery_error.words)[:2000]
     mine = Delivery.objects.filter(pk=result.mail.number, state=State.SENDING, lease_token=result.mail.lease.token)
     if delivery_error.action == ErrorAction.RELEASED:
         _requeue(mine)
@@ -570,7 +564,7 @@ def _may_be_repeated(attempts: int, age: timedelta) -> bool:
 
 def _mark_failed(mine: QuerySet[Delivery], result: Result, delivery_error: DeliveryError, words: str) -> None:
     """Mark a delivery as failed. A receiver's refusal is also stored as an event, as it may concern the address."""
-    number = _storable(result.provider_id)[:255]
+    number = storable(result.provider_id)[:255]
     with transaction.atomic():
         gave_up = mine.update(state=State.FAILED, lease_until=None, lease_token=None, error=words, provider_id=number)
         if gave_up and delivery_error.action == ErrorAction.NEVER and delivery_error.code:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from newsletter.models import IssuePage
 
 HREF = re.compile(r'href="(https?://[^"@]+)"')
+MAX_COUNTED = 2000  # characters of a URL, as in CampaignLink
 
 
 class Unrenderable(Exception):
@@ -57,9 +58,18 @@ def plain_text(html: str) -> str:
     """Return HTML as readable text, with each link's address in brackets after its text; lines are not wrapped."""
     soup = BeautifulSoup(html, "html.parser")
     for link in soup.find_all("a", href=True):
-        words, address = link.get_text(), str(link["href"]).removeprefix("mailto:")
-        link.replace_with(address if address in words else f"{words} ({address})")
+        words, address = link.get_text(), _readable_address(str(link["href"]))
+        if not re.search(rf"{re.escape(address)}(?!\S)", words):
+            end = len(words.rstrip())
+            words = f"{words[:end]} ({address}){words[end:]}"
+        link.replace_with(words)
     return get_text(str(soup)).strip("\n")
+
+
+def _readable_address(href: str) -> str:
+    """Return a link's address as people write it: without the scheme of mail and telephone, and what goes with it."""
+    scheme, _colon, rest = href.partition(":")
+    return rest.partition("?")[0] if scheme in {"mailto", "tel"} else href
 
 
 def render_mjml(template: str, context: Mapping[str, Any]) -> str:
@@ -95,8 +105,12 @@ class Links:
         return self.numbers[url]
 
     def counted(self, html: str) -> str:
-        """Return HTML with links replaced by counted ones, except personal pages."""
-        return HREF.sub(lambda found: f'href="{TRACK_URL}/{self.number(unescape(found[1]))}/"', html)
+        """Return HTML with links replaced by counted ones, except personal pages and links too long for the database."""
+        return HREF.sub(self._counted, html)
+
+    def _counted(self, found: re.Match[str]) -> str:
+        url = unescape(found[1])
+        return found[0] if len(url) > MAX_COUNTED else f'href="{TRACK_URL}/{self.number(url)}/"'
 
 
 def render_issue(issue: "IssuePage", links: Links | None = None) -> dict[str, Mail]:

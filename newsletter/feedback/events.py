@@ -19,8 +19,10 @@ from core import rate_limits
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
+from jobs import clock
 from jobs.leases import claim
 from operations.alerts import raise_alert
+from redaction.text import storable
 
 from newsletter.delivery import providers
 from newsletter.feedback import bounce_policy
@@ -145,8 +147,8 @@ def store_refusal(mail: "OutgoingMessage", words: str) -> None:
 
 
 def _text(value: object) -> str:
-    """Return a provider's value as text that the database accepts: without NUL and lone surrogates."""
-    return "" if value is None else str(value).replace("\0", "").encode("utf-8", "replace").decode()
+    """Return a provider's value as text that the database accepts."""
+    return "" if value is None else storable(str(value))
 
 
 def _words(event: AnymailTrackingEvent) -> str:
@@ -240,7 +242,7 @@ def _count_policy_bounce(domain: str, words: str) -> None:
 
 
 def _lease(event: ProviderEvent, seconds: float) -> None:
-    ProviderEvent.objects.filter(pk=event.pk).update(lease_until=timezone.now() + timedelta(seconds=seconds))
+    ProviderEvent.objects.filter(pk=event.pk).update(lease_until=clock.now() + timedelta(seconds=seconds))
 
 
 def _delivery_of(event: ProviderEvent) -> Delivery | None:

@@ -16,7 +16,7 @@ from anymail.exceptions import AnymailConfigurationError
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, OperationalError, transaction
 from jobs.leases import claim
-from redaction.text import AddressPattern, addresses_in
+from redaction.text import AddressPattern, addresses_in, storable
 
 from newsletter.delivery import providers
 from newsletter.feedback import events
@@ -63,7 +63,7 @@ def _fingerprint(source: str, identity: bytes) -> str:
 def _problem(problem: str | Exception) -> str:
     if isinstance(problem, Exception):
         problem = f"{type(problem).__name__}: {problem}"
-    return problem.replace("\0", "").encode("utf-8", "replace").decode()[:200]
+    return storable(problem)[:200]
 
 
 def process(limit: int = 20) -> int:

@@ -23,12 +23,13 @@ from core.models import Topic
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files import File
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, QuerySet, TextChoices
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, override
+from jobs import clock
 from jobs.leases import claim
 from redaction.text import BLANK, AddressPattern, addresses_in
 from search.text import fold
@@ -434,7 +435,7 @@ def _read_columns(job: SubscriberImport, file: IO[bytes], table: readers.Table) 
                 job.lines += 1
                 for column, cell in zip(found, cells, strict=False):
                     column.add(cell)
-            lease_until = timezone.now() + timedelta(seconds=LEASE_SECONDS)
+            lease_until = clock.now() + timedelta(seconds=LEASE_SECONDS)
             _hold(job, lines=job.lines, done_bytes=file.tell(), lease_until=lease_until)
     if not table.has_headings and sum(bool(column.addresses) for column in found) > 1:
         raise ValidationError(str(ONE_A_LINE))
@@ -564,7 +565,7 @@ def _advance(job: SubscriberImport, lines: Iterable[Line], number: int, position
         counts=job.counts,
         values=job.values,
         dates=job.dates,
-        lease_until=timezone.now() + timedelta(seconds=LEASE_SECONDS),
+        lease_until=clock.now() + timedelta(seconds=LEASE_SECONDS),
     )
 
 
@@ -642,6 +643,8 @@ def work_on_next(seconds: float) -> bool:
         except ValidationError as error:
             _finish(job, SubscriberImport.State.FAILED, problem=" ".join(error.messages))
             return True
+        except (OperationalError, InterfaceError):  # the database is unavailable: continued when the lease expires
+            raise
         except Exception as error:
             logger.exception("Import %s stopped", job.pk)
             _finish(job, SubscriberImport.State.FAILED, problem=f"{type(error).__name__}: {error}")

@@ -8,6 +8,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+from jobs import clock
 from jobs.leases import LeasedModel
 from redaction.fields import RedactedCharField, RedactedTextField
 
@@ -75,7 +76,7 @@ class Campaign(models.Model):
     @property
     def is_waiting(self) -> bool:
         """Whether the campaign waits for the provider or for the rate limits."""
-        return self.state == self.State.SENDING and self.resume_at is not None and self.resume_at > timezone.now()
+        return self.state == self.State.SENDING and self.resume_at is not None and self.resume_at > clock.now()
 
     def counts(self) -> dict[str, int]:
         """Return the number of deliveries in each state: {state: number}, all states present."""

@@ -13,13 +13,14 @@ from core import rate_limits
 from core.html import absolute
 from core.models import Topic, default_language
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.dispatch import Signal
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
+from jobs import clock
 from jobs.leases import claim
 from privacy import erasure_log, registry
 
@@ -122,6 +123,8 @@ def _process_or_postpone(request: SignUpRequest) -> None:
     """Process one request, or postpone it with a growing pause."""
     try:
         _process(request)
+    except (OperationalError, InterfaceError):  # the database is unavailable: retried when the lease expires
+        raise
     except Exception as error:
         logger.warning("Sign-up %s could not be processed: %s", request.pk, type(error).__name__)
         action = providers.current().classify_error(error).action
@@ -130,7 +133,7 @@ def _process_or_postpone(request: SignUpRequest) -> None:
         # then.
         if action != ErrorAction.NEVER and request.attempts < max_attempts:
             pause = timedelta(seconds=REQUEST_LEASE_SECONDS * 2**request.attempts)
-            SignUpRequest.objects.filter(pk=request.pk).update(lease_until=timezone.now() + pause)
+            SignUpRequest.objects.filter(pk=request.pk).update(lease_until=clock.now() + pause)
             return
     request.delete()
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from django.db import connections, models, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 from django_tasks.base import Task
+
+from jobs import clock
 
 
 class LeasedModel(models.Model):
@@ -33,7 +34,7 @@ Row = TypeVar("Row", bound=LeasedModel)
 
 def unleased(queryset: QuerySet[Row]) -> QuerySet[Row]:
     """Return the rows of a LeasedModel `queryset` that no worker holds."""
-    return queryset.filter(Q(lease_until=None) | Q(lease_until__lte=timezone.now()))
+    return queryset.filter(Q(lease_until=None) | Q(lease_until__lte=clock.now()))
 
 
 def enqueue_once(task: Task[[], None], rows: QuerySet[Row], new: int = 1) -> None:
@@ -63,7 +64,7 @@ def claim_keys(
         keys = list(rows.values_list("pk", flat=True)[:limit])
         if keys:
             model._default_manager.filter(pk__in=keys).update(
-                lease_until=timezone.now() + timedelta(seconds=seconds),
+                lease_until=clock.now() + timedelta(seconds=seconds),
                 lease_token=token or uuid.uuid4(),
                 attempts=F("attempts") + 1,
                 **changes,

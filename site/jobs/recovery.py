@@ -8,6 +8,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.dispatch import Signal
 from django.utils import timezone
 
+from jobs import clock
 from jobs.heartbeat import record_heartbeat
 from jobs.process import stopping
 
@@ -51,6 +52,7 @@ class PollThread(threading.Thread):
     def _poll(self) -> None:
         close_old_connections()
         connection.ensure_connection()
+        clock.follow_database()
         if self.is_worker:
             record_heartbeat(self.started_at)
         recover_work()

@@ -53,6 +53,11 @@ def redact(text: str) -> str:
     return BASE64.sub(lambda run: BLANK if any(map(_contains_address, _decoded(run[0]))) else run[0], text)
 
 
+def storable(text: str) -> str:
+    """Return `text` as every database takes it: without NUL, and with “?” for lone surrogates. JSON can hold both."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
 def _contains_address(octets: bytes) -> bool:
     """Return whether decoded bytes are printable text with an address, and not a random match."""
     if not (octets.isascii() and octets.decode().replace("\n", " ").isprintable()):

@@ -319,6 +319,8 @@ class Channel:
         if not prepared.mail.is_held():
             connection.abort(Broken("the lease on a mail is lost"))  # the server waits for a body, which is not sent
             return DeliveryError(ErrorAction.RELEASED)
+        if not connection.is_usable and is_new:  # each new one may close like this
+            return DeliveryError(ErrorAction.LATER, "the server closed the connection before the mail")
         if not connection.is_usable:  # it closed while the previous mail was committed
             raise RetryOnNewConnection
         return await self._write(prepared)

@@ -13,7 +13,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from newsletter.delivery import outgoing
 from newsletter.delivery.errors import DeliveryError, ErrorAction
-from newsletter.delivery.providers import CALL_MARGIN, Provider
+from newsletter.delivery.providers import CALL_MARGIN, UNTOLD, Provider
 from newsletter.delivery.transports.base import (
     EXIT_SECONDS,
     SENT,
@@ -164,6 +164,9 @@ class ThreadTransport(Transport):
         except Exception as error:
             close(connection)
             return None if key and self.provider.is_duplicate(error) else self.provider.classify_error(error)
+        status = getattr(message, "anymail_status", None)
+        if status is not None and not self.provider.is_acceptance(status):
+            return DeliveryError(ErrorAction.UNCLEAR, "the answer does not say that the provider took the mail")
         return None
 
 
@@ -182,12 +185,12 @@ def result_of(mail: OutgoingMessage, message: outgoing.Message) -> Result:
     """Return the Result of a mail whose message the back end accepted, by Anymail's recipient status where there is
     one."""
     status = getattr(message, "anymail_status", None)
-    if status is None or not status.recipients:  # another back end, or a repetition that was not needed
+    if status is None or not status.recipients:  # another back end, or a repetition that was refused as one
         return Result(mail)
     own = {email.casefold(): own for email, own in status.recipients.items()}.get(mail.recipient.email.casefold())
-    if own is None and len(message.to) > 1:
+    own = own or (next(iter(status.recipients.values())) if len(message.to) == 1 else None)
+    if own is None or own.status in UNTOLD:
         return Result(mail, DeliveryError(ErrorAction.UNCLEAR, "the provider says nothing about this address"))
-    own = own or next(iter(status.recipients.values()))
     is_refused = own.status in REFUSED
     outcome: Outcome = DeliveryError(ErrorAction.NEVER, f"the provider says: {own.status}") if is_refused else SENT
     return Result(mail, outcome, str(own.message_id or ""))

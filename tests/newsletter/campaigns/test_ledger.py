@@ -18,6 +18,8 @@ from newsletter.models import Campaign, CampaignLink, Click, Delivery
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
+# JSON can hold NUL and one half of a pair, which databases refuse: (letter, what is kept of it).
+REFUSED_LETTERS = [("\0", ""), ("\ud800", "?")]
 
 
 @pytest.fixture
@@ -177,11 +179,27 @@ def test_a_result_that_the_database_refuses_is_set_aside_alone(campaign, monkeyp
     assert campaign.counts()[State.UNKNOWN] == 1
 
 
-def test_words_of_a_provider_with_a_nul_are_kept(campaign):
+@pytest.mark.parametrize(("letter", "kept"), REFUSED_LETTERS)
+def test_words_of_a_provider_are_kept_without_what_a_database_refuses(campaign, letter, kept):
     row, mail = claimed(campaign)
-    worker.record([Result(mail, DeliveryError(ErrorAction.NEVER, "550 no\0 such user"), "n\0")])
+    worker.record([Result(mail, DeliveryError(ErrorAction.NEVER, f"550 no{letter} such user"), f"n{letter}")])
     row.refresh_from_db()
-    assert (row.state, row.error, row.provider_id) == (State.FAILED, "550 no such user", "n")
+    assert (row.state, row.error, row.provider_id) == (State.FAILED, f"550 no{kept} such user", f"n{kept}")
+
+
+@pytest.mark.parametrize(("letter", "kept"), REFUSED_LETTERS)
+def test_a_mail_that_went_is_sent_whatever_number_the_provider_gives_it(campaign, letter, kept):
+    row, mail = claimed(campaign)
+    worker.record([Result(mail, provider_id=f"n{letter}1")])
+    row.refresh_from_db()
+    assert (row.state, row.provider_id) == (State.SENT, f"n{kept}1")
+
+
+@pytest.mark.parametrize(("letter", "kept"), REFUSED_LETTERS)
+def test_a_campaign_pauses_whatever_words_it_pauses_for(campaign, letter, kept):
+    lifecycle.halt(campaign, Campaign.Problem.HALTED, f"535 no{letter} such key")
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.problem_words) == (Campaign.State.PAUSED, f"535 no{kept} such key")
 
 
 # Errors and stale reads

@@ -7,6 +7,7 @@ import time_machine
 from bs4 import BeautifulSoup
 from django.core import mail
 from django.utils import timezone
+from wagtail.rich_text import RichText
 
 from newsletter.campaigns import lifecycle, tracking
 from newsletter.models import Campaign, Click
@@ -70,6 +71,15 @@ def test_a_click_leads_on_and_is_counted(client, counted):
     assert delivery.clicked_at
     assert delivery.subscriber.engaged_at
     assert not Click.objects.exists()  # who followed which link is not kept
+
+
+def test_a_link_that_is_too_long_to_be_counted_goes_out_as_it_is(settings, issue, subscribe):
+    settings.TRACK_CLICKS = True
+    long = f"https://example.net/?q={'x' * 2000}"
+    issue.body = [("text", RichText(f'<p><a href="{long}">Mapa</a></p>'))]
+    issue.save_revision().publish()
+    assert send(issue, subscribe).state == Campaign.State.SENDING
+    assert long in links()
 
 
 def test_links_to_leave_are_never_counted(counted):

@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as django_settings
 from django.core import mail
+from django.db import OperationalError
 from django.utils import timezone
 from operations import file_outbox
 
 from newsletter.delivery import outgoing
 from newsletter.models import SignUpRequest
+from newsletter.subscribers import subscriptions
 from newsletter.subscribers.subscriptions import process_requests
 from tests.hostile import HostileServer, drop, say
 
@@ -133,3 +135,17 @@ def test_a_sign_up_is_kept_until_its_mail_can_go(server, answer, settings, step,
     answer(hours=3)
     assert set(server.kept) == {"rosa@example.org"}
     assert not SignUpRequest.objects.exists()
+
+
+def test_a_sign_up_survives_moments_without_the_database(answer, server, monkeypatch):
+    def fail(*arguments):
+        raise OperationalError("deadlock detected")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subscriptions, "_register_request", fail)
+        for _time in range(3):
+            with pytest.raises(OperationalError):
+                answer()
+            SignUpRequest.objects.update(lease_until=None)
+    answer()
+    assert server.kept == ["rosa@example.org"]

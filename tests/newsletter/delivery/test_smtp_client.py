@@ -446,6 +446,13 @@ def test_a_connection_that_ends_while_a_result_is_recorded_costs_nothing(plain_s
     assert sorted(plain_server.kept) == ["0@example.org", "1@example.org"]
 
 
+def test_a_server_that_closes_each_connection_before_the_mail_is_not_asked_for_ever(server):
+    server.wishes["DATA"] = say(b"354 go on\r\n421 4.3.2 closing\r\n")
+    found = send(mails(2))
+    assert actions(found) == [ErrorAction.LATER] * 2
+    assert said(server).count("DATA") == 2
+
+
 # TLS
 
 

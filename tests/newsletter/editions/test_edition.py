@@ -9,6 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from django.core import mail
 from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.urls import reverse
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -83,6 +84,11 @@ def test_the_footer_says_who_where_and_why(golden):
         ('<p>En <a href="https://e.org/a(b)">Quito (Ecuador)</a>.</p>', "En Quito (Ecuador) (https://e.org/a(b))."),
         ('<p><a href="https://e.org/">https://e.org/</a></p>', "https://e.org/"),
         ('<p><a href="mailto:ana@e.org">Escríbanos</a></p>', "Escríbanos (ana@e.org)"),
+        ('<p><a href="mailto:ana@e.org?subject=Feria">Escríbanos</a></p>', "Escríbanos (ana@e.org)"),
+        ('<p><a href="mailto:ana@e.org">Escriba a ana@e.org</a></p>', "Escriba a ana@e.org"),
+        ('<p><a href="tel:+50322221111">Llámenos</a></p>', "Llámenos (+50322221111)"),
+        ('<p>Ver<a href="https://e.org/"> el acta </a>y más</p>', "Ver el acta (https://e.org/) y más"),
+        ('<p><a href="https://e.org">https://e.org/acta</a></p>', "https://e.org/acta (https://e.org)"),
         ("<p>in<b>clu</b>sión, <i>e</i>quidad</p>", "inclusión, equidad"),
         ("<ol><li>uno</li><li>dos</li></ol><p>a &lt; b &amp; c</p>", " 1. uno\n 2. dos\n\na < b & c"),
         ("<p>uno<br/>dos</p>", "uno\ndos"),
@@ -258,6 +264,22 @@ def test_a_planned_edition_that_cannot_be_made_into_a_mail_waits_and_the_others_
     assert (first.state, first.problem) == ("draft", "broken")
     assert "block 2, “Quotation”" in staff_client.get(reverse("newsletter_issue_send", args=[unrenderable.pk])).text
     assert DBTaskResult.objects.filter(task_path__endswith="send_alert_email").count() == 1
+
+
+def test_a_planned_edition_that_the_database_refuses_waits_and_the_others_go(issue, subscribe, monkeypatch):
+    subscribe("ana@example.org")
+    freeze, now = lifecycle.freeze, timezone.now()
+    first, second = (Campaign.objects.create(issue=issue, state="scheduled", scheduled_at=now) for _each in range(2))
+
+    def refuse(campaign):
+        if campaign.pk == first.pk:
+            raise DataError("value too long for type character varying(2000)")
+        return freeze(campaign)
+
+    monkeypatch.setattr(lifecycle, "freeze", refuse)
+    assert lifecycle.start_due() == [second]
+    first.refresh_from_db()
+    assert (first.state, first.problem) == ("draft", "broken")
 
 
 def test_taking_over_an_edition_that_cannot_be_made_into_a_mail_says_so(staff_client, unrenderable, subscribe):

@@ -12,6 +12,7 @@ from core.models import Topic
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -464,6 +465,24 @@ def test_an_import_survives_the_death_of_its_worker(upload, check, monkeypatch):
     job.refresh_from_db()
     assert (job.state, job.counts, Subscriber.objects.count()) == (State.DONE, {"new": 10}, 10)
     assert ConsentEvent.objects.count() == 10
+
+
+@pytest.mark.parametrize("error", [OperationalError("deadlock detected"), InterfaceError("connection already closed")])
+def test_an_import_survives_a_moment_without_the_database(upload, check, monkeypatch, error):
+    job = check(upload("list.csv", "email\nana@example.org\n"))
+    runner.begin(job, State.IMPORTING)
+
+    def fail(*arguments):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runner, "_write", fail)
+        with pytest.raises(type(error)):
+            runner.work_on_next(60)
+    SubscriberImport.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert runner.work_on_next(60)
+    job.refresh_from_db()
+    assert (job.state, job.counts) == (State.DONE, {"new": 1})
 
 
 def test_a_worker_that_was_overtaken_writes_nothing_more(upload, check, monkeypatch):

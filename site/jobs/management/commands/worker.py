@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
+from jobs import clock
 from jobs.database import wait_for_database
 from jobs.process import install_stop_handlers, stopping
 from jobs.recovery import PollThread
@@ -23,6 +24,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         logger.info("CLAC %s: a worker starts", settings.VERSION)
         wait_for_database()
+        clock.follow_database()
         PollThread(is_worker=True).start()
         if settings.REDIS_URL:
             from jobs.redis_queue import run_worker  # needs settings that exist only with REDIS_URL
