@@ -65,9 +65,24 @@ def viewsets() -> list[ModelViewSet]:
 @hooks.register("register_admin_urls")
 def admin_urls() -> list[URLResolver]:
     urls = [
-        path("campaigns/", campaigns.campaign_list, name="newsletter_campaigns"),
+        path("campaigns/", campaigns.CampaignIndexView.as_view(), name="newsletter_campaigns"),
+        path(
+            "campaigns/results/",
+            campaigns.CampaignIndexView.as_view(results_only=True),
+            name="newsletter_campaigns_results",
+        ),
         path("campaigns/<int:campaign_id>/", campaigns.campaign, name="newsletter_campaign"),
         path("campaigns/<int:campaign_id>/progress/", campaigns.campaign_progress, name="newsletter_campaign_progress"),
+        path(
+            "campaigns/<int:campaign_id>/recipients/",
+            campaigns.RecipientIndexView.as_view(),
+            name="newsletter_campaign_recipients",
+        ),
+        path(
+            "campaigns/<int:campaign_id>/recipients/results/",
+            campaigns.RecipientIndexView.as_view(results_only=True),
+            name="newsletter_campaign_recipients_results",
+        ),
         path("campaigns/<int:campaign_id>/csv/", campaigns.campaign_csv, name="newsletter_campaign_csv"),
         *(
             path(
