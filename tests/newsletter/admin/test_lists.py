@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from wagtail.users.models import UserProfile
 
-from newsletter.models import Campaign, Delivery, Subscriber
+from newsletter.models import Campaign, Delivery, Subscriber, SubscriberImport
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,12 @@ def more_recipients(number, user, issue):
     return reverse("newsletter_campaign_recipients", args=[campaign.pk])
 
 
-@pytest.mark.parametrize("add_rows", [more_campaigns, more_recipients])
+def more_imports(number, user, issue):
+    SubscriberImport.objects.bulk_create([SubscriberImport(file_name="a.csv", created_by=user) for _n in range(number)])
+    return reverse("newsletter_imports")
+
+
+@pytest.mark.parametrize("add_rows", [more_campaigns, more_recipients, more_imports])
 def test_a_list_of_many_pages_takes_no_more_queries_and_reads_one_page(staff_client, issue, add_rows):
     queries, rows = [], []
     for number in (2, 150):
@@ -86,6 +91,17 @@ def test_recipients_are_found_by_address_and_state(staff_client, issue, subscrib
     page = staff_client.get(reverse("newsletter_campaign_progress", args=[campaign.pk])).text
     assert f"{url}?state=failed" in page
     assert staff_client.get(url.replace(str(campaign.pk), "999999")).status_code == 404
+
+
+def test_imports_are_filtered_by_state(staff_client, issue):
+    url = more_imports(1, staff_client.user, issue)
+    SubscriberImport.objects.create(file_name="b.csv", state="done", lines=12345)
+    page = staff_client.get(url, {"state": "done"})
+    assert [job.file_name for job in page.context["object_list"]] == ["b.csv"]
+    assert "12,345" in page.text
+    page = staff_client.get(url, {"state": "failed"})
+    assert "Nothing has been imported yet" not in page.text
+    assert 'type="file"' in page.text
 
 
 def test_the_lists_speak_the_editors_language(staff_client, issue):
