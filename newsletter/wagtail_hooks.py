@@ -114,7 +114,7 @@ def admin_urls() -> list[URLResolver]:
         path("subscribers/<int:pk>/end/", subscribers.end, name="newsletter_subscriber_end"),
         path("subscribers/<int:pk>/data/", subscribers.download_data, name="newsletter_subscriber_data"),
         path("suppressions/", subscribers.suppressions, name="newsletter_suppressions"),
-        path("export/", subscribers.export, name="newsletter_export"),
+        path("export/", subscribers.ExportIndexView.as_view(), name="newsletter_export"),
         path("imports/", imports.ImportIndexView.as_view(), name="newsletter_imports"),
         path("imports/results/", imports.ImportIndexView.as_view(results_only=True), name="newsletter_imports_results"),
         path("imports/<int:pk>/", imports.show, name="newsletter_import"),

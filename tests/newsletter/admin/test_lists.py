@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from wagtail.users.models import UserProfile
 
-from newsletter.models import Campaign, Delivery, Subscriber, SubscriberImport
+from newsletter.models import Campaign, Delivery, Subscriber, SubscriberExport, SubscriberImport
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,14 @@ def more_imports(number, user, issue):
     return reverse("newsletter_imports")
 
 
-@pytest.mark.parametrize("add_rows", [more_campaigns, more_recipients, more_imports])
+def more_exports(number, user, issue):
+    SubscriberExport.objects.bulk_create(
+        [SubscriberExport(choice="all", number=1, created_by=user) for _n in range(number)]
+    )
+    return reverse("newsletter_export")
+
+
+@pytest.mark.parametrize("add_rows", [more_campaigns, more_recipients, more_imports, more_exports])
 def test_a_list_of_many_pages_takes_no_more_queries_and_reads_one_page(staff_client, issue, add_rows):
     queries, rows = [], []
     for number in (2, 150):
