@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from privacy import registry
 from wagtail.admin.auth import permission_required
-from wagtail.admin.ui.tables import Column, DateColumn, NumberColumn, TitleColumn
+from wagtail.admin.ui.tables import Column, DateColumn, NumberColumn, Table, TitleColumn
 from wagtail.admin.views.generic import IndexView
 from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.log_actions import log
@@ -179,7 +179,11 @@ def suppressions(request: AuthenticatedHttpRequest) -> HttpResponse:
         SUPPRESSION_ACTIONS[form.cleaned_data["what"]](request, form)
         return redirect("newsletter_suppressions")
     counts = [(label, Suppression.objects.filter(reason=code).count()) for code, label in Suppression.Reason.choices]
-    context = {"form": form, "counts": counts}
+    columns = [
+        Column("reason", label=_("Reason"), accessor=lambda row: row[0]),
+        NumberColumn("number", label=_("How many"), accessor=lambda row: row[1]),
+    ]
+    context = {"form": form, "counts": Table(columns, counts)}
     return render(request, "newsletter/admin/suppressions.html", context, status=422 if form.is_bound else 200)
 
 
