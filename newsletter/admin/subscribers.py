@@ -61,6 +61,7 @@ class SubscriberViewSet(ModelViewSet):
     model = Subscriber
     name = "subscribers"
     icon = "mail"
+    index_template_name = "core/list.html"
     menu_label = _("Subscribers")
     permission_policy = ReadOnlyPermissionPolicy(Subscriber)
     list_display = [
@@ -92,6 +93,7 @@ class ProviderEventViewSet(ModelViewSet):
     model = ProviderEvent
     name = "provider-events"
     icon = "comment"
+    index_template_name = "core/list.html"
     menu_label = _("Messages of the provider")
     permission_policy = ReadOnlyPermissionPolicy(ProviderEvent)
     list_display = [
@@ -114,6 +116,7 @@ class UnreadableReportViewSet(ModelViewSet):
     model = IncomingReport
     name = "unreadable-reports"
     icon = "warning"
+    index_template_name = "core/list.html"
     menu_label = _("Reports that cannot be read")
     permission_policy = ReadOnlyPermissionPolicy(IncomingReport)
     list_display = [
