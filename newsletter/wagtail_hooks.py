@@ -126,7 +126,7 @@ def admin_urls() -> list[URLResolver]:
             for action in ("start", "cancel")
         ),
         path("segments/count/", segments.count, name="newsletter_segment_count"),
-        path("growth/", growth.report, name="newsletter_growth"),
+        path("growth/", growth.GrowthView.as_view(), name="newsletter_growth"),
     ]
     return [path("newsletter/", include(urls))]
 
