@@ -65,9 +65,24 @@ def viewsets() -> list[ModelViewSet]:
 @hooks.register("register_admin_urls")
 def admin_urls() -> list[URLResolver]:
     urls = [
-        path("campaigns/", campaigns.campaign_list, name="newsletter_campaigns"),
+        path("campaigns/", campaigns.CampaignIndexView.as_view(), name="newsletter_campaigns"),
+        path(
+            "campaigns/results/",
+            campaigns.CampaignIndexView.as_view(results_only=True),
+            name="newsletter_campaigns_results",
+        ),
         path("campaigns/<int:campaign_id>/", campaigns.campaign, name="newsletter_campaign"),
         path("campaigns/<int:campaign_id>/progress/", campaigns.campaign_progress, name="newsletter_campaign_progress"),
+        path(
+            "campaigns/<int:campaign_id>/recipients/",
+            campaigns.RecipientIndexView.as_view(),
+            name="newsletter_campaign_recipients",
+        ),
+        path(
+            "campaigns/<int:campaign_id>/recipients/results/",
+            campaigns.RecipientIndexView.as_view(results_only=True),
+            name="newsletter_campaign_recipients_results",
+        ),
         path("campaigns/<int:campaign_id>/csv/", campaigns.campaign_csv, name="newsletter_campaign_csv"),
         *(
             path(
@@ -99,8 +114,9 @@ def admin_urls() -> list[URLResolver]:
         path("subscribers/<int:pk>/end/", subscribers.end, name="newsletter_subscriber_end"),
         path("subscribers/<int:pk>/data/", subscribers.download_data, name="newsletter_subscriber_data"),
         path("suppressions/", subscribers.suppressions, name="newsletter_suppressions"),
-        path("export/", subscribers.export, name="newsletter_export"),
-        path("imports/", imports.upload, name="newsletter_imports"),
+        path("export/", subscribers.ExportIndexView.as_view(), name="newsletter_export"),
+        path("imports/", imports.ImportIndexView.as_view(), name="newsletter_imports"),
+        path("imports/results/", imports.ImportIndexView.as_view(results_only=True), name="newsletter_imports_results"),
         path("imports/<int:pk>/", imports.show, name="newsletter_import"),
         path("imports/<int:pk>/progress/", imports.progress, name="newsletter_import_progress"),
         path("imports/<int:pk>/forecast/", imports.forecast, name="newsletter_import_forecast"),
@@ -110,7 +126,7 @@ def admin_urls() -> list[URLResolver]:
             for action in ("start", "cancel")
         ),
         path("segments/count/", segments.count, name="newsletter_segment_count"),
-        path("growth/", growth.report, name="newsletter_growth"),
+        path("growth/", growth.GrowthView.as_view(), name="newsletter_growth"),
     ]
     return [path("newsletter/", include(urls))]
 

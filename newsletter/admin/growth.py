@@ -1,40 +1,76 @@
 """Growth of the list: a report, and a dashboard panel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from core.admin_lists import IntroducedList
 from core.i18n import local_date
-from core.requests import AuthenticatedHttpRequest
-from core.svg_charts import line_chart
+from core.svg_charts import Chart, line_chart
 from django.conf import settings
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
-from wagtail.admin.auth import permission_required
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.components import Component
+from wagtail.admin.ui.tables import BaseColumn, Column, NumberColumn, Table
+from wagtail.admin.views.reports import ReportView
+from wagtail.permission_policies import ModelPermissionPolicy
 
+from newsletter.models import Subscriber
 from newsletter.subscribers import growth_report
+from newsletter.subscribers.growth_report import Month
 
 
-def context_of(number: int) -> dict[str, Any]:
-    """Return the chart and table of the last `number` months."""
-    months = growth_report.months(number)
-    names = [name for code, name in settings.LANGUAGES]
+def _label(month: Month) -> str:
+    return local_date(month.first, "N Y")
+
+
+def _active(language: str, month: Month) -> int:
+    return month.active[language]
+
+
+def _chart(months: Sequence[Month]) -> Chart:
     series = [[month.active[code] for month in months] for code, _name in settings.LANGUAGES]
-    labels = [local_date(month.first, "N Y") for month in months]
-    return {
-        "months": [(label, month, [month.active[code] for code, _n in settings.LANGUAGES]) for label, month in zip(labels, months, strict=True)],
-        "languages": names,
-        "chart": line_chart(names, series, labels),
-    }  # fmt: skip
+    return line_chart([name for _code, name in settings.LANGUAGES], series, [_label(month) for month in months])
 
 
-@permission_required("newsletter.view_subscriber")
-@require_safe
-def report(request: AuthenticatedHttpRequest) -> HttpResponse:
-    """Show two years of growth by language, gains and losses, and sources."""
-    context = context_of(24) | {"sources": growth_report.sources()}
-    return render(request, "newsletter/admin/growth.html", context)
+def _columns() -> list[BaseColumn]:
+    return [
+        Column("month", label=_("Month"), accessor=_label),
+        *(NumberColumn(code, label=name, accessor=partial(_active, code)) for code, name in settings.LANGUAGES),
+        NumberColumn("total", label=_("In all")),
+        NumberColumn("gained", label=_("Gained")),
+        NumberColumn("lost", label=_("Lost")),
+    ]
+
+
+class GrowthView(IntroducedList, ReportView):
+    """Two years of growth by language, gains and losses, and sources."""
+
+    permission_policy = ModelPermissionPolicy(Subscriber)
+    any_permission_required = ["view"]
+    template_name = "newsletter/admin/growth.html"
+    page_title = _("Growth")
+    header_icon = "order-up"
+    paginate_by = None
+
+    @cached_property
+    def columns(self) -> list[BaseColumn]:
+        return _columns()
+
+    def get_queryset(self) -> list[Month]:
+        """Return the months, the newest first."""
+        return growth_report.months(24)[::-1]
+
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(*args, **kwargs)
+        columns = [
+            Column("source", label=_("Source"), accessor=lambda row: row[0]),
+            NumberColumn("number", label=_("How many"), accessor=lambda row: row[1]),
+        ]
+        return context | {
+            "chart": _chart(self.object_list[::-1]),
+            "sources": Table(columns, growth_report.sources()),
+        }
 
 
 class GrowthPanel(Component):
@@ -45,4 +81,5 @@ class GrowthPanel(Component):
     template_name = "newsletter/admin/growth_panel.html"
 
     def get_context_data(self, parent_context: Mapping[str, Any]) -> dict[str, Any]:
-        return context_of(12)
+        months = growth_report.months(12)
+        return {"chart": _chart(months), "table": Table(_columns(), months[::-1])}

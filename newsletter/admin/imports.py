@@ -3,17 +3,20 @@
 from collections.abc import Iterable
 from typing import Any
 
+from core.admin_lists import NameColumn
 from core.i18n import in_language
 from core.requests import AuthenticatedHttpRequest
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.auth import permission_required
+from wagtail.admin.ui.tables import Column, DateColumn, NumberColumn, TitleColumn
+from wagtail.permission_policies import ModelPermissionPolicy
 
+from newsletter.admin.form_and_list import FormAndListView
 from newsletter.forms import MappingForm, UploadForm
 from newsletter.imports import runner
 from newsletter.models import SubscriberImport
@@ -23,20 +26,44 @@ may_import = permission_required("newsletter.add_subscriberimport")
 State = SubscriberImport.State
 
 
-@may_import
-@require_http_methods(["GET", "POST"])
-def upload(request: AuthenticatedHttpRequest) -> HttpResponse:
+def _lines(job: SubscriberImport) -> int | str:
+    return job.lines if job.state != State.UPLOADED else ""
+
+
+class ImportIndexView(FormAndListView):
     """Earlier imports, and a form for a new one."""
-    form = UploadForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+
+    model = SubscriberImport
+    queryset = SubscriberImport.objects.select_related("created_by")
+    permission_policy = ModelPermissionPolicy(SubscriberImport)
+    page_title = gettext_lazy("Import")
+    header_icon = "upload"
+    index_url_name = "newsletter_imports"
+    index_results_url_name = "newsletter_imports_results"
+    form_class = UploadForm
+    introduction = gettext_lazy(
+        "A list as CSV or XLSX, as Mailchimp, Brevo, listmonk, Ghost and MailerLite export it, or any table with a column of addresses. Nothing is imported before you have seen what would happen."
+    )
+    button = gettext_lazy("Upload")
+    list_title = gettext_lazy("Earlier imports")
+    if_empty = gettext_lazy("Nothing has been imported yet.")
+    list_filter = ["state"]
+    search_fields = ["file_name"]
+    columns = [
+        TitleColumn("file_name", label=gettext_lazy("File"), sort_key="file_name", url_name="newsletter_import"),
+        Column("get_state_display", label=gettext_lazy("State"), sort_key="state"),
+        NumberColumn("lines", label=gettext_lazy("Lines"), accessor=_lines, sort_key="lines"),
+        DateColumn("created_at", label=gettext_lazy("When"), sort_key="created_at"),
+        NameColumn("created_by", label=gettext_lazy("By"), blank_display_name="–"),
+    ]
+
+    def act(self, form: UploadForm) -> HttpResponse:
         job = form.save(commit=False)
-        job.file_name, job.total_bytes, job.created_by = job.file.name[:200], job.file.size, request.user
+        job.file_name, job.total_bytes, job.created_by = job.file.name[:200], job.file.size, self.request.user
         job.state, job.editor_language = State.LOOKING, get_language()
         job.save()
         work_on_imports.enqueue()
         return redirect("newsletter_import", job.pk)
-    page = Paginator(SubscriberImport.objects.select_related("created_by"), 30).get_page(request.GET.get("p"))
-    return render(request, "newsletter/admin/imports.html", {"form": form, "imports": page})
 
 
 @may_import

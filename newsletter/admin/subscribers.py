@@ -4,25 +4,26 @@ import csv
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from core.admin_lists import NameColumn
 from core.requests import AuthenticatedHttpRequest
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from privacy import registry
 from wagtail.admin.auth import permission_required
-from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
+from wagtail.admin.ui.tables import Column, DateColumn, NumberColumn, Table, TitleColumn
 from wagtail.admin.views.generic import IndexView
 from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.log_actions import log
 from wagtail.permission_policies import ModelPermissionPolicy
 
+from newsletter.admin.form_and_list import FormAndListView
 from newsletter.forms import ExportForm, SuppressionForm
 from newsletter.imports.runner import Echo, inert
 from newsletter.models import ConsentEvent, IncomingReport, ProviderEvent, Subscriber, SubscriberExport, Suppression
@@ -33,7 +34,6 @@ from newsletter.subscribers.audiences import audience
 may_see = permission_required("newsletter.view_subscriber")
 may_change = permission_required("newsletter.change_subscriber")
 may_erase = permission_required("newsletter.delete_subscriber")
-may_export = permission_required("newsletter.add_subscriberexport")
 
 
 class ReadOnlyPermissionPolicy(ModelPermissionPolicy):
@@ -61,6 +61,7 @@ class SubscriberViewSet(ModelViewSet):
     model = Subscriber
     name = "subscribers"
     icon = "mail"
+    index_template_name = "core/list.html"
     menu_label = _("Subscribers")
     permission_policy = ReadOnlyPermissionPolicy(Subscriber)
     list_display = [
@@ -92,6 +93,7 @@ class ProviderEventViewSet(ModelViewSet):
     model = ProviderEvent
     name = "provider-events"
     icon = "comment"
+    index_template_name = "core/list.html"
     menu_label = _("Messages of the provider")
     permission_policy = ReadOnlyPermissionPolicy(ProviderEvent)
     list_display = [
@@ -114,6 +116,7 @@ class UnreadableReportViewSet(ModelViewSet):
     model = IncomingReport
     name = "unreadable-reports"
     icon = "warning"
+    index_template_name = "core/list.html"
     menu_label = _("Reports that cannot be read")
     permission_policy = ReadOnlyPermissionPolicy(IncomingReport)
     list_display = [
@@ -179,7 +182,11 @@ def suppressions(request: AuthenticatedHttpRequest) -> HttpResponse:
         SUPPRESSION_ACTIONS[form.cleaned_data["what"]](request, form)
         return redirect("newsletter_suppressions")
     counts = [(label, Suppression.objects.filter(reason=code).count()) for code, label in Suppression.Reason.choices]
-    context = {"form": form, "counts": counts}
+    columns = [
+        Column("reason", label=_("Reason"), accessor=lambda row: row[0]),
+        NumberColumn("number", label=_("How many"), accessor=lambda row: row[1]),
+    ]
+    context = {"form": form, "counts": Table(columns, counts)}
     return render(request, "newsletter/admin/suppressions.html", context, status=422 if form.is_bound else 200)
 
 
@@ -225,22 +232,36 @@ def _lift(request: AuthenticatedHttpRequest, form: SuppressionForm) -> None:
 SUPPRESSION_ACTIONS = {"erase": _erase, "look": _show_suppression, "lift": _lift}
 
 
-@may_export
-@require_http_methods(["GET", "POST"])
-def export(request: AuthenticatedHttpRequest) -> HttpResponseBase:
-    """Export the active subscribers, or those of a segment, as CSV without spreadsheet formulas."""
-    form = ExportForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+class ExportIndexView(FormAndListView):
+    """Export the active subscribers, or those of a segment, as CSV without spreadsheet formulas; earlier exports."""
+
+    model = SubscriberExport
+    queryset = SubscriberExport.objects.select_related("created_by")
+    permission_policy = ModelPermissionPolicy(SubscriberExport)
+    page_title = _("Export")
+    header_icon = "download"
+    index_url_name = "newsletter_export"
+    form_class = ExportForm
+    introduction = _("The list as CSV, for a spreadsheet or another program. Every export is recorded below.")
+    button = _("Download as CSV")
+    list_title = _("Earlier exports")
+    if_empty = _("Nothing has been exported yet.")
+    columns = [
+        DateColumn("created_at", label=_("When"), sort_key="created_at"),
+        NameColumn("created_by", label=_("By"), blank_display_name="–"),
+        Column("choice", label=_("Which")),
+        NumberColumn("number", label=_("How many")),
+    ]
+
+    def act(self, form: ExportForm) -> StreamingHttpResponse:
         segment = form.cleaned_data["segment"]
         people = audience(segment)
         SubscriberExport.objects.create(
-            created_by=request.user, choice=str(segment or _("all active subscribers")), number=people.count()
+            created_by=self.request.user, choice=str(segment or _("all active subscribers")), number=people.count()
         )
         response = StreamingHttpResponse(_lines(people), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="subscribers-{timezone.localdate()}.csv"'
         return response
-    context = {"form": form, "exports": SubscriberExport.objects.select_related("created_by")[:20]}
-    return render(request, "newsletter/admin/export.html", context)
 
 
 def _lines(people: SubscriberQuerySet) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Problems found on published pages, and page views per day."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from editorial.content_checks import LABELS, Problem, describe
 
@@ -13,6 +14,8 @@ class PageProblem(models.Model):
     values = models.JSONField(default=dict)
 
     class Meta:
+        verbose_name = _("problem")
+        verbose_name_plural = _("problems")
         ordering = ["page__path", "pk"]
 
     def __str__(self) -> str:

@@ -1,23 +1,31 @@
 """Admin views for editors: the handbook, checks of a draft, languages side by side, and reports."""
 
+from typing import Any
+
 from compat.wagtail import referenced_keys
+from core.admin_lists import IntroducedList
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import models
+from django.db.models import QuerySet
+from django.forms import RadioSelect
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
+from django_filters import ChoiceFilter
+from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
+from wagtail.admin.views.reports import ReportView
 from wagtail.images import get_image_model
+from wagtail.images.models import AbstractImage
+from wagtail.images.views.images import ImagePreviewColumn
 from wagtail.models import Page
 from wagtail.permission_policies.pages import PagePermissionPolicy
 
 from editorial import content_checks, help
 from editorial.models import PageProblem
-
-ROWS_PER_PAGE = 50
-
 
 # Handbook
 
@@ -71,23 +79,65 @@ def side_by_side(request: HttpRequest, page_id: int) -> HttpResponse:
 # Reports
 
 
-@require_safe
-def problems_report(request: HttpRequest) -> HttpResponse:
+def _problems_of(user: User) -> QuerySet[PageProblem]:
+    """Return the problems of the pages that a user may edit."""
+    editable = PagePermissionPolicy().instances_user_has_permission_for(user, "change")
+    return PageProblem.objects.filter(page__in=editable)
+
+
+class ProblemFilterSet(WagtailFilterSet):
+    """The kinds of problems that there are, with their numbers."""
+
+    kind = ChoiceFilter(label=_("What was found"), choices=(), empty_label=_("all"), widget=RadioSelect)
+
+    class Meta:
+        model = PageProblem
+        fields = ["kind"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = _problems_of(self.request.user).order_by().values_list("kind")
+        counts = dict(rows.annotate(models.Count("pk")))
+        self.filters["kind"].extra["choices"] = [
+            (kind, f"{label}: {counts[kind]}") for kind, label in content_checks.LABELS.items() if kind in counts
+        ]
+
+
+class ProblemsView(IntroducedList, ReportView):
     """The results of the nightly check for the pages that the user may edit."""
-    editable = PagePermissionPolicy().instances_user_has_permission_for(request.user, "change")
-    rows = PageProblem.objects.filter(page__in=editable).select_related("page__locale")
-    counts = dict(rows.order_by().values_list("kind").annotate(models.Count("pk")))
-    kind = request.GET.get("kind", "")
-    kinds = [(name, label, counts[name]) for name, label in content_checks.LABELS.items() if name in counts]
-    shown = rows.filter(kind=kind) if kind in counts else rows
-    page = Paginator(shown, ROWS_PER_PAGE).get_page(request.GET.get("p"))
-    return render(request, "editorial/problems.html", {"page": page, "kinds": kinds, "kind": kind})
+
+    page_title = _("Problems")
+    header_icon = "warning"
+    index_url_name = "problems_report"
+    index_results_url_name = "problems_report_results"
+    introduction = _("All published pages are looked at each night, links to other sites too.")
+    if_empty = _("Nothing was found last night.")
+    filterset_class = ProblemFilterSet
+    columns = [
+        TitleColumn("page", label=_("Page"), url_name="wagtailadmin_pages:edit", id_accessor="page_id"),
+        Column("page.locale", label=_("Language")),
+        Column("problem.text", label=_("What was found"), classname="with-long-words"),
+    ]
+
+    def get_base_queryset(self) -> QuerySet[PageProblem]:
+        return _problems_of(self.request.user).select_related("page__locale")
 
 
-@require_safe
-def unused_images_report(request: HttpRequest) -> HttpResponse:
+class UnusedImagesView(IntroducedList, ReportView):
     """The images that no page uses, oldest first."""
-    image_model = get_image_model()
-    rows = image_model.objects.exclude(pk__in=referenced_keys(image_model)).order_by("created_at")
-    page = Paginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
-    return render(request, "editorial/unused_images.html", {"page": page})
+
+    page_title = _("Unused images")
+    header_icon = "image"
+    index_url_name = "unused_images_report"
+    introduction = _("These images stand on no page. Delete those that nobody needs any more.")
+    if_empty = _("Every image is used somewhere.")
+    columns = [
+        ImagePreviewColumn("preview", label=_("Image"), classname="image-preview"),
+        TitleColumn("title", label=_("Name"), url_name="wagtailimages:edit"),
+        DateColumn("created_at", label=_("Uploaded")),
+    ]
+
+    def get_base_queryset(self) -> QuerySet[AbstractImage]:
+        images = get_image_model().objects
+        unused = images.exclude(pk__in=referenced_keys(images.model)).order_by("created_at")
+        return unused.prefetch_renditions("max-165x165")  # the size that ImagePreviewColumn shows

@@ -27,8 +27,11 @@ def admin_urls() -> list[URLPattern]:
         path("handbook/pictures/<slug:language>/<slug:name>.webp", views.handbook_picture, name="handbook_picture"),
         path("pages/<int:page_id>/checks/", views.page_checks, name="page_checks"),
         path("pages/<int:page_id>/side-by-side/", views.side_by_side, name="side_by_side"),
-        path("reports/problems/", views.problems_report, name="problems_report"),
-        path("reports/unused-images/", views.unused_images_report, name="unused_images_report"),
+        path("reports/problems/", views.ProblemsView.as_view(), name="problems_report"),
+        path(
+            "reports/problems/results/", views.ProblemsView.as_view(results_only=True), name="problems_report_results"
+        ),
+        path("reports/unused-images/", views.UnusedImagesView.as_view(), name="unused_images_report"),
     ]
 
 

@@ -1,5 +1,6 @@
 """Health checks for load balancers, the status page, and the outbox of a site without an e-mail provider."""
 
+from core.admin_lists import IntroducedList
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -14,6 +15,7 @@ from jobs.models import JobRun
 from jobs.periodic import JOBS
 from wagtail.admin import messages
 from wagtail.admin.auth import permission_required, user_passes_test
+from wagtail.admin.ui.tables import Column, DateColumn, TitleColumn
 from wagtail.log_actions import log
 
 from operations import file_outbox, status
@@ -68,10 +70,25 @@ def run_job_now(request: HttpRequest, name: str) -> HttpResponseRedirect:
 # Outbox
 
 
-@outbox_readers_only
-def mail_list(request: HttpRequest) -> HttpResponse:
-    """The newest messages in the outbox."""
-    return render(request, "operations/mail_list.html", {"messages_kept": file_outbox.recent()})
+def _url_of_mail(row: tuple[str, file_outbox.StoredMail]) -> str:
+    return reverse("localmail_detail", args=[row[0]])
+
+
+class MailListView(IntroducedList):
+    """The newest messages in the outbox, as pairs of key and message."""
+
+    page_title = _("Outgoing mail")
+    header_icon = "mail"
+    introduction = _("No provider is set, so mail stays on this machine. These are the newest messages.")
+    if_empty = _("No mail has been sent yet.")
+    columns = [
+        TitleColumn("subject", label=_("Subject"), accessor=lambda row: row[1]["Subject"] or "–", get_url=_url_of_mail),
+        Column("to", label=_("To"), accessor=lambda row: row[1]["To"]),
+        DateColumn("sent_at", label=_("When"), accessor=lambda row: row[1].sent_at),
+    ]
+
+    def get_queryset(self) -> list[tuple[str, file_outbox.StoredMail]]:
+        return file_outbox.recent()
 
 
 def _read_or_404(key: str) -> file_outbox.StoredMail:

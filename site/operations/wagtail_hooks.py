@@ -18,7 +18,7 @@ def admin_urls() -> list[URLPattern]:
     return [
         path("operations/", views.status_page, name="operations"),
         path("operations/run/<slug:name>/", views.run_job_now, name="operations_run"),
-        path("mail/", views.mail_list, name="localmail_list"),
+        path("mail/", views.outbox_readers_only(views.MailListView.as_view()), name="localmail_list"),
         path("mail/<str:key>/", views.mail_detail, name="localmail_detail"),
         path("mail/<str:key>/html/", views.mail_html, name="localmail_html"),
     ]

@@ -6,7 +6,6 @@ from typing import Any
 from core import renditions
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from wagtail.admin.admin_url_finder import AdminURLFinder
+from wagtail.admin.paginator import WagtailPaginator
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
 from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail_localize.models import Translation
@@ -36,13 +36,14 @@ def board(request: HttpRequest) -> HttpResponse:
     form = forms.FilterForm(request.GET, languages=languages)
     rows = status.originals().filter(pk__in=visible_pages(request.user).values("pk"))
     rows = form.filter(rows, languages) if form.is_valid() else rows
-    page = Paginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
+    page = WagtailPaginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
     shown = _visible_languages(languages, form)
     finder = AdminURLFinder(request.user)
     context = {
         "form": form,
         "languages": shown,
         "page": page,
+        "elided_page_range": page.paginator.get_elided_page_range(page.number),
         "rows": [
             (row, row.depth - 2, [_describe_cell(request, finder, row, cell) for cell in cells])
             for row, cells in status.table(page, shown)

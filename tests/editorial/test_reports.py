@@ -1,6 +1,7 @@
 """What is looked at before publishing and each night: what must not go out stops a page, the rest is said."""
 
 import http.server
+import re
 import threading
 import time
 
@@ -148,13 +149,23 @@ def test_other_sites_are_asked_at_most_once_a_second(page_of, monkeypatch):
 
 def test_the_reports_show_what_was_found(staff_client, page_of):
     page = page_of("mission")
-    page.body = [("text", '<p><a href="https://example.org/">aquí</a></p>')]
+    nowhere = '<a linktype="page" id="999999">Nuestra historia</a>'
+    page.body = [("text", f'<p><a href="https://example.org/">aquí</a> {nowhere}</p>')]
     page.save_revision().publish()
     reports.check_all_pages()
-    html = staff_client.get(reverse("problems_report")).text
+    html = one_line(staff_client.get(reverse("problems_report")).text)
     assert "links that say nothing: 1" in html
-    assert page.title in html
+    assert f">{page.title}</a>" in html
+    html = one_line(staff_client.get(reverse("problems_report"), {"kind": "link_text"}).text)
+    assert f">{page.title}</a>" in html
+    others = staff_client.get(reverse("problems_report"), {"kind": "no_target"}).context["object_list"]
+    assert [(row.page.pk, row.kind) for row in others] == [(page.pk, "no_target")]
     image = CustomImage.objects.create(title="Nadie la usa", file=CustomImage.objects.first().file)
-    html = staff_client.get(reverse("unused_images_report")).text
+    html = one_line(staff_client.get(reverse("unused_images_report")).text)
     assert f">{image.title}</a>" in html
     assert f">{CustomImage.objects.first().title}</a>" not in html
+
+
+def one_line(html):
+    """HTML without the white space between tags and texts."""
+    return re.sub(r"(?<=>)\s+|\s+(?=<)", "", html)

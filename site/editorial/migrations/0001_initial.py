@@ -22,6 +22,8 @@ class Migration(migrations.Migration):
                 ('page', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='wagtailcore.page')),
             ],
             options={
+                'verbose_name': 'problem',
+                'verbose_name_plural': 'problems',
                 'ordering': ['page__path', 'pk'],
             },
         ),

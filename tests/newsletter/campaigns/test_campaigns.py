@@ -376,8 +376,9 @@ def test_afterwards_the_report_adds_up(sent, staff_client):
         1,
     )
     html = staff_client.get(reverse("newsletter_campaign", args=[sent.pk])).text
-    for words in ("550 5.1.1 gone", "<svg", "The figures as a table", "60 %"):
+    for words in ("<svg", "The figures as a table", "60 %"):
         assert words in html
+    assert "550 5.1.1 gone" in staff_client.get(reverse("newsletter_campaign_recipients", args=[sent.pk])).text
 
 
 def test_editions_are_compared(sent, page_of, issue):
