@@ -22,10 +22,10 @@ dev:  ## the same with DEBUG, reload on change and a debug toolbar
 env-dev:
 	@$(PYTHON) bin/setup.py --dev
 
-test: env-dev  ## the tests, on SQLite, without services or a browser
-	@$(VENV)/python -m pytest
+test: env-dev  ## the tests, on SQLite, without services or a browser; three cases of each (CASES=0: all)
+	@CASES=$${CASES:-3} $(VENV)/python -m pytest
 
-test-services: env-dev  ## the same with PostgreSQL, Redis and Dovecot, which it starts itself
+test-services: env-dev  ## all cases, with PostgreSQL, Redis and Dovecot, which it starts itself
 	@bin/with-services.sh $(VENV)/python -m pytest
 
 test-e2e: env-dev  ## the whole journey in headless Chromium

@@ -76,7 +76,8 @@ def sender() -> Address:
 def sender_header() -> str:
     """Return DEFAULT_FROM_EMAIL as the value of the From header."""
     address = sender()
-    return f"{phrase(address.display_name)} <{address.addr_spec}>".lstrip()
+    name = phrase(address.display_name)
+    return f"{name} <{address.addr_spec}>" if name else address.addr_spec
 
 
 def list_id(name: str) -> str:

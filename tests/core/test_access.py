@@ -27,6 +27,7 @@ from wagtail_localize.models import Translation
 from home.models import ContactMessage
 from newsletter.models import Campaign, IncomingReport, ProviderEvent, Segment, SubscriberImport
 from tests.factories import person
+from tests.services import in_services
 
 pytestmark = pytest.mark.django_db
 in_full = pytest.mark.skipif("TEST_REDIS_URL" not in os.environ, reason="2,500 requests: make test-services")
@@ -181,6 +182,7 @@ def allowed(client, who, things):
 
 
 @pytest.mark.parametrize("which", ["the root of the page tree", "nothing"])
+@in_services
 def test_no_address_fails_whatever_its_number(staff_client, things, page_of, which):
     staff_client.raise_request_exception = False
     number = Page.get_first_root_node().pk if which == "the root of the page tree" else 999_999

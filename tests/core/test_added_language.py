@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.services import in_services
+
 SETTINGS = """
 from config import languages
 
@@ -15,6 +17,7 @@ from config.settings.test import *
 """
 
 
+@in_services
 def test_french_takes_one_entry(tmp_path):
     (tmp_path / "with_french.py").write_text(SETTINGS)
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}  # SQLite, of its own

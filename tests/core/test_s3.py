@@ -8,6 +8,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests import starts
+from tests.services import in_services
 from tests.stack import free_port
 from tests.template_database import copy_to
 
@@ -44,6 +45,7 @@ def s3():
     server.stop()
 
 
+@in_services
 def test_files_lie_in_s3_and_come_through_the_site(s3, tmp_path):
     keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
     client = boto3.client("s3", endpoint_url=s3, **keys)

@@ -109,6 +109,7 @@ def test_a_webhook_key_that_is_none_stops_the_start(tmp_path):
 @pytest.mark.parametrize(
     "command", ["worker", *(pytest.param(name, marks=in_services) for name in ("scheduler", "deploy"))]
 )
+@in_services
 def test_a_database_that_does_not_answer_stops_the_start_and_keeps_its_password(tmp_path, command):
     url = "postgres://clac:hunter2hunter2@127.0.0.1:9/clac"
     answer = manage(tmp_path, command, DATABASE_URL=url)
@@ -119,6 +120,7 @@ def test_a_database_that_does_not_answer_stops_the_start_and_keeps_its_password(
     assert "Traceback" not in answer.stderr
 
 
+@in_services
 def test_the_web_server_does_not_start_without_a_database_either(tmp_path):
     answer = starts.python("import config.wsgi", environment(tmp_path, DATABASE_URL="postgres://clac@127.0.0.1:9/clac"))
     assert answer.returncode == 1

@@ -22,6 +22,7 @@ from wagtail.models import Page
 from newsletter.models import Campaign, ConsentEvent, Delivery, Subscriber
 from newsletter.subscribers import subscriptions
 from tests import starts
+from tests.services import in_services
 from tests.transactional import _django_db_helper  # noqa: F401
 from tests.workers import environment
 
@@ -120,6 +121,7 @@ TORN = [
 ]
 
 
+@in_services
 def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, backups, subscribe):
     rosa = subscribe("rosa@example.org")
     leaving = [subscribe(f"luis{number}@example.org") for number in range(len(TORN))]
@@ -138,6 +140,7 @@ def test_a_torn_line_is_counted_and_keeps_no_other_from_being_done(elsewhere, ba
     assert found["states"] == {person.email: "unsubscribed" for person in leaving}
 
 
+@in_services
 def test_with_a_key_that_cannot_match_nothing_is_replaced_unless_asked_for(elsewhere, subscribe):
     rosa = subscribe("rosa@example.org")
     path = backup.create()
@@ -239,6 +242,7 @@ def test_new_keys_are_new_and_do_what_a_key_is_for(settings, capsys):
 
 
 @pytest.mark.parametrize("harm", ["a bit", "the end", "everything"])
+@in_services
 def test_a_damaged_backup_is_refused_and_nothing_is_changed(harm, elsewhere):
     path = backup.create()
     raw = bytearray(path.read_bytes())
@@ -253,6 +257,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_changed(harm, elsewhere):
     assert "Traceback" not in answer.stderr
 
 
+@in_services
 def test_a_full_disk_leaves_the_older_backups_and_no_half_one(backups, tmp_path):
     older = backup.create()
     env = environment(VAR_DIR=str(tmp_path), TEST_MEDIA_ROOT=str(settings.MEDIA_ROOT))

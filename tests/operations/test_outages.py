@@ -13,6 +13,7 @@ from django.db import connection
 from wagtail.models import Page
 
 from newsletter.models import SignUpRequest
+from tests.services import in_services
 from tests.transactional import _django_db_helper  # noqa: F401
 from tests.workers import ROOT, environment
 
@@ -66,6 +67,7 @@ def page():
     return Page.objects.get(slug="alianzas-y-membresias", locale__language_code="es").specific
 
 
+@in_services
 def test_a_page_is_published_whole_or_not_at_all(client):
     before = page()
     try:
@@ -120,6 +122,7 @@ print(answer.status_code)
 """
 
 
+@in_services
 def test_a_picture_for_which_there_is_no_room_leaves_no_trace(django_user_model):
     number = CustomImage.objects.count()
     try:

@@ -98,6 +98,7 @@ def version():
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
+@in_services
 def test_a_worker_that_dies_is_started_again_and_the_web_goes_on(site):
     first = site.worker()
     os.kill(first, signal.SIGKILL)
@@ -152,6 +153,7 @@ with Watchdog("a test", 1) as watchdog:
 """
 
 
+@in_services
 def test_a_worker_without_progress_ends_itself_and_raises_an_alarm():
     started = time.monotonic()
     run = starts.manage("shell", "--no-imports", "-c", WATCH, env=environment())

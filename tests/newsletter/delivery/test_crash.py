@@ -14,6 +14,7 @@ from newsletter.delivery import claim_files
 from newsletter.models import Campaign, Delivery, IssuePage, Subscriber
 from newsletter.tasks import send_campaign
 from tests.fakes import SMTPServer
+from tests.services import in_services
 from tests.transactional import _django_db_helper  # noqa: F401
 from tests.workers import Proxy, Workers, by_smtp, database_url, through, wait_until
 
@@ -69,6 +70,7 @@ def test_a_killed_worker_leaves_nobody_out(server, workers, campaign):
     assert not Delivery.objects.exclude(state=Delivery.State.SENT).exists()
 
 
+@in_services
 def test_the_next_worker_takes_back_at_once_what_a_killed_one_held(server, campaign):
     with Workers(by_smtp(server.port, SMTP_CONNECTIONS=str(CONNECTIONS), TEST_LEASE_SECONDS="600")) as workers:
         first = workers.start()
@@ -155,6 +157,7 @@ def test_a_worker_that_was_stopped_begins_nothing_that_another_holds(server, wor
     check_everybody_got_it(server, repeats=CONNECTIONS)
 
 
+@in_services
 def test_a_worker_that_is_told_to_end_does_so_at_once_and_leaves_nothing_in_hand(server, workers, campaign):
     worker = workers.start()
     assert wait_until(lambda: len(server.mails) >= 20, 30)

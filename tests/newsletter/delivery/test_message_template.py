@@ -9,7 +9,7 @@ from email.policy import default
 import pytest
 from django.conf import settings as django_settings
 from django.test import override_settings
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -82,6 +82,7 @@ def parsed(raw):
 
 @hypothesis_settings(max_examples=100, deadline=None)
 @given(SUBJECTS, BODIES, BODIES, NAMES, SENDERS)
+@example("Boletín CLAC", "Hola", "Hola", "", ("", "example.org"))
 def test_both_ways_make_the_same_message(subject, html, text, name, sender):
     assume(outgoing.header_text(subject))  # a title is mandatory, and a subject without letters is none
     with override_settings(DEFAULT_FROM_EMAIL="{} <boletin@{}>".format(*sender)):

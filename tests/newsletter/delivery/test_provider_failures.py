@@ -18,6 +18,7 @@ from newsletter.models import Campaign, Delivery, Subscriber
 from newsletter.subscribers import subscriptions, tokens
 from newsletter.tasks import look_for_unmoved_campaigns, send_campaign
 from tests.fakes import ProviderAPI, SMTPServer
+from tests.services import in_services
 
 pytestmark = pytest.mark.django_db
 State = Delivery.State
@@ -324,6 +325,7 @@ def test_refusals_here_and_there_do_not(server, start):
     assert campaign.counts()[State.FAILED] == 50
 
 
+@in_services
 def test_two_hours_without_the_provider_lose_nothing_and_it_resumes_within_five_minutes(start, server, run_tasks):
     campaign = start(20)
     send_campaign.enqueue(campaign.pk)
