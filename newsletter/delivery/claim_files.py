@@ -66,19 +66,28 @@ def expire_leases_of_dead_workers() -> list[int]:
     campaigns: list[int] = []
     for path in settings.NEWSLETTER_CLAIMS_DIR.glob("*.tokens"):
         try:
-            with path.open() as file:
+            with path.open(errors="replace") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 campaigns += _end_leases(file.read().split())
                 path.unlink(missing_ok=True)
         except (FileNotFoundError, BlockingIOError):
             continue  # the worker is alive, or another process is handling the file
+        except OSError as error:
+            _set_aside(path, error)
     return campaigns
+
+
+def _set_aside(path: Path, error: OSError) -> None:
+    """Rename a claim file that this user may not open, so that it is logged once. Its leases expire normally."""
+    with suppress(OSError):  # done by another process, or a folder that ClaimFile cannot write and logs
+        path.rename(path.with_suffix(".unreadable"))
+        logger.warning("The claim file %s cannot be read and is set aside: %s", path.name, error)
 
 
 def _end_leases(lines: Iterable[str]) -> list[int]:
     tokens = []
     for line in lines:
-        with suppress(ValueError):  # line truncated on a full disk
+        with suppress(ValueError):  # line truncated on a full disk, or damaged
             tokens.append(uuid.UUID(line))
     now = clock.now()
     held = Delivery.objects.filter(state=Delivery.State.SENDING, lease_token__in=tokens, lease_until__gt=now)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from anymail.exceptions import AnymailWebhookValidationFailure
+from anymail.exceptions import AnymailRecipientsRefused, AnymailWebhookValidationFailure
 from anymail.message import AnymailStatus
 from anymail.signals import AnymailTrackingEvent, EventType, RejectReason
 from django.conf import settings
@@ -228,6 +228,9 @@ class MailerSend(Provider):
     signature = "MAILERSEND_SIGNING_SECRET"
     needs_signature = True
 
+    def is_acceptance(self, status: AnymailStatus) -> bool:
+        return "X-Message-Id" in status.esp_response.headers  # the body is empty
+
     def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["data"]["type"] == "soft_bounced"
 
@@ -288,6 +291,12 @@ class Mandrill(Provider):
     webhook = "MandrillCombinedWebhookView"
     signature = "MANDRILL_WEBHOOK_KEY"
     needs_signature = True
+
+    def classify_error(self, error: Exception) -> DeliveryError:
+        found = super().classify_error(error)
+        if isinstance(error, AnymailRecipientsRefused) and not error.email_message.anymail_status.recipients:
+            return DeliveryError(ErrorAction.UNCLEAR, found.words)  # a list that names nobody is no refusal
+        return found
 
     def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["event"] == "soft_bounce"

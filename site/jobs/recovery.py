@@ -9,6 +9,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from jobs import clock
+from jobs.database import log_outage, log_return
 from jobs.heartbeat import record_heartbeat
 from jobs.process import stopping
 
@@ -20,7 +21,11 @@ worker_poll = Signal()
 
 
 def recover_work() -> None:
-    """Send `worker_poll`. The exception of one receiver is logged and does not keep the others from running."""
+    """Send `worker_poll`. The exception of one receiver is logged and does not keep the others from running.
+
+    Raises DatabaseError at once if the database is unavailable.
+    """
+    clock.follow_database()
     for receiver, result in worker_poll.send_robust(sender=None):
         if isinstance(result, Exception):
             logger.error("Looking for due work failed in %s: %r", getattr(receiver, "__name__", receiver), result)
@@ -45,14 +50,15 @@ class PollThread(threading.Thread):
         try:
             self._poll()
         except DatabaseError as error:
-            logger.warning("Cannot look for due work: the database is unavailable (%s)", " ".join(str(error).split()))
+            log_outage(error)
         except Exception:
             logger.exception("Looking for due work failed")
+        else:
+            log_return()
 
     def _poll(self) -> None:
         close_old_connections()
         connection.ensure_connection()
-        clock.follow_database()
         if self.is_worker:
             record_heartbeat(self.started_at)
         recover_work()

@@ -320,11 +320,28 @@ def test_a_torn_line_does_not_hide_the_others(campaign, settings, tmp_path):
     row, mail = claimed(campaign)
     with ClaimFile() as claim_file:
         claim_file.write({mail.lease.token})
-        (tmp_path / "dead.tokens").write_text(f"{str(mail.lease.token)[:9]}\n{mail.lease.token}\n")
+        (tmp_path / "dead.tokens").write_bytes(
+            f"{str(mail.lease.token)[:9]}\xff\n{mail.lease.token}\n".encode("latin-1")
+        )
     assert expire_leases_of_dead_workers() == [campaign.pk]
     row.refresh_from_db()
     assert row.lease_until <= timezone.now()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_claim_file_that_cannot_be_opened_is_set_aside_and_the_others_are_read(campaign, settings, tmp_path, caplog):
+    """A folder stands for a file of another user: nobody can open it as a file, not even root."""
+    settings.NEWSLETTER_CLAIMS_DIR = tmp_path
+    row, mail = claimed(campaign)
+    for name in ("1", "2", "4", "5"):
+        (tmp_path / f"{name}.tokens").mkdir()
+    (tmp_path / "3.tokens").write_text(f"{mail.lease.token}\n")
+    assert expire_leases_of_dead_workers() == [campaign.pk]
+    assert expire_leases_of_dead_workers() == []
+    row.refresh_from_db()
+    assert row.lease_until <= timezone.now()
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.unreadable" for name in ("1", "2", "4", "5")}
+    assert [record.message.count("cannot be read") for record in caplog.records if record.args[0] == "2.tokens"] == [1]
 
 
 def test_a_shift_goes_on_where_nothing_can_be_noted(campaign, settings, tmp_path):

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from jobs.database import wait_for_database
 from jobs.recovery import recover_work
 
 
@@ -11,4 +12,5 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args: Any, **options: Any) -> None:
+        wait_for_database()
         recover_work()
