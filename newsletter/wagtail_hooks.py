@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from core.page_permissions import place_for_new
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -19,7 +20,7 @@ from wagtail.log_actions import LogActionRegistry
 from wagtail.models import Page
 
 from .admin import campaigns, growth, imports, segments, subscribers
-from .models import IssuePage
+from .models import IssuePage, NewsletterPage
 
 newsletter_menu = Menu(register_hook_name="register_newsletter_menu_item")
 
@@ -135,6 +136,15 @@ def admin_urls() -> list[URLResolver]:
 def segment_and_guide_js() -> SafeString:
     scripts = [(static(f"js/{name}.js"),) for name in ("segment", "guide")]
     return format_html_join("", '<script src="{}" defer></script>', scripts)
+
+
+@hooks.register("register_dashboard_buttons")
+def new_edition_button(request: HttpRequest) -> Iterator[Button]:
+    newsletter = place_for_new(request.user, NewsletterPage)
+    if newsletter:
+        options = IssuePage._meta
+        url = reverse("wagtailadmin_pages:add", args=[options.app_label, options.model_name, newsletter.pk])
+        yield Button(_("New edition"), url, icon_name="mail", priority=20)
 
 
 @hooks.register("construct_homepage_panels")

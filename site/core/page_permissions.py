@@ -1,5 +1,6 @@
 """Queries for page permissions."""
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
@@ -23,3 +24,10 @@ def users_with_permission(permission: str, page: Page) -> QuerySet[User]:
     paths = [page.path[:length] for length in range(page.steplen, len(page.path) + 1, page.steplen)]
     groups = GroupPagePermission.objects.filter(page__path__in=paths, permission__codename=f"{permission}_page")
     return get_user_model().objects.filter(is_active=True, groups__in=groups.values("group")).distinct()
+
+
+def place_for_new(user: User | AnonymousUser, parent_model: type[Page]) -> Page | None:
+    """Return the page of a model below which a user may add pages, the one in the default language first; or None."""
+    pages = parent_model.objects.select_related("locale").order_by("path")
+    found = [page for page in pages if page.permissions_for_user(user).can_add_subpage()]
+    return min(found, key=lambda page: page.locale.language_code != settings.LANGUAGE_CODE, default=None)

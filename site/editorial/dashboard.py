@@ -1,15 +1,28 @@
-"""Dashboard panels: scheduled pages and most read pages."""
+"""Dashboard panels: what people come for, scheduled pages and most read pages."""
 
 from typing import Any
 
 from core import i18n
 from django.template import Context
 from django.utils import timezone
+from wagtail import hooks
 from wagtail.admin.ui.components import Component
 from wagtail.models import Revision
 from wagtail.permission_policies.pages import PagePermissionPolicy
 
 from editorial import page_views
+
+
+class StartPanel(Component):
+    """Buttons for what people come for. Apps register them with the hook `register_dashboard_buttons`."""
+
+    name = "start"
+    order = 50
+    template_name = "editorial/start_panel.html"
+
+    def get_context_data(self, parent_context: Context) -> dict[str, Any]:
+        registered = hooks.get_hooks("register_dashboard_buttons")
+        return {"buttons": sorted(button for find in registered for button in find(parent_context["request"]))}
 
 
 class ScheduledPanel(Component):

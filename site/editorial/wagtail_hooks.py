@@ -15,7 +15,7 @@ from wagtail import hooks
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.components import Component
 from wagtail.admin.widgets import Button
-from wagtail.models import Page
+from wagtail.models import Page, TaskState
 
 from editorial import content_checks, dashboard, views
 
@@ -62,7 +62,15 @@ def page_buttons(page: Page, user: User, view_name: str, next_url: str | None = 
 
 @hooks.register("construct_homepage_panels")
 def add_panels(request: HttpRequest, panels: list[Component]) -> None:
-    panels += [dashboard.ScheduledPanel(), dashboard.MostReadPanel()]
+    panels += [dashboard.StartPanel(), dashboard.ScheduledPanel(), dashboard.MostReadPanel()]
+
+
+@hooks.register("register_dashboard_buttons")
+def waiting_button(request: HttpRequest) -> Iterator[Button]:
+    number = TaskState.objects.reviewable_by(request.user).count()
+    if number:
+        url = reverse("wagtailadmin_reports:workflow_tasks") + "?reviewable=true"
+        yield Button(gettext("Waiting for me (%(n)s)") % {"n": number}, url, icon_name="tasks", priority=40)
 
 
 @hooks.register("before_publish_page")

@@ -33,7 +33,11 @@ class FilterForm(forms.Form):
         cast(forms.ChoiceField, self.fields["language"]).choices = all_choices + [
             (locale.language_code, str(locale)) for locale in languages
         ]
-        cast(forms.ChoiceField, self.fields["state"]).choices = all_choices + list(status.LABELS.items())
+        cast(forms.ChoiceField, self.fields["state"]).choices = [
+            *all_choices,
+            *status.LABELS.items(),
+            (status.DUE, gettext_lazy("to be translated")),
+        ]
 
     @property
     def is_filtered(self) -> bool:

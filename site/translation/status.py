@@ -15,6 +15,7 @@ from wagtail_localize.models import StringSegment, StringTranslation, Translatio
 from translation import notifications
 
 MISSING, DRAFT, BEHIND, READY, PUBLISHED = "missing", "draft", "behind", "ready", "published"
+DUE = "due"  # something for a translator to do: a question to the board, not a state
 STATES = [MISSING, DRAFT, BEHIND, READY, PUBLISHED]
 LABELS = {
     MISSING: _("missing"),
@@ -114,7 +115,8 @@ def has_unpublished_strings() -> Exists:
 
 
 def in_state(rows: QuerySet[TranslatableMixin], locale: Locale, state: str) -> QuerySet[TranslatableMixin]:
-    """Filter `originals()` by their state (one of STATES) in `locale`."""
+    """Filter `originals()` by their state (one of STATES) in `locale`; DUE finds those that are published and not
+    translated completely."""
     there = rows.model.objects.filter(translation_key=OuterRef("translation_key"), locale=locale)
     if state == MISSING:
         return rows.filter(~Exists(there))
@@ -122,6 +124,8 @@ def in_state(rows: QuerySet[TranslatableMixin], locale: Locale, state: str) -> Q
     if state == DRAFT:
         return rows.filter(Exists(there.filter(live=False))) if has_drafts else rows.none()
     behind = Exists(_translations(locale).filter(Exists(left_to_translate())))
+    if state == DUE:
+        return (rows.filter(live=True) if has_drafts else rows).filter(~Exists(there) | behind)
     news = Exists(_translations(locale).filter(has_unpublished_strings()))
     live = Exists(there.filter(live=True) if has_drafts else there)
     wanted: dict[str, list[Combinable]] = {BEHIND: [behind], READY: [~behind, news], PUBLISHED: [~behind, ~news]}

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from core import renditions
+from core.page_permissions import languages_of
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -34,7 +38,7 @@ def board(request: HttpRequest) -> HttpResponse:
     """The translation board: pages (paginated), snippets and settings, with their state in each language."""
     languages = status.locales()
     form = forms.FilterForm(request.GET, languages=languages)
-    rows = status.originals().filter(pk__in=visible_pages(request.user).values("pk"))
+    rows = _rows(request.user)
     rows = form.filter(rows, languages) if form.is_valid() else rows
     page = WagtailPaginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
     shown = _visible_languages(languages, form)
@@ -60,6 +64,22 @@ def board(request: HttpRequest) -> HttpResponse:
         "import_form": forms.ImportForm(),
     }  # fmt: skip
     return render(request, "translation/board.html", context)
+
+
+def due_for(user: User | AnonymousUser) -> tuple[int, str]:
+    """Return the number of pages that a user has to translate, and the query that makes the board show them."""
+    languages = status.locales()
+    own = [locale for locale in languages_of(user) if locale != languages[0]] if user.has_perm(TRANSLATE) else []
+    query = {"state": status.DUE} | ({"language": own[0].language_code} if len(own) == 1 else {})
+    form = forms.FilterForm(query, languages=languages)
+    if not own or not form.is_valid():
+        return 0, ""
+    return form.filter(_rows(user), languages).count(), urlencode(query)
+
+
+def _rows(user: User | AnonymousUser) -> QuerySet[TranslatableMixin]:
+    """Return the originals on a user's board."""
+    return status.originals().filter(pk__in=visible_pages(user).values("pk"))
 
 
 def _visible_languages(languages: Sequence[Locale], form: forms.FilterForm) -> list[Locale]:

@@ -1,11 +1,13 @@
 """The translation board in the admin, and restrictions on translating, publishing, moving and deleting."""
 
+from collections.abc import Iterator
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse_lazy
+from django.urls import URLPattern, path, reverse, reverse_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
@@ -14,6 +16,7 @@ from wagtail.actions.move_page import MovePageAction
 from wagtail.actions.unpublish_page import UnpublishPageAction
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.components import Component
+from wagtail.admin.widgets import Button
 from wagtail.models import Page
 
 from translation import dashboard, localize_views, tree_actions, views
@@ -41,6 +44,15 @@ def board_menu_item() -> MenuItem:
 @hooks.register("construct_homepage_panels")
 def add_panel(request: HttpRequest, panels: list[Component]) -> None:
     panels.append(dashboard.BoardPanel())
+
+
+@hooks.register("register_dashboard_buttons")
+def translate_button(request: HttpRequest) -> Iterator[Button]:
+    number, query = views.due_for(request.user)
+    if number:
+        url = f"{reverse('translation_board')}?{query}"
+        label = gettext("Translate what is due (%(n)s)") % {"n": number}
+        yield Button(label, url, icon_name="wagtail-localize-language", priority=30)
 
 
 @hooks.register("register_admin_urls", order=-1)

@@ -1,18 +1,22 @@
 """The dashboard: what is scheduled, how the last newsletter did, which pages are read."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import DatabaseError
 from django.urls import reverse
 from django.utils import timezone
-from editorial import page_views
+from editorial import page_views, roles
 from editorial.models import PageViewCount
 
 from newsletter.models import Campaign
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 READER = {"HTTP_USER_AGENT": "Mozilla/5.0 (Linux; Android 10) Firefox/140.0"}
@@ -117,3 +121,66 @@ def test_scheduled_pages_come_and_go_at_their_time_across_a_change_of_clocks(sta
             call_command("publish_scheduled", verbosity=0)
             assert page_of("about").live is is_live, moment
     assert nine.astimezone(UTC) - day_before.astimezone(UTC) == timedelta(hours=23)
+
+
+def start(client, user):
+    """{label: URL} of the buttons at the top of a person's dashboard."""
+    client.force_login(user)
+    panel = client.get(reverse("wagtailadmin_home")).text.partition('<nav class="row-of-buttons start"')[2]
+    links = re.findall(
+        r'<a class="[^"]*"\s+href="([^"]*)">.*?</svg>\s*([^<]*)</a>', panel.partition("</nav>")[0], re.DOTALL
+    )
+    return {label: unescape(url) for url, label in links}
+
+
+@pytest.mark.parametrize(
+    ("role", "labels"),
+    [
+        (roles.EDITOR, ["Write an article", "New edition", "Translate what is due (1)"]),
+        (roles.TRANSLATORS["en"], ["Write an article", "New edition", "Translate what is due (1)"]),
+        (roles.TRANSLATORS["pt-br"], ["Write an article", "New edition"]),
+        (roles.PUBLISHER, ["Write an article", "New edition", "Translate what is due (1)", "Waiting for me (1)"]),
+        (roles.NEWSLETTER_MANAGER, ["New edition"]),
+        (roles.ADMINISTRATOR, ["Write an article", "New edition", "Translate what is due (1)", "Waiting for me (1)"]),
+        (None, []),
+    ],
+)
+def test_the_dashboard_begins_with_what_a_person_comes_for_and_may_do(client, page_of, role, labels):
+    page_of("mission", "en").delete()
+    page = page_of("about")
+    page.save_revision()
+    page.get_workflow().start(page, person(roles.EDITOR, "en"))
+    user = person(role, "en")
+    if role is None:
+        user.user_permissions.add(Permission.objects.get(codename="access_admin"))
+    buttons = start(client, user)
+    assert list(buttons) == labels
+    assert all(client.get(url).status_code == 200 for url in buttons.values())
+
+
+def test_one_click_leads_to_an_empty_article_in_the_language_one_writes_in(client, page_of):
+    for role, language in [(roles.EDITOR, "es"), (roles.TRANSLATORS["en"], "en")]:
+        response = client.get(start(client, person(role, "en"))["Write an article"])
+        assert response.context["form"].instance.pk is None
+        assert response.context["parent_page"].specific == page_of("news", language)
+
+
+def test_what_is_due_is_what_the_board_shows_in_the_person_s_language(client, page_of):
+    page_of("mission", "en").delete()
+    page_of("guidelines", "pt-br").delete()
+    url = start(client, person(roles.TRANSLATORS["en"], "en"))["Translate what is due (1)"]
+    assert [row.specific for row, _depth, _cells in client.get(url).context["rows"]] == [page_of("mission")]
+    url = start(client, person(roles.EDITOR, "en"))["Translate what is due (2)"]
+    assert len(client.get(url).context["rows"]) == 2
+    page_of("mission").unpublish()
+    assert "Translate what is due (1)" in start(client, person(roles.EDITOR, "en"))
+
+
+def test_a_draft_with_texts_left_is_due_and_a_complete_one_is_not(client, page_of, run_tasks):
+    page_of("mission", "en").unpublish()
+    assert not any("due" in label for label in start(client, person(roles.TRANSLATORS["en"], "en")))
+    page = page_of("mission")
+    page.introduction = "Una frase nueva que nadie tradujo todavía."
+    page.save_revision().publish()
+    run_tasks()
+    assert "Translate what is due (1)" in start(client, person(roles.TRANSLATORS["en"], "en"))
