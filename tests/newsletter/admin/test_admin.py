@@ -1,9 +1,15 @@
 """Writing and sending in the admin, through the real views."""
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
 from django.core import mail
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import override
 
+from newsletter.campaigns import reports
 from newsletter.models import Campaign
 from tests.factories import send
 
@@ -120,3 +126,14 @@ def test_a_missing_key_stops_the_start_with_one_line():
     assert run.returncode == 1
     assert "MAILGUN_API_KEY" in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("language", "words"), [("es", "tiempo restante: 1"), ("pt-br", "tempo restante: 1")])
+def test_the_time_left_agrees_with_one_minute(language, words):
+    """The verb before a time would have to agree with its number."""
+    progress = reports.Progress(Counter(queued=1), rate=1, left=timedelta(minutes=1))
+    with override(language):
+        page = render_to_string(
+            "newsletter/admin/_progress.html", {"campaign": Campaign(pk=1, state="sending"), "progress": progress}
+        )
+    assert words in page
