@@ -15,6 +15,7 @@ from wagtail.actions.unpublish_page import UnpublishPageAction
 from wagtail.admin import messages as admin_messages
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.components import Component
+from wagtail.admin.views.bulk_action import BulkAction
 from wagtail.models import Page
 
 from translation import dashboard, localize_views, tree_actions, views
@@ -94,6 +95,23 @@ def _refuse_incomplete(request: HttpRequest, instance: Model) -> HttpResponse | 
         return None
     messages.error(request, gettext("Not published: %(left)s texts still have to be translated.") % {"left": left})
     return redirect(request.path)
+
+
+@hooks.register("before_bulk_action")
+def refuse_incomplete_in_bulk(
+    request: HttpRequest, action_type: str, objects: list[Model], action: BulkAction
+) -> HttpResponse | None:
+    """Refuse to publish several pages at once, with their descendants if chosen, if one is an incomplete translation."""
+    pages = [one for one in objects if isinstance(one, Page)] if action_type == "publish" else []
+    if pages and action.cleaned_form.cleaned_data.get("include_descendants"):
+        pages += [below for page in pages for below in page.get_descendants().not_live()]
+    for page in pages:
+        translation = translation_of(page)
+        if translation and texts_left(translation):
+            text = gettext("“%(title)s” is not translated completely yet.") % {"title": page.get_admin_display_title()}
+            messages.error(request, f"{text} {gettext('No page was published.')}")
+            return redirect("wagtailadmin_explore", page.get_parent().pk)
+    return None
 
 
 # Moving, unpublishing and deleting

@@ -349,3 +349,22 @@ def test_each_changed_text_stands_beside_its_old_one_and_its_translation(button,
     assert html.count("<del>") == html.count("<ins>") == 1
     assert "Introduction" in html
     assert "Juntos cuidamos la tierra &lt;todos&gt;." in html  # its translation
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_pages_published_together_are_not_half_translated(below, button, publish, page_of, staff_client):
+    original, _path = button
+    original.introduction = "Una frase nueva."
+    publish(original)
+    english, complete = page_of("mission", "en"), page_of("contact", "en")
+    english.unpublish()
+    complete.unpublish()
+    chosen = english.get_parent() if below else english
+    url = reverse("wagtail_bulk_action", args=["wagtailcore", "page", "publish"])
+    data = {"include_descendants": "on"} if below else {}
+    answer = staff_client.post(f"{url}?id={complete.pk}&id={chosen.pk}", data, follow=True)
+    assert "not translated completely yet" in answer.text
+    assert not page_of("mission", "en").live
+    assert not page_of("contact", "en").live
+    staff_client.post(f"{url}?id={complete.pk}", data)
+    assert page_of("contact", "en").live
