@@ -1,4 +1,4 @@
-"""Keeps the strings of changed sources and the slugs of translations up to date."""
+"""Keeps the strings of changed sources, what is known of them, and the slugs of translations up to date."""
 
 from core.models import Topic
 from django.db.models import Model
@@ -7,20 +7,34 @@ from django.dispatch import receiver
 from django.utils.text import slugify
 from wagtail.models import Page
 from wagtail.signals import published
-from wagtail_localize.models import StringSegment, StringTranslation, TranslationSource
+from wagtail_localize.models import (
+    StringSegment,
+    StringTranslation,
+    Translation,
+    TranslationLog,
+    TranslationSource,
+)
 
-from translation import status
+from translation import changes, status
 
 
 def update_source(instance: Model, **kwargs: object) -> None:
     """Update the strings of a changed source, so that its translations show what is left to do."""
     key, locale_id = getattr(instance, "translation_key", None), getattr(instance, "locale_id", None)
     if key and locale_id and TranslationSource.objects.filter(object_id=key, locale_id=locale_id).exists():
-        status.update_source_strings.enqueue(str(key), locale_id)
+        changes.update_source_strings.enqueue(str(key), locale_id)
 
 
 published.connect(update_source)
 post_save.connect(update_source, sender=Topic)
+
+
+@receiver(post_save, sender=TranslationLog)
+def remember_original(instance: TranslationLog, **kwargs: object) -> None:
+    """Remember the original of a translation that was saved without missing texts."""
+    found = Translation.objects.filter(source=instance.source_id, target_locale=instance.locale_id).first()
+    if found and not status.texts_left(found):
+        changes.remember(found)
 
 
 @receiver(pre_save, sender=StringTranslation)

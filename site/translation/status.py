@@ -8,39 +8,23 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
-from django_tasks import task
 from wagtail.models import DraftStateMixin, Locale, Page, TranslatableMixin, get_translatable_models
-from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationLog, TranslationSource
+from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationLog
 
-from translation import notifications
+from translation.models import KnownOriginal
 
-MISSING, DRAFT, BEHIND, READY, PUBLISHED = "missing", "draft", "behind", "ready", "published"
+MISSING, DRAFT, BEHIND, CHANGED = "missing", "draft", "behind", "changed"
+READY, PUBLISHED = "ready", "published"
 DUE = "due"  # something for a translator to do: a question to the board, not a state
-STATES = [MISSING, DRAFT, BEHIND, READY, PUBLISHED]
+STATES = [MISSING, DRAFT, BEHIND, CHANGED, READY, PUBLISHED]
 LABELS = {
     MISSING: _("missing"),
     DRAFT: _("draft"),
     BEHIND: _("out of date"),
+    CHANGED: _("changed in the original"),
     READY: _("translated, to be published"),
     PUBLISHED: _("published"),
 }
-
-
-@task()
-def update_source_strings(key: str, locale_id: int) -> None:
-    """Update the strings of a source from its published object, and notify the translators of languages with new strings.
-
-    `key` is its translation key, `locale_id` that of its locale.
-    """
-    source = TranslationSource.objects.filter(object_id=key, locale_id=locale_id).first()
-    if not source:
-        return
-    rows = source.translations.filter(enabled=True)
-    before = {row.pk: texts_left(row) for row in rows}
-    source.update_from_db()
-    for row in rows:
-        if texts_left(row) > before[row.pk]:
-            notifications.notify_translators.enqueue(row.pk)
 
 
 def translation_of(instance: TranslatableMixin) -> Translation | None:
@@ -60,14 +44,19 @@ def texts_left(translation: Translation) -> int:
 class TranslationState:
     """The state of a source in one language.
 
-    `instance` is its translation or None, `left` the number of untranslated strings; `has_unpublished` says whether strings
-    were translated after the translation was last published.
+    `instance` is its translation or None, `translation` the number of the Translation that leads there. `left` is the number of
+    untranslated strings; `has_unpublished` says whether strings were translated after the translation was last published;
+    `blocks_changed` whether blocks of the original were added, deleted or moved since; `needs_decision` whether a person has to
+    decide about what changed in the original.
     """
 
     instance: TranslatableMixin | None
-    left: int = 0
     is_original: bool = False
+    translation: int | None = None
+    left: int = 0
     has_unpublished: bool = False
+    blocks_changed: bool = False
+    needs_decision: bool = False
 
     @property
     def state(self) -> str:
@@ -76,7 +65,9 @@ class TranslationState:
             return MISSING
         if not getattr(self.instance, "live", True):
             return DRAFT
-        return BEHIND if self.left else READY if self.has_unpublished else PUBLISHED
+        if self.left:
+            return BEHIND
+        return CHANGED if self.needs_decision else READY if self.has_unpublished else PUBLISHED
 
 
 def locales() -> list[Locale]:
@@ -124,12 +115,34 @@ def in_state(rows: QuerySet[TranslatableMixin], locale: Locale, state: str) -> Q
     if state == DRAFT:
         return rows.filter(Exists(there.filter(live=False))) if has_drafts else rows.none()
     behind = Exists(_translations(locale).filter(Exists(left_to_translate())))
+    changed = Exists(_translations(locale).filter(KnownOriginal.needing_decision()))
+    if has_drafts:
+        changed |= _left_behind(rows.model, there, locale)
     if state == DUE:
-        return (rows.filter(live=True) if has_drafts else rows).filter(~Exists(there) | behind)
+        return (rows.filter(live=True) if has_drafts else rows).filter(~Exists(there) | behind | changed)
     news = Exists(_translations(locale).filter(has_unpublished_strings()))
     live = Exists(there.filter(live=True) if has_drafts else there)
-    wanted: dict[str, list[Combinable]] = {BEHIND: [behind], READY: [~behind, news], PUBLISHED: [~behind, ~news]}
+    wanted: dict[str, list[Combinable]] = {
+        BEHIND: [behind],
+        CHANGED: [~behind, changed],
+        READY: [~behind, ~changed, news],
+        PUBLISHED: [~behind, ~changed, ~news],
+    }
     return rows.filter(live, *wanted[state])
+
+
+def _left_behind(model: type[TranslatableMixin], there: QuerySet[TranslatableMixin], locale: Locale) -> Q:
+    """Return the condition that the original was published after a translation that does not follow it; see `_is_left_behind`."""
+    older = there.filter(last_published_at__lt=OuterRef("last_published_at"))
+    if issubclass(model, Page):
+        older = older.filter(alias_of=None)
+    return ~Q(locale=locale) & ~Exists(_translations(locale)) & Exists(older)
+
+
+def _is_left_behind(original: TranslatableMixin, instance: TranslatableMixin | None) -> bool:
+    """Return whether an original was published after its translation, which is edited without wagtail-localize."""
+    published = getattr(original, "last_published_at", None), getattr(instance, "last_published_at", None)
+    return all(published) and published[1] < published[0] and not getattr(instance, "alias_of_id", None)
 
 
 def _translations(locale: Locale) -> QuerySet[Translation]:
@@ -150,18 +163,26 @@ def table(
         (other.translation_key, other.locale_id): other for other in model.objects.filter(translation_key__in=keys)
     }
     segments = left_to_translate().values("source").annotate(n=Count("pk")).values("n")
-    left = {
-        (key, locale_id): (n or 0, news)
-        for key, locale_id, n, news in Translation.objects.filter(source__object__in=keys, enabled=True)
-        .annotate(n=segments, news=has_unpublished_strings())
-        .values_list("source__object_id", "target_locale_id", "n", "news")
+    translations = (
+        Translation.objects.filter(source__object__in=keys, enabled=True)
+        .annotate(left=segments, news=has_unpublished_strings(), decide=KnownOriginal.needing_decision())
+        .values_list(
+            "source__object_id", "target_locale_id", "pk", "left", "news", "known_original__blocks_changed", "decide"
+        )
+    )
+    found = {
+        (key, locale_id): (pk, left or 0, news, bool(blocks), decide)
+        for key, locale_id, pk, left, news, blocks, decide in translations
     }
 
     def cell(row: TranslatableMixin, locale: Locale) -> TranslationState:
-        own = row.locale_id == locale.pk
         place = (row.translation_key, locale.pk)
-        strings, news = (0, False) if own else left.get(place, (0, False))
-        return TranslationState(instances.get(place), strings, own, news)
+        instance = instances.get(place)
+        if row.locale_id == locale.pk:
+            return TranslationState(instance, is_original=True)
+        if place in found:
+            return TranslationState(instance, False, *found[place])
+        return TranslationState(instance, needs_decision=_is_left_behind(row, instance))
 
     return [(row, [cell(row, locale) for locale in languages]) for row in rows]
 

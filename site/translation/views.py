@@ -24,8 +24,9 @@ from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
 from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail_localize.models import Translation
 
-from translation import forms, po_exchange, status
-from translation.permissions import TRANSLATE, translators_only, visible_pages
+from translation import comparison, forms, po_exchange, status
+from translation.models import KnownOriginal
+from translation.permissions import TRANSLATE, may_translate_into, translators_only, visible_pages
 
 ROWS_PER_PAGE = 50
 
@@ -102,7 +103,15 @@ def _describe_cell(
         is_ready = is_complete and not cell.is_original
         if is_ready and isinstance(cell.instance, Page):
             publish = cell.instance.pk
-    return {"state": cell.state, "label": status.LABELS[cell.state], "left": cell.left, "url": url, "publish": publish}
+    return {
+        "state": cell.state,
+        "label": status.LABELS[cell.state],
+        "left": cell.left,
+        "blocks_changed": cell.blocks_changed and cell.state == status.BEHIND,
+        "url": url,
+        "changes": cell.translation if url and cell.state in {status.BEHIND, status.CHANGED} else None,
+        "publish": publish,
+    }
 
 
 def _submit_url(row: TranslatableMixin) -> str:
@@ -131,6 +140,23 @@ def publish(request: HttpRequest, page_id: int) -> HttpResponse:
     target = request.POST.get("next", "")
     is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
     return redirect(target if is_safe else "translation_board")
+
+
+@require_safe
+def show_changes(request: HttpRequest, translation_id: int) -> HttpResponse:
+    """Show the texts of an original that changed since its translation was last complete, beside the translation."""
+    translation = get_object_or_404(Translation, pk=translation_id)
+    if not may_translate_into(request.user, translation.target_locale):
+        raise PermissionDenied
+    known = KnownOriginal.objects.filter(translation=translation).first()
+    context = {
+        "translation": translation,
+        "target": translation.get_target_instance(),
+        "known": known,
+        "texts": comparison.changed_texts(known) if known else [],
+        "edit_url": translation.get_target_instance_edit_url(),
+    }
+    return render(request, "translation/changes.html", context)
 
 
 # PO files

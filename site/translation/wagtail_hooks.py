@@ -14,12 +14,15 @@ from wagtail import hooks
 from wagtail.actions.delete_page import DeletePageAction
 from wagtail.actions.move_page import MovePageAction
 from wagtail.actions.unpublish_page import UnpublishPageAction
+from wagtail.admin import messages as admin_messages
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.components import Component
+from wagtail.admin.views.bulk_action import BulkAction
 from wagtail.admin.widgets import Button
 from wagtail.models import Page
 
 from translation import dashboard, localize_views, tree_actions, views
+from translation.models import KnownOriginal
 from translation.permissions import may_translate_into
 from translation.status import texts_left, translation_of
 
@@ -29,6 +32,7 @@ def admin_urls() -> list[URLPattern]:
     return [
         path("translations/", views.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", views.publish, name="translation_publish"),
+        path("translations/changes/<int:translation_id>/", views.show_changes, name="translation_changes"),
         path("translations/export/", views.export_archive, name="translation_export"),
         path("translations/import/", views.import_archive, name="translation_import"),
     ]
@@ -77,8 +81,20 @@ def restrict_snippets(request: HttpRequest, instances: Model | list[Model]) -> H
 
 @hooks.register("before_edit_page", order=-1)
 def restrict_page_publishing(request: HttpRequest, page: Page) -> HttpResponse | None:
-    """Refuse to publish an incomplete translation of a page."""
+    """Refuse to publish an incomplete translation of a page; tell translators of changes in its original."""
+    _tell_changes(request, page)
     return _refuse_incomplete(request, page)
+
+
+def _tell_changes(request: HttpRequest, page: Page) -> None:
+    """Add a message with a link to what has changed in the original of a translation that was complete once."""
+    translation = translation_of(page) if request.method == "GET" else None
+    known = KnownOriginal.objects.filter(translation=translation).first() if translation else None
+    if known and (known.blocks_changed or known.needs_decision or texts_left(translation)):
+        button = admin_messages.button(
+            reverse("translation_changes", args=[translation.pk]), gettext("See what changed")
+        )
+        admin_messages.warning(request, gettext("The original has changed."), buttons=[button])
 
 
 def _refuse_incomplete(request: HttpRequest, instance: Model) -> HttpResponse | None:
@@ -91,6 +107,23 @@ def _refuse_incomplete(request: HttpRequest, instance: Model) -> HttpResponse | 
         return None
     messages.error(request, gettext("Not published: %(left)s texts still have to be translated.") % {"left": left})
     return redirect(request.path)
+
+
+@hooks.register("before_bulk_action")
+def refuse_incomplete_in_bulk(
+    request: HttpRequest, action_type: str, objects: list[Model], action: BulkAction
+) -> HttpResponse | None:
+    """Refuse to publish several pages at once, with their descendants if chosen, if one is an incomplete translation."""
+    pages = [one for one in objects if isinstance(one, Page)] if action_type == "publish" else []
+    if pages and action.cleaned_form.cleaned_data.get("include_descendants"):
+        pages += [below for page in pages for below in page.get_descendants().not_live()]
+    for page in pages:
+        translation = translation_of(page)
+        if translation and texts_left(translation):
+            text = gettext("“%(title)s” is not translated completely yet.") % {"title": page.get_admin_display_title()}
+            messages.error(request, f"{text} {gettext('No page was published.')}")
+            return redirect("wagtailadmin_explore", page.get_parent().pk)
+    return None
 
 
 # Moving, unpublishing and deleting
