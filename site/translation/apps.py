@@ -7,4 +7,4 @@ class TranslationConfig(AppConfig):
     name = "translation"
 
     def ready(self) -> None:
-        from translation import signal_handlers  # noqa: F401
+        from translation import privacy, signal_handlers  # noqa: F401

@@ -115,14 +115,14 @@ def in_state(rows: QuerySet[TranslatableMixin], locale: Locale, state: str) -> Q
     if state == DRAFT:
         return rows.filter(Exists(there.filter(live=False))) if has_drafts else rows.none()
     behind = Exists(_translations(locale).filter(Exists(left_to_translate())))
-    changed = Exists(_translations(locale).filter(KnownOriginal.needing_decision()))
+    changed: Q = Q(Exists(_translations(locale).filter(KnownOriginal.needing_decision())))
     if has_drafts:
         changed |= _left_behind(rows.model, there, locale)
     if state == DUE:
         return (rows.filter(live=True) if has_drafts else rows).filter(~Exists(there) | behind | changed)
     news = Exists(_translations(locale).filter(has_unpublished_strings()))
     live = Exists(there.filter(live=True) if has_drafts else there)
-    wanted: dict[str, list[Combinable]] = {
+    wanted: dict[str, list[Combinable | Q]] = {
         BEHIND: [behind],
         CHANGED: [~behind, changed],
         READY: [~behind, ~changed, news],
@@ -141,8 +141,10 @@ def _left_behind(model: type[TranslatableMixin], there: QuerySet[TranslatableMix
 
 def _is_left_behind(original: TranslatableMixin, instance: TranslatableMixin | None) -> bool:
     """Return whether an original was published after its translation, which is edited without wagtail-localize."""
-    published = getattr(original, "last_published_at", None), getattr(instance, "last_published_at", None)
-    return all(published) and published[1] < published[0] and not getattr(instance, "alias_of_id", None)
+    published, translated = getattr(original, "last_published_at", None), getattr(instance, "last_published_at", None)
+    if published is None or translated is None:
+        return False
+    return translated < published and not getattr(instance, "alias_of_id", None)
 
 
 def _translations(locale: Locale) -> QuerySet[Translation]:

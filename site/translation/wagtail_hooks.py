@@ -89,7 +89,9 @@ def restrict_page_publishing(request: HttpRequest, page: Page) -> HttpResponse |
 def _tell_changes(request: HttpRequest, page: Page) -> None:
     """Add a message with a link to what has changed in the original of a translation that was complete once."""
     translation = translation_of(page) if request.method == "GET" else None
-    known = KnownOriginal.objects.filter(translation=translation).first() if translation else None
+    if translation is None:
+        return
+    known = KnownOriginal.objects.filter(translation=translation).first()
     if known and (known.blocks_changed or known.needs_decision or texts_left(translation)):
         button = admin_messages.button(
             reverse("translation_changes", args=[translation.pk]), gettext("See what changed")
