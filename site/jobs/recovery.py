@@ -9,6 +9,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from jobs import clock
+from jobs.database import log_outage, log_return
 from jobs.heartbeat import record_heartbeat
 from jobs.process import stopping
 
@@ -45,14 +46,16 @@ class PollThread(threading.Thread):
         try:
             self._poll()
         except DatabaseError as error:
-            logger.warning("Cannot look for due work: the database is unavailable (%s)", " ".join(str(error).split()))
+            log_outage(error)
         except Exception:
             logger.exception("Looking for due work failed")
+        else:
+            log_return()
 
     def _poll(self) -> None:
         close_old_connections()
         connection.ensure_connection()
-        clock.follow_database()
+        clock.follow_database()  # on PostgreSQL the first statement: it raises before each receiver would
         if self.is_worker:
             record_heartbeat(self.started_at)
         recover_work()

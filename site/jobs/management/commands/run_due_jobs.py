@@ -4,6 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from jobs import clock
+from jobs.database import wait_for_database
 from jobs.recovery import recover_work
 
 
@@ -11,4 +13,6 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args: Any, **options: Any) -> None:
+        wait_for_database()
+        clock.follow_database()
         recover_work()

@@ -3,18 +3,16 @@
 Optional: workers enqueue due work as well. Several may run, on any machine; each job still runs once.
 """
 
-import logging
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
-from jobs.database import wait_for_database
+from jobs.database import log_outage, wait_for_database
 from jobs.process import install_stop_handlers, stopping
 from jobs.recovery import PollThread
 from jobs.signals import worker_check
 
-logger = logging.getLogger(__name__)
 WATCH_SECONDS = 30
 
 
@@ -30,4 +28,4 @@ class Command(BaseCommand):
                 close_old_connections()
                 worker_check.send(sender=None)
             except DatabaseError as error:
-                logger.warning("The database is unavailable (%s)", " ".join(str(error).split()))
+                log_outage(error)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from jobs import clock
-from jobs.database import wait_for_database
+from jobs.database import log_outage, wait_for_database
 from jobs.process import install_stop_handlers, stopping
 from jobs.recovery import PollThread
 
@@ -42,9 +42,7 @@ class PatientWorker(DatabaseWorker):
             try:
                 super().run()
             except DatabaseError as error:
-                logger.warning(
-                    "The database is unavailable (%s); the worker waits for it", " ".join(str(error).split())
-                )
+                log_outage(error)
                 with suppress(DatabaseError):
                     connection.close()
                 stopping.wait(RETRY_SECONDS)
