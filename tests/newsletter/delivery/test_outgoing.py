@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings as django_settings
 from django.core import mail
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from operations import file_outbox
 
@@ -137,14 +137,15 @@ def test_a_sign_up_is_kept_until_its_mail_can_go(server, answer, settings, step,
     assert not SignUpRequest.objects.exists()
 
 
-def test_a_sign_up_survives_moments_without_the_database(answer, server, monkeypatch):
+@pytest.mark.parametrize("error", [OperationalError("deadlock detected"), InterfaceError("connection already closed")])
+def test_a_sign_up_survives_moments_without_the_database(answer, server, monkeypatch, error):
     def fail(*arguments):
-        raise OperationalError("deadlock detected")
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr(subscriptions, "_register_request", fail)
         for _time in range(3):
-            with pytest.raises(OperationalError):
+            with pytest.raises(type(error)):
                 answer()
             SignUpRequest.objects.update(lease_until=None)
     answer()
