@@ -44,7 +44,7 @@ def per_second_limit() -> int | None:
 
 def reserve(number: int) -> tuple[int, float]:
     """Reserve up to `number` mails of the limits. Return (reserved number, seconds until the next try if it is 0)."""
-    limit = daily_limit(timezone.localdate())
+    limit = daily_limit(timezone.localdate(clock.now()))
     if limit is None and not settings.NEWSLETTER_SEND_PER_SECOND:
         return number, 0
     with transaction.atomic():
@@ -70,7 +70,7 @@ def reserve(number: int) -> tuple[int, float]:
 def release(number: int) -> None:
     """Return unused reservations, for example of mails that were not started."""
     if number and (settings.NEWSLETTER_SEND_PER_DAY or settings.NEWSLETTER_WARM_UP_FROM):
-        row = SendAllowance.objects.filter(name="all", happened_at__date=timezone.localdate())
+        row = SendAllowance.objects.filter(name="all", happened_at__date=timezone.localdate(clock.now()))
         row.update(amount=Greatest(F("amount") - number, 0))
 
 
@@ -86,5 +86,5 @@ def _recent(row: SendAllowance, now: datetime) -> list[list[float]]:
 
 
 def _seconds_until_tomorrow() -> float:
-    now = timezone.localtime()
+    now = timezone.localtime(clock.now())
     return ((now + timedelta(days=1)).replace(hour=0, minute=0, second=5) - now).total_seconds()

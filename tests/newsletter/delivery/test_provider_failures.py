@@ -2,24 +2,27 @@
 
 import json
 from collections import Counter
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
 from django.conf import settings as django_settings
+from django.db import connection
 from django.utils import timezone
+from jobs import clock
 from jobs.leases import unleased
 from jobs.recovery import recover_work
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import rate_limit, worker
 from newsletter.feedback import events
-from newsletter.models import Campaign, Delivery, Subscriber
+from newsletter.models import Campaign, Delivery, SendAllowance, Subscriber
 from newsletter.subscribers import subscriptions, tokens
 from newsletter.tasks import look_for_unmoved_campaigns, send_campaign
 from tests.fakes import ProviderAPI, SMTPServer
 
 pytestmark = pytest.mark.django_db
+postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="several machines need PostgreSQL")
 State = Delivery.State
 LONG = timedelta(hours=2)  # by then every pause is over
 settings_of_rfc_5321 = dict(django_settings.SMTP_REPLY_SECONDS)
@@ -369,7 +372,7 @@ def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_clie
 
 def test_a_limit_per_day_is_kept_and_the_rest_goes_the_next_day(server, start, settings):
     settings.NEWSLETTER_SEND_PER_DAY = 7
-    rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
+    SendAllowance.objects.all().delete()  # what tests with commits of their own have used
     campaign = start(10)
     work(campaign)
     assert len(server.mails) == 7
@@ -385,18 +388,18 @@ def test_a_limit_per_day_is_kept_and_the_rest_goes_the_next_day(server, start, s
 
 def test_a_limit_per_second_is_kept_in_any_second(settings):
     settings.NEWSLETTER_SEND_PER_SECOND = 10
-    with time_machine.travel(timezone.now(), tick=False) as clock:
+    with time_machine.travel(timezone.now(), tick=False) as traveller:
         taken = []
         for _twentieth in range(100):
             taken.append(rate_limit.reserve(7)[0] + rate_limit.reserve(100)[0])
-            clock.shift(0.05)
+            traveller.shift(0.05)
     assert max(sum(taken[start : start + 20]) for start in range(80)) == 10
     assert sum(taken) >= 40
 
 
 def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
     settings.NEWSLETTER_SEND_PER_DAY = 10
-    rate_limit.SendAllowance.objects.all().delete()  # what tests with commits of their own have used
+    SendAllowance.objects.all().delete()  # what tests with commits of their own have used
     assert rate_limit.reserve(8)[0] == 8
     rate_limit.release(3)
     assert rate_limit.reserve(9)[0] == 5
@@ -405,6 +408,48 @@ def test_leave_that_was_not_used_is_given_back_for_the_same_day_only(settings):
         assert rate_limit.reserve(20)[0] == 10
         rate_limit.release(99)
         assert rate_limit.reserve(20)[0] == 10
+
+
+@pytest.fixture
+def machines(monkeypatch):
+    """Enters machines one after the other; their clocks differ from the database's by up to two days."""
+    monkeypatch.setattr(clock, "_ahead", timedelta())
+    SendAllowance.objects.all().delete()
+
+    def enter():
+        for hours in (0, 47, -47):
+            with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours)):
+                clock.follow_database()
+                yield
+
+    return enter
+
+
+@postgresql
+def test_machines_whose_clocks_differ_share_the_limit_per_second(settings, machines):
+    settings.NEWSLETTER_SEND_PER_SECOND = 10
+    answers = [rate_limit.reserve(7) for _machine in machines()]
+    assert [number for number, _pause in answers] == [7, 3, 0]
+    assert 0 < answers[-1][1] <= rate_limit.WINDOW
+
+
+@postgresql
+def test_machines_whose_clocks_differ_share_the_limit_of_the_day(settings, machines):
+    settings.NEWSLETTER_SEND_PER_DAY = 1000
+    settings.NEWSLETTER_WARM_UP_FROM, settings.NEWSLETTER_WARM_UP_START = timezone.localdate().isoformat(), 20
+    taken = []
+    for _machine in machines():
+        taken.append(rate_limit.reserve(15)[0])
+        rate_limit.release(5)
+    assert taken == [15, 10, 5]
+
+
+@postgresql
+def test_machines_whose_clocks_differ_wait_for_the_same_midnight(settings, machines):
+    settings.NEWSLETTER_SEND_PER_DAY = 1
+    rate_limit.reserve(1)
+    pauses = [rate_limit.reserve(1)[1] for _machine in machines()]
+    assert max(pauses) - min(pauses) < 30
 
 
 def test_a_new_sender_warms_up(settings):
