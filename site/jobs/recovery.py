@@ -21,11 +21,7 @@ worker_poll = Signal()
 
 
 def recover_work() -> None:
-    """Send `worker_poll`. The exception of one receiver is logged and does not keep the others from running.
-
-    Raises DatabaseError at once if the database is unavailable.
-    """
-    clock.follow_database()
+    """Send `worker_poll`. The exception of one receiver is logged and does not keep the others from running."""
     for receiver, result in worker_poll.send_robust(sender=None):
         if isinstance(result, Exception):
             logger.error("Looking for due work failed in %s: %r", getattr(receiver, "__name__", receiver), result)
@@ -59,6 +55,7 @@ class PollThread(threading.Thread):
     def _poll(self) -> None:
         close_old_connections()
         connection.ensure_connection()
+        clock.follow_database()  # on PostgreSQL the first statement: it raises before each receiver would
         if self.is_worker:
             record_heartbeat(self.started_at)
         recover_work()

@@ -251,6 +251,20 @@ def test_correcting_after_a_reader_of_a_new_language_left(campaign, subscribe, p
     assert [message.to for message in mail.outbox] == [["ana@example.org"]]
 
 
+def test_correcting_leaves_readers_of_a_language_without_the_edition_their_mail(
+    campaign, subscribe, page_of, staff_client
+):
+    page_of("issue-welcome", "en").unpublish()
+    subscribe("bob@example.org", language="en")
+    lifecycle.start(campaign)
+    lifecycle.change_state(campaign, "pause")
+    assert "as it is published now" in post(staff_client, "correct", campaign)
+    lifecycle.change_state(campaign, "resume")
+    work(campaign)
+    assert campaign.state == State.SENT
+    assert [message.to for message in mail.outbox] == [["bob@example.org"]]
+
+
 def test_correcting_while_paused_goes_to_those_who_have_not_got_it(campaign, subscribe, issue, staff_client):
     subscribe("ana@example.org")
     lifecycle.start(campaign)

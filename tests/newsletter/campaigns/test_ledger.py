@@ -97,6 +97,22 @@ def test_nothing_of_a_cancelled_campaign_is_tried_again(campaign):
     assert campaign.counts()[State.FAILED] == 3
 
 
+def test_newcomers_who_join_just_before_it_is_locked_to_be_finished_get_it(campaign, subscribe, monkeypatch):
+    campaign.deliveries.update(state=State.SENT)
+    subscribe("eva@example.org", confirmed_at=timezone.now())
+    lock = lifecycle._locked
+
+    def lock_after_newcomers(row):
+        monkeypatch.setattr(lifecycle, "_locked", lock)
+        assert lifecycle.send_to_newcomers(row) == 1
+        return lock(row)
+
+    monkeypatch.setattr(lifecycle, "_locked", lock_after_newcomers)
+    assert not lifecycle.finish_if_done(campaign)
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.SENDING
+
+
 # Late, and under another's lease
 
 

@@ -1,7 +1,9 @@
 """When the provider falters: a real SMTP server that refuses, stalls and drops, and an API that answers badly."""
 
 import json
+import signal
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,6 +17,7 @@ from jobs.recovery import recover_work
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import rate_limit, worker
+from newsletter.delivery.transports import smtp
 from newsletter.feedback import events
 from newsletter.models import Campaign, Delivery, SendAllowance, Subscriber
 from newsletter.subscribers import subscriptions, tokens
@@ -66,6 +69,26 @@ def start(issue, subscribe):
         return campaign
 
     return go
+
+
+class TooLong(BaseException):
+    """Passes through every handler of Exception."""
+
+
+@contextmanager
+def must_end_within(seconds):
+    """End what takes longer with TooLong."""
+
+    def stop(number, frame):
+        raise TooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def work(campaign, after=timedelta()):
@@ -367,6 +390,58 @@ def test_a_campaign_of_which_nothing_goes_out_is_named(start, server, staff_clie
         assert not list(lifecycle.stalled())
         Campaign.objects.update(outages=9)  # the provider is away
         assert list(lifecycle.stalled()) == [campaign]
+
+
+# Errors of our own
+
+
+def test_an_error_gives_back_what_was_not_begun(server, start, monkeypatch):
+    server.seconds = 0.3
+    campaign, errors = start(30), [RuntimeError("a fault")]
+    update = worker.CampaignWorker._update_campaign
+
+    def fail_once(campaign_worker, results):
+        if errors:
+            raise errors.pop()
+        update(campaign_worker, results)
+
+    monkeypatch.setattr(worker.CampaignWorker, "_update_campaign", fail_once)
+    work(campaign)
+    counted = campaign.counts()
+    assert counted[State.SENT] == len(server.mails) <= 12  # three rounds of four connections
+    assert counted[State.QUEUED] == 30 - len(server.mails)
+    assert campaign.faults == 1
+
+
+def test_a_transport_whose_thread_ended_ends_the_run(server, start, monkeypatch):
+    async def end(transport):
+        await transport.wait_for_mail()
+
+    campaign = start(3)
+    monkeypatch.setattr(worker, "CLOSE_SECONDS", 0)
+    with monkeypatch.context() as patched, must_end_within(15):
+        patched.setattr(smtp.SMTPTransport, "_work", end)
+        work(campaign)
+    assert campaign.faults == 1
+    assert campaign.counts()[State.SENT] == 0
+    work(campaign, after=LONG)
+    assert campaign.state == Campaign.State.SENT
+    assert set(copies(server).values()) == {1}
+
+
+def test_a_mail_whose_lease_is_lost_after_its_envelope_gets_no_body(server, start, monkeypatch):
+    campaign, asked = start(6), Counter()
+    lost = campaign.deliveries.first()
+
+    def holds(lease, number):
+        asked[number] += 1
+        return number != lost.pk or asked[number] == 1
+
+    monkeypatch.setattr(worker.Lease, "holds", holds)
+    worker.run(campaign, 1)
+    assert asked[lost.pk] > 1
+    assert lost.subscriber.email not in copies(server)
+    assert len(copies(server)) == 5
 
 
 # Limits

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from jobs import clock
 from jobs.database import wait_for_database
 from jobs.recovery import recover_work
 
@@ -13,4 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         wait_for_database()
+        clock.follow_database()
         recover_work()
