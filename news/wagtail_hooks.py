@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from core.page_permissions import place_for_new
+from core.page_permissions import url_to_add
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from wagtail import hooks
 from wagtail.admin.widgets import Button
@@ -14,8 +13,6 @@ from .models import ArticlePage, NewsIndexPage
 
 @hooks.register("register_dashboard_buttons")
 def write_article_button(request: HttpRequest) -> Iterator[Button]:
-    index = place_for_new(request.user, NewsIndexPage)
-    if index:
-        options = ArticlePage._meta
-        url = reverse("wagtailadmin_pages:add", args=[options.app_label, options.model_name, index.pk])
+    url = url_to_add(request.user, ArticlePage, NewsIndexPage)
+    if url:
         yield Button(_("Write an article"), url, icon_name="edit", priority=10)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from core.page_permissions import place_for_new
+from core.page_permissions import url_to_add
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -140,10 +140,8 @@ def segment_and_guide_js() -> SafeString:
 
 @hooks.register("register_dashboard_buttons")
 def new_edition_button(request: HttpRequest) -> Iterator[Button]:
-    newsletter = place_for_new(request.user, NewsletterPage)
-    if newsletter:
-        options = IssuePage._meta
-        url = reverse("wagtailadmin_pages:add", args=[options.app_label, options.model_name, newsletter.pk])
+    url = url_to_add(request.user, IssuePage, NewsletterPage)
+    if url:
         yield Button(_("New edition"), url, icon_name="mail", priority=20)
 
 

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
+from django.urls import reverse
 from wagtail.models import GroupPagePermission, Locale, Page
 from wagtail.permission_policies.pages import PagePermissionPolicy
 
@@ -26,8 +27,12 @@ def users_with_permission(permission: str, page: Page) -> QuerySet[User]:
     return get_user_model().objects.filter(is_active=True, groups__in=groups.values("group")).distinct()
 
 
-def place_for_new(user: User | AnonymousUser, parent_model: type[Page]) -> Page | None:
-    """Return the page of a model below which a user may add pages, the one in the default language first; or None."""
+def url_to_add(user: User | AnonymousUser, model: type[Page], parent_model: type[Page]) -> str:
+    """Return the URL of the form for a new page of `model` below a page of `parent_model` where the user may add pages: the
+    one in the default language if possible. Empty if there is none."""
     pages = parent_model.objects.select_related("locale").order_by("path")
     found = [page for page in pages if page.permissions_for_user(user).can_add_subpage()]
-    return min(found, key=lambda page: page.locale.language_code != settings.LANGUAGE_CODE, default=None)
+    if not found:
+        return ""
+    parent = min(found, key=lambda page: page.locale.language_code != settings.LANGUAGE_CODE)
+    return reverse("wagtailadmin_pages:add", args=[model._meta.app_label, model._meta.model_name, parent.pk])
