@@ -57,6 +57,7 @@ class Provider:
     own_headers: tuple[str, ...] = ("Message-ID", "List-Unsubscribe")  # headers that can be set per recipient
     carries_metadata = True  # whether metadata (the delivery's id) is sent and returned in webhooks
     keeps_message_id = False  # whether our Message-ID is kept, so that receivers can detect a duplicate
+    acceptance_header = ""  # the header of a response that says yes, where its body says nothing
     key_seconds = 0  # seconds that an idempotency key is remembered; 0 without support
 
     # Webhook
@@ -125,6 +126,8 @@ class Provider:
 
     def is_acceptance(self, status: AnymailStatus) -> bool:
         """Return whether a response that Anymail takes for success says so. A page of a machine in between does not."""
+        if self.acceptance_header:
+            return self.acceptance_header in status.esp_response.headers
         return any(own.status not in UNTOLD for own in status.recipients.values())
 
     def is_duplicate(self, error: Exception) -> bool:
@@ -225,11 +228,9 @@ class MailerSend(Provider):
     carries_metadata = False
     warning = _("MailerSend takes what one-click leaving needs (headers of our own) only in its larger plans.")
     webhook = "MailerSendTrackingWebhookView"
+    acceptance_header = "X-Message-Id"
     signature = "MAILERSEND_SIGNING_SECRET"
     needs_signature = True
-
-    def is_acceptance(self, status: AnymailStatus) -> bool:
-        return "X-Message-Id" in status.esp_response.headers  # the body is empty
 
     def is_soft_bounce(self, raw: Mapping[str, Any]) -> bool:
         return raw["data"]["type"] == "soft_bounced"
@@ -374,6 +375,7 @@ class SendGrid(Provider):
         "%own.{}%"  # any text may be a placeholder; this one occurs in no edition, and names contain no % (merge.py)
     )
     fixed_settings = {"SENDGRID_MERGE_FIELD_FORMAT": placeholder}
+    acceptance_header = "X-Message-Id"
     webhook = "SendGridTrackingWebhookView"
     signature = "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY"
 
@@ -383,9 +385,6 @@ class SendGrid(Provider):
         "bounced address": RejectReason.BOUNCED,
         "invalid": RejectReason.INVALID,
     }
-
-    def is_acceptance(self, status: AnymailStatus) -> bool:
-        return "X-Message-Id" in status.esp_response.headers  # the body is empty
 
     def normalise_event(self, event: AnymailTrackingEvent) -> None:
         """Read the reason of dropped mail from “reason”; Anymail looks at “type” first and does not know all reasons."""
