@@ -67,7 +67,7 @@ def _carry_over(translation: Translation) -> None:
     if getattr(target, "alias_of_id", None):
         return
     known, current = KnownOriginal.objects.filter(translation=translation).first(), fields(translation.source)
-    decisions, problem = _open_decisions(translation, known) if known else [], ""
+    decisions, problem = _open_decisions(translation, known, current) if known else [], ""
     is_live = getattr(target, "live", True)
     is_changed = not known or known.content["fields"] != current
     if is_changed and not texts_left(translation) and not (is_live and translation.is_waiting):
@@ -92,15 +92,16 @@ def remember(translation: Translation) -> None:
 def snapshot(translation: Translation) -> dict[str, Any]:
     """Return what a KnownOriginal remembers.
 
-    `fields` are the values of its fields; `texts` [path, text, its translation]; `values` {path: value} of what a translation
-    may set by hand.
+    `fields` are the values of its fields; `texts` those of `texts()`; `values` {path: value} of what a translation may set by
+    hand.
     """
+    return {"fields": fields(translation.source), "texts": texts(translation), "values": _values(translation)}
+
+
+def texts(translation: Translation) -> list[list[Any]]:
+    """Return [path, text, its translation] of all texts of the original, in their order."""
     strings = translation.source.stringsegment_set.order_by("order").annotate_translation(translation.target_locale)
-    return {
-        "fields": fields(translation.source),
-        "texts": list(map(list, strings.values_list("context__path", "string__data", "translation"))),
-        "values": _values(translation),
-    }
+    return list(map(list, strings.values_list("context__path", "string__data", "translation")))
 
 
 def _values(translation: Translation) -> dict[str, Any]:
@@ -136,11 +137,14 @@ def _block_ids(value: Any) -> Iterator[str]:
             yield from _block_ids(child)
 
 
-def _open_decisions(translation: Translation, known: KnownOriginal) -> list[list[Any]]:
-    """Return [path, value before, value now] of the values that the translation has set by hand and the original changed."""
+def _open_decisions(translation: Translation, known: KnownOriginal, current: dict[str, Any]) -> list[list[Any]]:
+    """Return [path, value before, value now] of the values that the translation has set by hand and the original changed.
+
+    `current` are the original's `fields()`.
+    """
     now, before = _values(translation), known.content["values"]
     first = {path: old for path, old, _new in known.decisions}
-    gone = set(block_ids(known.content["fields"])) - set(block_ids(fields(translation.source)))
+    gone = set(block_ids(known.content["fields"])) - set(block_ids(current))
     overrides = SegmentOverride.objects.filter(
         context__object=translation.source.object_id, locale=translation.target_locale
     )

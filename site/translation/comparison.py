@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html import unescape
 from itertools import zip_longest
+from typing import Any
 
-from django.utils.html import format_html, format_html_join, strip_tags
+from django.utils.html import conditional_escape, format_html, format_html_join, strip_tags
 from django.utils.safestring import SafeString
 from wagtail.models import Page
 from wagtail_localize.models import TranslationContext
@@ -33,22 +34,24 @@ def mark(before: str, after: str) -> tuple[SafeString, SafeString]:
     old, new = re.findall(r"\w+|\s+|[^\w\s]", before), re.findall(r"\w+|\s+|[^\w\s]", after)
     left, right = [], []
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        left.append(("span" if kind == "equal" else "del", "".join(old[a:b])))
-        right.append(("span" if kind == "equal" else "ins", "".join(new[c:d])))
+        is_same = kind == "equal"
+        left.append(_part("".join(old[a:b]), "" if is_same else "del"))
+        right.append(_part("".join(new[c:d]), "" if is_same else "ins"))
     return _join(left), _join(right)
 
 
-def _join(parts: Iterable[tuple[str, str]]) -> SafeString:
-    return format_html_join("", "{}", ((_tag(name, text),) for name, text in parts if text))
+def _join(parts: Iterable[SafeString]) -> SafeString:
+    return format_html_join("", "{}", ((part,) for part in parts))
 
 
-def _tag(name: str, text: str) -> SafeString | str:
-    return text if name == "span" else format_html("<{0}>{1}</{0}>", name, text)
+def _part(text: str, tag: str) -> SafeString:
+    """Return an escaped text, within a tag if there are both."""
+    return format_html("<{0}>{1}</{0}>", tag, text) if tag and text else conditional_escape(text)
 
 
 def changed_texts(known: KnownOriginal) -> list[ChangedText]:
     """Return the texts that have changed, in the order of the original; deleted ones last."""
-    old, new = _by_path(known.content["texts"]), _by_path(changes.snapshot(known.translation)["texts"])
+    old, new = _by_path(known.content["texts"]), _by_path(changes.texts(known.translation))
     label = _labels(known)
     found = []
     for path in [*new, *(path for path in old if path not in new)]:
@@ -63,7 +66,7 @@ def _plain(text: str) -> str:
     return unescape(strip_tags(text))
 
 
-def _by_path(texts: Iterable[tuple[str, str, str | None]]) -> dict[str, list[tuple[str, str | None]]]:
+def _by_path(texts: Iterable[list[Any]]) -> dict[str, list[tuple[str, str | None]]]:
     found = defaultdict(list)
     for path, text, translation in texts:
         found[path].append((text, translation))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
+from core.requests import AuthenticatedHttpRequest
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -22,7 +23,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
 from wagtail.models import Locale, Page, TranslatableMixin
-from wagtail_localize.models import Translation, TranslationSource
+from wagtail_localize.models import TranslationSource
 from wagtail_localize.operations import translate_object
 from wagtail_localize.views import (
     convert,
@@ -35,7 +36,7 @@ from wagtail_localize.views import (
 
 from translation import notifications
 from translation.forms import SubmitForm
-from translation.permissions import may_translate_into, translators_only, visible_pages
+from translation.permissions import own_translation, translators_only, visible_pages
 from translation.status import texts_left
 from translation.views import import_po_file
 
@@ -114,10 +115,8 @@ def own_languages_only(view: View) -> View:
     Notifies publishers when the view completes the translation.
     """
 
-    def wrapper(request: HttpRequest, translation_id: int, **kwargs: Any) -> HttpResponse:
-        translation = get_object_or_404(Translation, pk=translation_id)
-        if not request.user.is_authenticated or not may_translate_into(request.user, translation.target_locale):
-            raise PermissionDenied
+    def wrapper(request: AuthenticatedHttpRequest, translation_id: int, **kwargs: Any) -> HttpResponse:
+        translation = own_translation(request.user, translation_id)
         before = texts_left(translation)
         response = view(request, translation_id, **kwargs)
         if before and request.method in {"POST", "PUT"} and not texts_left(translation):

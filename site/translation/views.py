@@ -26,7 +26,7 @@ from wagtail_localize.models import Translation
 
 from translation import comparison, forms, po_exchange, status
 from translation.models import KnownOriginal
-from translation.permissions import TRANSLATE, may_translate_into, translators_only, visible_pages
+from translation.permissions import TRANSLATE, own_translation, translators_only, visible_pages
 
 ROWS_PER_PAGE = 50
 
@@ -145,9 +145,7 @@ def publish(request: HttpRequest, page_id: int) -> HttpResponse:
 @require_safe
 def show_changes(request: HttpRequest, translation_id: int) -> HttpResponse:
     """Show the texts of an original that changed since its translation was last complete, beside the translation."""
-    translation = get_object_or_404(Translation, pk=translation_id)
-    if not may_translate_into(request.user, translation.target_locale):
-        raise PermissionDenied
+    translation = own_translation(request.user, translation_id)
     known = KnownOriginal.objects.filter(translation=translation).first()
     context = {
         "translation": translation,

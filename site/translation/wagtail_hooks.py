@@ -19,7 +19,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.components import Component
 from wagtail.admin.views.bulk_action import BulkAction
 from wagtail.admin.widgets import Button
-from wagtail.models import Page
+from wagtail.models import Page, TranslatableMixin
 
 from translation import dashboard, localize_views, tree_actions, views
 from translation.models import KnownOriginal
@@ -99,12 +99,17 @@ def _tell_changes(request: HttpRequest, page: Page) -> None:
         admin_messages.warning(request, gettext("The original has changed."), buttons=[button])
 
 
+def _texts_left_of(instance: TranslatableMixin) -> int:
+    """Return the number of untranslated strings of a page or snippet that is a translation, else 0."""
+    translation = translation_of(instance)
+    return texts_left(translation) if translation else 0
+
+
 def _refuse_incomplete(request: HttpRequest, instance: Model) -> HttpResponse | None:
     """Return a redirect with an error message if the request publishes an incomplete translation, else None."""
     if request.method != "POST" or request.POST.get("action") != "publish" or not hasattr(instance, "translation_key"):
         return None
-    translation = translation_of(instance)
-    left = texts_left(translation) if translation else 0
+    left = _texts_left_of(instance)
     if not left:
         return None
     messages.error(request, gettext("Not published: %(left)s texts still have to be translated.") % {"left": left})
@@ -120,8 +125,7 @@ def refuse_incomplete_in_bulk(
     if pages and action.cleaned_form.cleaned_data.get("include_descendants"):
         pages += [below for page in pages for below in page.get_descendants().not_live()]
     for page in pages:
-        translation = translation_of(page)
-        if translation and texts_left(translation):
+        if _texts_left_of(page):
             text = gettext("“%(title)s” is not translated completely yet.") % {"title": page.get_admin_display_title()}
             messages.error(request, f"{text} {gettext('No page was published.')}")
             return redirect("wagtailadmin_explore", page.get_parent().pk)
