@@ -29,13 +29,10 @@ def pytest_collection_modifyitems(config, items):
     cases = defaultdict(list)
     for item in items:
         cases[item.nodeid.partition("[")[0]].append(item)
-    left_out = {
-        item
-        for found in cases.values()
-        for item in set(found) - {found[round(n * (len(found) - 1) / (most - 1))] for n in range(most)}
-    }
-    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-    items[:] = [item for item in items if item not in left_out]
+    gaps = max(1, most - 1)
+    kept = {found[round(n * (len(found) - 1) / gaps)] for found in cases.values() for n in range(most)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
 
 
 @pytest.fixture(scope="session")
