@@ -130,8 +130,8 @@ def _block_ids(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if "type" in value and "id" in value:
             yield value["id"]
-        for child in value.values():
-            yield from _block_ids(child)
+        for name in sorted(value):  # PostgreSQL's jsonb keeps the names in an order of its own
+            yield from _block_ids(value[name])
     elif isinstance(value, list):
         for child in value:
             yield from _block_ids(child)
