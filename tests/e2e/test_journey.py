@@ -184,4 +184,5 @@ def send_edition(admin):
     admin.get_by_text("2 people will get this mail.").wait_for()
     admin.get_by_role("button", name="Yes, send it now").click()
     admin.get_by_text("2 of 2 done").wait_for()
+    admin.get_by_role("link", name="Recipients").click()
     assert "bob@example.org" in admin.locator("#main table").last.inner_text()
