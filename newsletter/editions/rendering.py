@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from newsletter.models import IssuePage
 
 HREF = re.compile(r'href="(https?://[^"@]+)"')
-MAX_COUNTED = 2000  # characters of a URL, as in CampaignLink
+MAX_COUNTED = 2000  # characters of a URL; a longer one is not counted
 
 
 class Unrenderable(Exception):

@@ -12,6 +12,8 @@ from jobs import clock
 from jobs.leases import LeasedModel
 from redaction.fields import RedactedCharField, RedactedTextField
 
+from newsletter.editions.rendering import MAX_COUNTED
+
 from .editions import IssuePage
 from .segments import Segment
 from .subscribers import Subscriber
@@ -109,7 +111,7 @@ class CampaignLink(models.Model):
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="links")
     number = models.PositiveIntegerField()
-    url = models.URLField(_("address"), max_length=2000)
+    url = models.URLField(_("address"), max_length=MAX_COUNTED)
     clicks = models.PositiveIntegerField(_("clicks"), default=0)
 
     class Meta:
