@@ -86,6 +86,8 @@ def backups() -> list[Path]:
 def create(report_progress: ReportProgress = lambda text: None) -> Path:
     """Write a backup to BACKUP_DIR, verify it, and delete all but the newest BACKUP_KEEP backups. Returns its path.
 
+    BACKUP_KEEP 0 switches the nightly backups off; a backup made by hand then deletes none.
+
     `report_progress` is called with a line of text at each step. Raises BackupError; an incomplete file is never left behind
     under the name of a backup.
     """
@@ -108,8 +110,10 @@ def create(report_progress: ReportProgress = lambda text: None) -> Path:
             os.replace(unfinished, target)
     finally:
         unfinished.unlink(missing_ok=True)
-    for old in backups()[settings.BACKUP_KEEP :]:
-        old.unlink()
+    if settings.BACKUP_KEEP:
+        # The clock may have been set back: the new backup is kept whatever its name says.
+        for old in [path for path in backups() if path != target][settings.BACKUP_KEEP - 1 :]:
+            old.unlink()
     return target
 
 

@@ -102,7 +102,21 @@ def test_what_was_saved_comes_back_in_an_empty_place_and_what_was_erased_since_d
         picture.delete()
 
 
-def test_a_list_of_goodbyes_names_nobody(backups, subscribe):
+def test_a_backup_made_by_hand_deletes_none_where_nightly_backups_are_off(settings):
+    settings.BACKUP_KEEP = 0
+    path = backup.create()
+    assert backup.backups() == [path]
+
+
+def test_a_backup_is_kept_though_the_clock_was_set_back(backups, settings):
+    settings.BACKUP_KEEP = 1
+    backups.mkdir()
+    (backups / "clac-2099-01-01T00-00-00Z.tar").touch()
+    path = backup.create()
+    assert backup.backups() == [path]
+
+
+def test_a_list_of_erasures_names_nobody(backups, subscribe):
     registry.erase(subscribe("rosa@example.org").email)
     (file,) = backups.glob("erasures-*.log")
     assert "rosa" not in file.read_text()
