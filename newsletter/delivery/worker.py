@@ -23,6 +23,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest
 from django.utils.translation import gettext as _
 from jobs import clock
+from jobs.database import log_outage, log_return
 from jobs.leases import claim_keys, unleased
 from jobs.process import Watchdog, stopping
 from redaction.text import storable
@@ -161,15 +162,12 @@ class CampaignWorker:
         while True:
             try:
                 action()
+                log_return()
                 return
             except DATABASE_UNAVAILABLE as error:
                 if time.monotonic() > until or connection.in_atomic_block:
                     raise
-                logger.warning(
-                    "The database is unavailable (%s); %s mails claimed",
-                    " ".join(str(error).split()),
-                    len(self.claimed),
-                )
+                log_outage(error)
                 with suppress(DatabaseError):
                     connection.close()
                 self.watchdog.progress()

@@ -228,3 +228,22 @@ def test_a_call_that_fails_in_our_own_code_is_an_unclear_answer(campaign, server
     rows = campaign.deliveries.all()
     assert {row.state for row in rows} <= {State.QUEUED, State.UNKNOWN}
     assert all("a fault" in row.error for row in rows)
+
+
+@pytest.mark.parametrize("server", ["smtp"], indirect=True)
+def test_an_outage_of_the_database_is_logged_once_and_so_is_its_end(campaign, server, monkeypatch, caplog):
+    record_each, failures = worker._record_each, iter(range(20))
+
+    def fail_at_first(results):
+        if next(failures, None) is not None:
+            raise OperationalError("server closed the connection unexpectedly")
+        record_each(results)
+
+    monkeypatch.setattr(worker, "_record_each", fail_at_first)
+    with caplog.at_level("INFO", "jobs.database"):
+        send_campaign.func(campaign.pk)
+    assert [line.partition(" (")[0] for line in caplog.messages if "database" in line] == [
+        "The database is unavailable",
+        "The database is available again",
+    ]
+    assert len(server.received()) == PEOPLE
