@@ -24,9 +24,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-# Each run writes its files to a temporary folder.
-VAR_DIR = Path(tempfile.mkdtemp(prefix="clac-test-"))
-atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
+# Each run writes its files to a temporary folder, except where several processes are to share one.
+VAR_DIR = Path(setting("str", "TEST_VAR_DIR", default="") or tempfile.mkdtemp(prefix="clac-test-"))
+if not setting("str", "TEST_VAR_DIR", default=""):
+    atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
 MEDIA_ROOT = Path(setting("str", "TEST_MEDIA_ROOT", default="") or VAR_DIR / "media")
 if not S3_BUCKET:
     STORAGES["renditions"]["OPTIONS"]["location"] = MEDIA_ROOT.with_name("renditions")
