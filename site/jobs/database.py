@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def wait_for_database() -> None:
             return
 
 
-def log_outage(error: DatabaseError) -> None:
+def log_outage(error: DatabaseError | InterfaceError) -> None:
     """Log that the database is unavailable: once for each outage, however often and where this process meets it."""
     global _is_away
     if not _is_away:
