@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import IO
 
 import openpyxl
+from compat.openpyxl import ReadOnlyWorksheet, path_of, struck_styles
 from core.html import INVALID_IN_XML, without_control_characters
 from core.uploads import check_archive
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from newsletter.imports import exporters, mapping
 from newsletter.subscribers import email_addresses
@@ -221,7 +221,7 @@ def _sheets(file: IO[bytes]) -> tuple[list[str], list[str], str]:
             for each in book.worksheets
             if each is not sheet and any(map(any, each.iter_rows(values_only=True)))
         ]
-        return [sheet.title], others, sheet._worksheet_path
+        return [sheet.title], others, path_of(sheet)
     finally:
         book.close()
 
@@ -315,9 +315,7 @@ STRUCK_WORDS = re.compile(rb"""<(?:\w+:)?strike\b(?![^>]*\bval=["'](?:0|false)["
 def _refuse_struck_cells(file: IO[bytes], path: str, first_line: int) -> None:
     """Raise ValidationError if people's cells, or words in any cell, are struck through. In constant memory, as _check_layout()."""
     with zipfile.ZipFile(file) as archive:
-        book = openpyxl.Workbook()
-        openpyxl.styles.stylesheet.apply_stylesheet(archive, book)
-        struck = {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
+        struck = struck_styles(archive)
         for name in [path, *(name for name in archive.namelist() if name.endswith("sharedStrings.xml"))]:
             with archive.open(name) as member:
                 for part in _whole_tags(member):

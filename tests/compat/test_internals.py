@@ -1,17 +1,22 @@
 """What the site uses of its libraries beyond their documented API is still there, and still does what compat says it does."""
 
 import inspect
+import re
+import zipfile
 from importlib.metadata import version
 
+import openpyxl
 import pytest
 from compat import django as compat_django
 from compat import django_tasks_db as compat_tasks
+from compat import openpyxl as compat_openpyxl
 from compat import wagtail as compat_wagtail
 from core.csp import csp_nonce, set_current_request
 from django import forms
 from django.contrib.sitemaps import Sitemap
 from django.http import HttpResponse
 from django_tasks_db.management.commands.db_worker import Worker
+from openpyxl.styles import Font
 from wagtail.admin.widgets import AdminPageChooser
 from wagtail.images import get_image_model
 from wagtail.images.tests.utils import get_test_image_file
@@ -125,3 +130,17 @@ def test_the_worker_takes_every_queue_and_stops_when_told():
     assert worker.process_all_queues, hint("django-tasks-db", "django_tasks_db")
     worker.stop()
     assert not worker.running
+
+
+def test_a_workbook_says_where_its_sheet_lies_and_which_styles_are_struck_through(tmp_path):
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active["A2"] = "stays", "left"
+    book.active["A2"].font = Font(strike=True)
+    book.save(tmp_path / "people.xlsx")
+    read_only = openpyxl.load_workbook(tmp_path / "people.xlsx", read_only=True)
+    with zipfile.ZipFile(tmp_path / "people.xlsx") as archive:
+        path = compat_openpyxl.path_of(read_only.active)
+        assert path in archive.namelist(), hint("openpyxl", "openpyxl")
+        cells = dict(re.findall(r'<c r="(A\d)"(?: s="(\d+)")?', archive.read(path).decode()))
+        assert compat_openpyxl.struck_styles(archive) == {int(cells["A2"])}, hint("openpyxl", "openpyxl")
+    read_only.close()
