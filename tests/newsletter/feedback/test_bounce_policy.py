@@ -1,10 +1,9 @@
 """The policy for bounces: which codes and words are about the address, the mailbox, a system or a policy."""
 
-import time
-
 import pytest
 
 from newsletter.feedback.bounce_policy import Subject, classify
+from tests.growth import grows_in_step
 
 A, M, S, P, U = Subject
 
@@ -158,7 +157,5 @@ def test_numbers_that_look_like_codes_are_none(words):
 
 
 @pytest.mark.parametrize("unit", ["user ", "a", "error ", "<", "1."])
-def test_a_flood_of_words_takes_no_time(unit):
-    before = time.process_time()
-    classify("5.0.0", text=unit * 1_000_000)
-    assert time.process_time() - before < 3
+def test_long_words_take_no_longer_than_their_length(unit):
+    assert grows_in_step(lambda size: classify("5.0.0", text=unit * size), 50_000)

@@ -442,11 +442,9 @@ def test_a_weaker_word_of_the_worker_does_not_undo_what_the_provider_said(delive
 
 
 def test_a_call_is_answered_before_the_work_is_done(delivery, call):
-    started = time.perf_counter()
     call("brevo", *brevo("hard", str(delivery.pk)))
     assert fresh(delivery).state == State.SENT
     assert IncomingReport.objects.get().state == IncomingReport.State.WAITING
-    assert time.perf_counter() - started < 5
 
 
 def test_a_flood_of_messages_queues_one_task_so_that_other_work_has_its_turn(delivery, call, run_tasks):
