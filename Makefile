@@ -7,7 +7,7 @@ PO_LANGUAGES = $(notdir $(wildcard locale/[a-z][a-z]) $(wildcard locale/[a-z][a-
 OLDEST_PYTHON = 3.11.2
 export SITE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help run dev test test-services test-e2e test-stack bench chaos lint test-next audit upgrade pins messages release env-dev
+.PHONY: help run dev test test-services test-e2e test-stack coverage bench chaos lint test-next audit upgrade pins messages release env-dev
 
 help:  ## what can be made
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ test-stack: env-dev  ## the site as it stands on a server: nginx, PostgreSQL, Re
 	@$(VENV)/python -m pytest -m '' -n 0 tests/test_deploy.py
 	@bin/with-services.sh $(VENV)/python -m pytest -m stack -n 0 tests/test_stack.py
 	@E2E_STACK=1 bin/with-services.sh $(VENV)/python -m pytest -m e2e -n 0 tests/e2e/test_journey.py
+
+coverage: env-dev  ## how much of the code all cases run, with branches, on SQLite (about fifteen minutes)
+	@$(VENV)/python -m pytest --cov --cov-branch --cov-report=term:skip-covered
 
 chaos: env-dev  ## crashes and outages at full size, on PostgreSQL and Redis (about fourteen minutes)
 	@DURABLE=1 bin/with-services.sh $(VENV)/python -m pytest -m chaos -n 0 -s tests/chaos
