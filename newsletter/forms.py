@@ -435,6 +435,16 @@ class MappingForm(forms.Form):
         return cleaned
 
 
+class PostalAddressForm(forms.Form):
+    """The postal address in the footer of every mail."""
+
+    postal_address = forms.CharField(
+        label=_("Postal address"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Stands in the footer of every newsletter, as the law asks."),
+    )
+
+
 class IssueTemplateForm(forms.ModelForm):
     """The name of an edition template."""
 

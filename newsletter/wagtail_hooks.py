@@ -19,7 +19,7 @@ from wagtail.admin.widgets import Button
 from wagtail.log_actions import LogActionRegistry
 from wagtail.models import Page
 
-from .admin import campaigns, editions, growth, imports, segments, subscribers
+from .admin import campaigns, editions, growth, imports, postal_address, segments, subscribers
 from .editions import drafts
 from .models import IssuePage, NewsletterPage
 
@@ -106,6 +106,7 @@ def admin_urls() -> list[URLResolver]:
             name="newsletter_issue_new_from_template",
         ),
         path("issues/<int:page_id>/save-template/", editions.save_template, name="newsletter_issue_save_template"),
+        path("postal-address/", postal_address.edit_postal_address, name="newsletter_postal_address"),
         path("digest/", editions.edit_digest, name="newsletter_digest"),
         path("issues/<int:page_id>/send/", campaigns.issue_send, name="newsletter_issue_send"),
         path("issues/<int:page_id>/confirm/", campaigns.issue_confirm, name="newsletter_issue_confirm"),
