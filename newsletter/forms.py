@@ -22,7 +22,7 @@ from newsletter.editions import previews
 from newsletter.imports import cells, exporters
 from newsletter.subscribers import email_addresses
 
-from .models import IssuePage, Segment, Subscriber, SubscriberImport
+from .models import Digest, IssuePage, IssueTemplate, Segment, Subscriber, SubscriberImport
 
 # What the visitor agrees to. A new text needs a new version: both are kept with every consent.
 CONSENT_VERSION = "2026-11"
@@ -433,3 +433,33 @@ class MappingForm(forms.Form):
         if len(chosen) != len(set(chosen)):
             raise forms.ValidationError(_("Two columns were given the same meaning."))
         return cleaned
+
+
+class PostalAddressForm(forms.Form):
+    """The postal address in the footer of every mail."""
+
+    postal_address = forms.CharField(
+        label=_("Postal address"),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Stands in the footer of every newsletter, as the law asks."),
+    )
+
+
+class IssueTemplateForm(forms.ModelForm):
+    """The name of an edition template."""
+
+    class Meta:
+        model = IssueTemplate
+        fields = ["name"]
+
+
+class DigestForm(forms.ModelForm):
+    """How often the site drafts an edition by itself, and from which template."""
+
+    class Meta:
+        model = Digest
+        fields = ["frequency", "template"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.ChoiceField, self.fields["frequency"]).choices = [("", _("never")), *Digest.Frequency.choices]

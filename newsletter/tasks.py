@@ -16,6 +16,7 @@ from structlog.contextvars import bound_contextvars
 
 from newsletter.campaigns import lifecycle, tracking
 from newsletter.delivery import claim_files, worker
+from newsletter.editions import digest
 from newsletter.feedback import bounce_mailbox, events, incoming
 from newsletter.imports import runner
 from newsletter.subscribers import retention, subscriptions, triggers
@@ -92,6 +93,13 @@ def look_for_unmoved_campaigns() -> None:
     """Alert the operators about campaigns that send no mail although they could."""
     for campaign in lifecycle.stalled():
         raise_alert("campaign stands still", f"No mail of campaign {campaign.pk} has gone out for 15 minutes.")
+
+
+@every(timedelta(hours=1), _("draft the edition that repeats"))
+def draft_digest() -> str:
+    """Draft the repeating edition if its week or month has begun and there is news."""
+    issue = digest.draft_due()
+    return str(issue) if issue else ""
 
 
 @every(timedelta(days=1), _("delete personal data that was kept long enough"))

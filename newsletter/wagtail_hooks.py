@@ -19,7 +19,8 @@ from wagtail.admin.widgets import Button
 from wagtail.log_actions import LogActionRegistry
 from wagtail.models import Page
 
-from .admin import campaigns, growth, imports, segments, subscribers
+from .admin import campaigns, editions, growth, imports, postal_address, segments, subscribers
+from .editions import drafts
 from .models import IssuePage, NewsletterPage
 
 newsletter_menu = Menu(register_hook_name="register_newsletter_menu_item")
@@ -43,6 +44,7 @@ class PermittedItem(MenuItem):
 
 ENTRIES = [
     ("newsletter.view_campaign", _("Campaigns"), "newsletter_campaigns", "history", 10),
+    ("newsletter.add_campaign", _("Repeating edition"), "newsletter_digest", "rotate", 16),
     ("newsletter.view_subscriber", _("Growth"), "newsletter_growth", "order-up", 40),
     ("newsletter.add_subscriberimport", _("Import"), "newsletter_imports", "upload", 50),
     ("newsletter.add_subscriberexport", _("Export"), "newsletter_export", "download", 60),
@@ -56,6 +58,7 @@ for entry in ENTRIES:
 def viewsets() -> list[ModelViewSet]:
     hook = "register_newsletter_menu_item"
     return [
+        editions.IssueTemplateViewSet(menu_hook=hook, menu_order=15),
         subscribers.SubscriberViewSet(menu_hook=hook, menu_order=20),
         segments.SegmentViewSet(menu_hook=hook, menu_order=30),
         subscribers.ProviderEventViewSet(menu_hook=hook, menu_order=65),
@@ -94,6 +97,17 @@ def admin_urls() -> list[URLResolver]:
             )
             for action in campaigns.ACTIONS
         ),
+        path("issues/new/", editions.new, name="newsletter_issue_new"),
+        path("issues/new/news/", editions.new_from_news, name="newsletter_issue_new_from_news"),
+        path("issues/new/last/", editions.new_from_last, name="newsletter_issue_new_from_last"),
+        path(
+            "issues/new/template/<int:template_id>/",
+            editions.new_from_template,
+            name="newsletter_issue_new_from_template",
+        ),
+        path("issues/<int:page_id>/save-template/", editions.save_template, name="newsletter_issue_save_template"),
+        path("postal-address/", postal_address.edit_postal_address, name="newsletter_postal_address"),
+        path("digest/", editions.edit_digest, name="newsletter_digest"),
         path("issues/<int:page_id>/send/", campaigns.issue_send, name="newsletter_issue_send"),
         path("issues/<int:page_id>/confirm/", campaigns.issue_confirm, name="newsletter_issue_confirm"),
         path("issues/<int:page_id>/preview/", campaigns.issue_preview, name="newsletter_issue_preview"),
@@ -140,7 +154,11 @@ def segment_and_guide_js() -> SafeString:
 
 @hooks.register("register_dashboard_buttons")
 def new_edition_button(request: HttpRequest) -> Iterator[Button]:
-    url = url_to_add(request.user, IssuePage, NewsletterPage)
+    """Add “New edition”: with the ways to begin one, or for translators straight to an empty one in their language."""
+    if drafts.parent_for(request.user):
+        url = reverse("newsletter_issue_new")
+    else:
+        url = url_to_add(request.user, IssuePage, NewsletterPage)
     if url:
         yield Button(_("New edition"), url, icon_name="mail", priority=20)
 
@@ -168,11 +186,16 @@ def register_log_actions(actions: LogActionRegistry) -> None:
 
 @hooks.register("register_page_header_buttons")
 def issue_header_button(page: Page, user: User, view_name: str, next_url: str | None = None) -> Iterator[Button]:
-    """Add “Send…” to an edition's menu."""
-    if isinstance(page.specific_deferred, IssuePage) and user.has_perm("newsletter.add_campaign"):
+    """Add “Send…” and “Save as template…” to an edition's menu."""
+    if not isinstance(page.specific_deferred, IssuePage):
+        return
+    if user.has_perm("newsletter.add_campaign"):
         yield Button(
             _("Send the edition…"), reverse("newsletter_issue_send", args=[page.pk]), icon_name="mail", priority=5
         )
+    if drafts.parent_for(user):
+        url = reverse("newsletter_issue_save_template", args=[page.pk])
+        yield Button(_("Save as template…"), url, icon_name="copy", priority=55)
 
 
 @hooks.register("register_page_listing_more_buttons")

@@ -11,6 +11,7 @@ from jobs.models import JobRun, WorkerHeartbeat
 
 from newsletter.models import (
     Campaign,
+    Digest,
     ProviderEvent,
     Segment,
     SignUpRequest,
@@ -21,6 +22,7 @@ from newsletter.models import (
 
 MODELS = (
     Campaign,
+    Digest,
     ProviderEvent,
     SignUpRequest,
     SubscriberImport,

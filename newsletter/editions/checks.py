@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import dns.exception
 import dns.resolver
@@ -46,7 +46,7 @@ def run_checks(issue: IssuePage, segment: Segment | None = None, is_quick: bool 
     `is_quick` skips checks that use the network: DNS, the provider, other sites. Those take a few seconds at most.
     """
     pages = published_languages(issue)
-    found = _languages(issue, pages, segment) + _postal_address() + _earlier_campaigns(issue)
+    found = _languages(issue, pages, segment) + _postal_address(issue) + _earlier_campaigns(issue)
     others = set()
     for page in pages.values():
         try:
@@ -183,12 +183,13 @@ def _links(page: IssuePage, mail: Mail) -> tuple[list[Problem], set[str]]:
     return found, others
 
 
-def _postal_address() -> list[Problem]:
-    texts = SiteSettings.current(settings.LANGUAGE_CODE)
-    if texts.postal_address.strip():
+def _postal_address(issue: IssuePage) -> list[Problem]:
+    """Check for the postal address, with a link to where those who send editions fill it in."""
+    if SiteSettings.current(settings.LANGUAGE_CODE).postal_address.strip():
         return []
-    url = reverse("wagtailsnippets_core_sitesettings:edit", args=[texts.pk]) if texts.pk else ""
-    return [Problem(BLOCKS, _("The postal address is missing, which the law asks for. Add it to the site's settings."), url)]  # fmt: skip
+    next_url = urlencode({"next": reverse("newsletter_issue_send", args=[issue.pk])})
+    url = f"{reverse('newsletter_postal_address')}?{next_url}"
+    return [Problem(BLOCKS, _("The postal address is missing, which the law asks for. Fill it in."), url)]
 
 
 def _earlier_campaigns(issue: IssuePage) -> list[Problem]:

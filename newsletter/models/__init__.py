@@ -12,7 +12,7 @@ from .campaigns import (
     ProviderEvent,
     message_id,
 )
-from .editions import IssuePage, NewsletterPage, default_locale
+from .editions import Digest, IssuePage, IssueTemplate, NewsletterPage, default_locale
 from .imports import ImportLine, SubscriberExport, SubscriberImport
 from .segments import Segment
 from .subscribers import ConsentEvent, SignUpRequest, Subscriber, SubscriberTally, Suppression
@@ -24,9 +24,11 @@ __all__ = [
     "Click",
     "ConsentEvent",
     "Delivery",
+    "Digest",
     "ImportLine",
     "IncomingReport",
     "IssuePage",
+    "IssueTemplate",
     "NewsletterPage",
     "ProviderEvent",
     "Segment",

@@ -1,6 +1,6 @@
 """Page models of the newsletter: its index page with the sign-up form and the archive, and the editions."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Self
 
 from core.models import BasePage
@@ -19,6 +19,20 @@ from newsletter.editions import previews
 from newsletter.editions.blocks import IssueBlock
 
 
+class IssueHelpPanel(HelpPanel):
+    """What to do with an edition, with buttons for what the user may do."""
+
+    class BoundPanel(HelpPanel.BoundPanel):
+        def get_context_data(self, parent_context: Any = None) -> dict[str, Any]:
+            user = self.request.user
+            parent = NewsletterPage.in_default_language()
+            return super().get_context_data(parent_context) | {
+                "issue": self.instance,
+                "may_send": user.has_perm("newsletter.add_campaign"),
+                "may_begin": bool(parent and parent.permissions_for_user(user).can_add_subpage()),
+            }
+
+
 class NewsletterPage(BasePage):
     """The newsletter's index page: sign-up form and archive."""
 
@@ -30,6 +44,11 @@ class NewsletterPage(BasePage):
 
     class Meta:
         verbose_name = _("newsletter")
+
+    @classmethod
+    def in_default_language(cls) -> Self | None:
+        """Return the page in the default language, where editions begin."""
+        return cls.objects.filter(locale=default_locale()).first()
 
     @property
     def description(self) -> str:
@@ -63,7 +82,7 @@ class IssuePage(BasePage):
     body = StreamField(IssueBlock(), verbose_name=_("body"))
 
     content_panels = [
-        HelpPanel(template="newsletter/admin/issue_help.html"),
+        IssueHelpPanel(template="newsletter/admin/issue_help.html"),
         *Page.content_panels,
         MultiFieldPanel(
             [
@@ -112,6 +131,70 @@ class IssuePage(BasePage):
         """Return the edition in the default language, which campaigns refer to; itself if there is none."""
         source = self.get_translation_or_none(default_locale())
         return source or self
+
+
+class IssueTemplate(models.Model):
+    """What editors saved of an edition, to begin new ones with."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    subject = models.CharField(_("subject"), max_length=120, blank=True)
+    preheader = models.CharField(_("preheader"), max_length=140, blank=True)
+    body = StreamField(IssueBlock(), verbose_name=_("body"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("edition template")
+        verbose_name_plural = _("edition templates")
+        ordering = ["name"]
+        default_permissions = ()  # whoever may add editions may use them
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Digest(models.Model):
+    """How often the site drafts an edition by itself. There is one row at most."""
+
+    class Frequency(models.TextChoices):
+        WEEKLY = "weekly", _("every week, on Monday")
+        MONTHLY = "monthly", _("every month, on the first day")
+
+    frequency = models.CharField(_("how often"), max_length=10, choices=Frequency, blank=True)
+    template = models.ForeignKey(
+        IssueTemplate,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("template"),
+        help_text=_(
+            "The news goes where the template has its first list of news. Without a template: a greeting and the news."
+        ),
+    )
+    drafted_for = models.DateField(null=True, editable=False)  # first day of the last week or month that was looked at
+
+    class Meta:
+        verbose_name = _("repeating edition")
+        default_permissions = ()  # whoever may send editions may change it
+
+    def __str__(self) -> str:
+        return self.get_frequency_display()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.pk = 1
+        super().save(*args, **kwargs)
+
+    def period_of(self, day: date) -> date:
+        """Return the first day of the week or month of `day`."""
+        if self.frequency == self.Frequency.WEEKLY:
+            return day - timedelta(days=day.weekday())
+        return day.replace(day=1)
+
+    def next_period(self, day: date) -> date:
+        """Return the first day of the week or month after that of `day`."""
+        return self.period_of(
+            self.period_of(day) + timedelta(days=7 if self.frequency == self.Frequency.WEEKLY else 31)
+        )
 
 
 def default_locale() -> Locale:

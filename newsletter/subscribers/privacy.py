@@ -266,6 +266,7 @@ declare(
     {
         "newsletter.NewsletterPage": ["introduction"],
         "newsletter.IssuePage": ["subject", "subject_b", "preheader", "body"],
+        "newsletter.IssueTemplate": ["name", "subject", "preheader", "body"],
         "newsletter.CampaignContent": ["language", "variant", "subject", "preheader", "html", "text"],
         "newsletter.CampaignLink": ["url"],
     },

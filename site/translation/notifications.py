@@ -23,7 +23,12 @@ def notify_translators(translation_id: int) -> None:
         total, done = translation.get_progress()
         at_root = users_with_permission("change", Page.get_first_root_node())
         people = users_with_permission("change", page).exclude(pk__in=at_root)
-        _send(people.exclude(pk__in=users_with_permission("publish", page)), "to_translate", page, left=total - done)
+        send(
+            people.exclude(pk__in=users_with_permission("publish", page)),
+            "translation/mail/to_translate",
+            page,
+            left=total - done,
+        )
 
 
 @task()
@@ -33,15 +38,18 @@ def notify_publishers(translation_id: int, by_id: int) -> None:
     page = translation.get_target_instance()
     if isinstance(page, Page):
         by = get_user_model().objects.get(pk=by_id)
-        _send(users_with_permission("publish", page).exclude(pk=by.pk), "translation_ready", page, by=by)
+        send(
+            users_with_permission("publish", page).exclude(pk=by.pk), "translation/mail/translation_ready", page, by=by
+        )
 
 
-def _send(users: QuerySet[User], name: str, page: Page, **context: object) -> None:
+def send(users: QuerySet[User], template: str, page: Page, **context: object) -> None:
+    """Send users a mail about a page: the templates `template`_subject.txt and `template`.txt."""
     for user in users.exclude(email=""):
         profile = UserProfile.get_for_user(user)
         if not profile.submitted_notifications:
             continue
         context |= {"page": page, "user": user, "base_url": get_admin_base_url()}
         with languages.override(profile.get_preferred_language()):
-            subject = render_to_string(f"translation/mail/{name}_subject.txt", context).strip()
-            send_mail(subject, render_to_string(f"translation/mail/{name}.txt", context), [user.email])
+            subject = render_to_string(f"{template}_subject.txt", context).strip()
+            send_mail(subject, render_to_string(f"{template}.txt", context), [user.email])

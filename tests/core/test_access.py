@@ -25,7 +25,7 @@ from wagtail.models import Collection, GroupApprovalTask, Locale, Page, PageView
 from wagtail_localize.models import Translation
 
 from home.models import ContactMessage
-from newsletter.models import Campaign, IncomingReport, ProviderEvent, Segment, SubscriberImport
+from newsletter.models import Campaign, IncomingReport, IssueTemplate, ProviderEvent, Segment, SubscriberImport
 from tests.factories import person
 from tests.services import in_services
 
@@ -100,7 +100,10 @@ def things(db, page_of, subscribe, issue):
         "slug": Topic.objects.get(translation_key=texts["topic"].translation_key, locale__language_code="es").slug, "path": "x", "action": "delete", "language": "es",
         "name": "dashboard", "what": "sessions", "user_id": user.pk, "key_id": 1,
     }  # fmt: skip
+    template = IssueTemplate.objects.create(name="T")
+    values["template_id"] = template.pk
     numbers = {
+        "admin/edition-templates/": template,
         "admin/messages/": ContactMessage.objects.create(name="A", email="a@example.org", message="M", language="es"),
         "admin/subscribers/": (subscriber := subscribe("a@example.org")),
         "admin/newsletter/subscribers/": subscriber,

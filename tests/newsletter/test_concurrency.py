@@ -1,22 +1,25 @@
 """Several processes at once on one database; on PostgreSQL in `make test-services`, on SQLite in `make test`."""
 
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from types import SimpleNamespace
 
 import pytest
 from core import rate_limits
 from django.core.files.base import ContentFile
 from django.utils import timezone
+from wagtail_localize.models import TranslationSource
 
 from newsletter.campaigns import lifecycle
 from newsletter.delivery import rate_limit, worker
+from newsletter.editions import digest
 from newsletter.feedback import events
 from newsletter.imports import runner
 from newsletter.models import (
     Campaign,
     ConsentEvent,
     Delivery,
+    Digest,
     IssuePage,
     ProviderEvent,
     SignUpRequest,
@@ -232,3 +235,19 @@ def test_a_campaign_that_an_editor_puts_off_while_it_starts_goes_out_now_or_late
     assert started + is_put_off == 1
     campaign.refresh_from_db()
     assert campaign.state == (Campaign.State.SENDING if started else Campaign.State.SCHEDULED)
+
+
+def test_two_workers_draft_the_repeating_edition_once():
+    Digest.objects.create(frequency="monthly", drafted_for=date(2026, 1, 1))
+    known = set(IssuePage.objects.values_list("pk", flat=True))
+
+    def draft():
+        return "drafted" if digest.draft_due() else "nothing"
+
+    try:
+        assert sorted(race(*[draft] * 3)) == ["drafted", "nothing", "nothing"]
+        assert IssuePage.objects.exclude(pk__in=known).count() == 3  # one in each language
+    finally:
+        for page in IssuePage.objects.exclude(pk__in=known):
+            TranslationSource.objects.filter(object_id=page.translation_key).delete()
+            page.delete()
