@@ -71,11 +71,12 @@ class SubmitPageView(_SubmitMixin, submit_translations.SubmitPageTranslationView
     def form_valid(self, form: SubmitForm) -> HttpResponse:
         """Translate missing parents first."""
         for locale in form.cleaned_data["locales"]:
-            for parent in form.missing[locale]:
-                translate_object(parent, [locale], None, self.request.user)
-            parent = self.object.get_parent().get_translation_or_none(locale)
-            if parent and not parent.permissions_for_user(self.request.user).can_add_subpage():
+            parents = form.missing[locale]
+            place = (parents or [self.object])[0].get_parent().get_translation_or_none(locale)
+            if place and not place.permissions_for_user(self.request.user).can_add_subpage():
                 raise PermissionDenied
+            for parent in parents:
+                translate_object(parent, [locale], None, self.request.user)
         return super().form_valid(form)
 
 

@@ -44,12 +44,13 @@ def texts_left(translation: Translation) -> int:
 class TranslationState:
     """The state of a source in one language.
 
-    `instance` is its translation or None, `translation` the number of the Translation that leads there. `left` is the number of
+    `instance` is its translation into `locale` or None, `translation` the number of the Translation that leads there. `left` is the number of
     untranslated strings; `has_unpublished` says whether strings were translated after the translation was last published;
     `blocks_changed` whether blocks of the original were added, deleted or moved since; `needs_decision` whether a person has to
     decide about what changed in the original.
     """
 
+    locale: Locale
     instance: TranslatableMixin | None
     is_original: bool = False
     translation: int | None = None
@@ -181,10 +182,10 @@ def table(
         place = (row.translation_key, locale.pk)
         instance = instances.get(place)
         if row.locale_id == locale.pk:
-            return TranslationState(instance, is_original=True)
+            return TranslationState(locale, instance, is_original=True)
         if place in found:
-            return TranslationState(instance, False, *found[place])
-        return TranslationState(instance, needs_decision=_is_left_behind(row, instance))
+            return TranslationState(locale, instance, False, *found[place])
+        return TranslationState(locale, instance, needs_decision=_is_left_behind(row, instance))
 
     return [(row, [cell(row, locale) for locale in languages]) for row in rows]
 
