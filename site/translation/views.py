@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from core import renditions
 from core.page_permissions import languages_of
+from core.requests import AuthenticatedHttpRequest
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -25,7 +26,7 @@ from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import Translation
 
-from translation import comparison, forms, po_exchange, status
+from translation import comparison, forms, po_exchange, publishing, status
 from translation.models import KnownOriginal
 from translation.permissions import TRANSLATE, own_translation, places_to_add, translators_only, visible_pages
 
@@ -111,7 +112,7 @@ def _cell_describer(
         is_missing = cell.state == status.MISSING
         url = "" if is_missing else finder.get_edit_url(cell.instance)
         is_complete = cell.state in {status.DRAFT, status.READY} and not cell.left and not cell.is_original
-        is_publishable = is_complete and isinstance(cell.instance, Page) and cell.instance.pk in publishable
+        page = cell.instance if is_complete and isinstance(cell.instance, Page) else None
         return {
             "state": cell.state,
             "label": status.LABELS[cell.state],
@@ -121,7 +122,7 @@ def _cell_describer(
             "start": _submit_url(row) if is_missing and may_add(row, cell.locale) else "",
             "url": url,
             "changes": cell.translation if url and cell.state in {status.BEHIND, status.CHANGED} else None,
-            "publish": cell.instance.pk if is_publishable else None,
+            "publish": page.pk if page and page.pk in publishable else None,
         }
 
     return describe
@@ -151,6 +152,25 @@ def publish(request: HttpRequest, page_id: int) -> HttpResponse:
             published = _("“%(title)s” is published in %(language)s.") % {"title": page, "language": page.locale}
             messages.success(request, renditions.postponed_message(page) if page.scheduled_revision else published)
     return redirect(get_valid_next_url_from_request(request) or "translation_board")
+
+
+@require_POST
+def hand_over(request: AuthenticatedHttpRequest, translation_id: int) -> HttpResponse:
+    """Submit a complete translation of a page to those who publish it."""
+    translation = own_translation(request.user, translation_id)
+    page = translation.get_target_instance()
+    if not isinstance(page, Page) or not page.permissions_for_user(request.user).can_submit_for_moderation():
+        raise PermissionDenied
+    if left := status.texts_left(translation):
+        messages.error(request, _("Not handed over: %(left)s texts still have to be translated.") % {"left": left})
+    else:
+        try:
+            publishing.hand_over(translation, page, request.user)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, _("“%(title)s” is handed over to those who publish it.") % {"title": page})
+    return redirect("wagtailadmin_pages:edit", page.pk)
 
 
 @require_safe
