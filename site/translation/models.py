@@ -34,6 +34,17 @@ class KnownOriginal(models.Model):
         return Exists(cls.objects.filter(~Q(decisions=[]) | ~Q(problem=""), translation=OuterRef("pk")))
 
 
+class RefusedPublication(models.Model):
+    """A translation that was to be published but was not complete; deleted when it is published."""
+
+    translation = models.OneToOneField(Translation, on_delete=models.CASCADE, related_name="refused_publication")
+    left = models.PositiveIntegerField()  # texts that were missing
+    refused_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"RefusedPublication: {self.translation_id}"
+
+
 class GlossaryTerm(ClusterableModel):
     """A term of the organisation that is always translated in the same way."""
 

@@ -36,6 +36,19 @@ def notify_publishers(translation_id: int, by_id: int) -> None:
         _send(users_with_permission("publish", page).exclude(pk=by.pk), "translation_ready", page, by=by)
 
 
+@task()
+def notify_refused(translation_id: int) -> None:
+    """Notify translators and publishers that a translation was to be published and is not complete."""
+    translation = Translation.objects.get(pk=translation_id)
+    page = translation.get_target_instance()
+    if isinstance(page, Page):
+        at_root = users_with_permission("change", Page.get_first_root_node())
+        translators = users_with_permission("change", page).exclude(pk__in=at_root)
+        people = translators | users_with_permission("publish", page)
+        total, done = translation.get_progress()
+        _send(people.distinct(), "not_published", page, left=total - done)
+
+
 def _send(users: QuerySet[User], name: str, page: Page, **context: object) -> None:
     for user in users.exclude(email=""):
         profile = UserProfile.get_for_user(user)

@@ -5,7 +5,7 @@ from django.db.models import Model
 from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 from django.utils.text import slugify
-from wagtail.models import Page
+from wagtail.models import Page, Revision, TranslatableMixin
 from wagtail.signals import published
 from wagtail_localize.models import (
     StringSegment,
@@ -35,6 +35,16 @@ def remember_original(instance: TranslationLog, **kwargs: object) -> None:
     found = Translation.objects.filter(source=instance.source_id, target_locale=instance.locale_id).first()
     if found and not status.texts_left(found):
         changes.remember(found)
+
+
+@receiver(published)
+def log_published_translation(instance: Model, revision: Revision, **kwargs: object) -> None:
+    """Log that the translated texts were published, as wagtail-localize does for what it publishes itself."""
+    translation = status.translation_of(instance) if isinstance(instance, TranslatableMixin) else None
+    if translation and getattr(instance, "live", True):
+        logs = TranslationLog.objects.filter(source=translation.source_id, locale=translation.target_locale_id)
+        if not logs.filter(revision=revision).exists():
+            logs.create(source=translation.source, locale=translation.target_locale, revision=revision)
 
 
 @receiver(pre_save, sender=StringTranslation)
