@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.paginator import WagtailPaginator
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
@@ -26,7 +26,7 @@ from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import Translation
 
-from translation import comparison, forms, po_exchange, publishing, status
+from translation import comparison, forms, po_exchange, publishing, schedule, status
 from translation.models import KnownOriginal
 from translation.permissions import TRANSLATE, own_translation, places_to_add, translators_only, visible_pages
 
@@ -112,12 +112,13 @@ def _cell_describer(
         is_missing = cell.state == status.MISSING
         url = "" if is_missing else finder.get_edit_url(cell.instance)
         is_complete = cell.state in {status.DRAFT, status.READY} and not cell.left and not cell.is_original
-        page = cell.instance if is_complete and isinstance(cell.instance, Page) else None
+        is_mine = isinstance(cell.instance, Page) and cell.instance.pk in publishable
         return {
             "state": cell.state,
             "label": status.LABELS[cell.state],
             "left": cell.left,
             "locale": cell.locale,
+            "schedule": cell.instance.pk if cell.is_original and any(cell.dates) and is_mine else None,
             "go_live_at": cell.dates[0],
             "expire_at": cell.dates[1],
             "refused_at": cell.refused_at,
@@ -125,7 +126,7 @@ def _cell_describer(
             "start": _submit_url(row) if is_missing and may_add(row, cell.locale) else "",
             "url": url,
             "changes": cell.translation if url and cell.state in {status.BEHIND, status.CHANGED} else None,
-            "publish": page.pk if page and page.pk in publishable else None,
+            "publish": cell.instance.pk if cell.instance and is_complete and is_mine else None,
         }
 
     return describe
@@ -155,6 +156,31 @@ def publish(request: HttpRequest, page_id: int) -> HttpResponse:
             published = _("“%(title)s” is published in %(language)s.") % {"title": page, "language": page.locale}
             messages.success(request, renditions.postponed_message(page) if page.scheduled_revision else published)
     return redirect(get_valid_next_url_from_request(request) or "translation_board")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def schedule_translations(request: AuthenticatedHttpRequest, page_id: int) -> HttpResponse:
+    """Ask whether the translations of a page go live and expire on its dates, and see to it."""
+    page = get_object_or_404(Page, pk=page_id).specific
+    if not page.permissions_for_user(request.user).can_publish():
+        raise PermissionDenied
+    others = schedule.others_to_schedule(request.user, page)
+    back = reverse("wagtailadmin_explore", args=[page.get_parent().pk])
+    if request.method != "POST":
+        go_live_at, expire_at = schedule.dates(page)
+        context = {"page": page, "others": others, "back": back, "go_live_at": go_live_at, "expire_at": expire_at}
+        return render(request, "translation/schedule.html", context)
+    chosen = [other for other in others if str(other.pk) in request.POST.getlist("pages")]
+    incomplete = schedule.apply(request.user, page, chosen)
+    for other in incomplete:
+        text = _("“%(title)s” is not translated completely yet, so it does not go live by itself.")
+        messages.error(request, text % {"title": other.get_admin_display_title()})
+    for other in chosen:
+        if other not in incomplete:
+            messages.success(
+                request, _("“%(title)s” has these dates now.") % {"title": other.get_admin_display_title()}
+            )
+    return redirect(back)
 
 
 @require_POST

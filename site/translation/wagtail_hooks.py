@@ -23,7 +23,7 @@ from wagtail.models import Page, TranslatableMixin
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet
 
-from translation import dashboard, glossary, localize_views, tree_actions, views
+from translation import dashboard, glossary, localize_views, schedule, tree_actions, views
 from translation.models import GlossaryTerm, KnownOriginal
 from translation.permissions import may_translate_into
 from translation.status import texts_left, translation_of
@@ -34,6 +34,7 @@ def admin_urls() -> list[URLPattern]:
     return [
         path("translations/", views.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", views.publish, name="translation_publish"),
+        path("translations/dates/<int:page_id>/", views.schedule_translations, name="translation_schedule"),
         path("translations/hand-over/<int:translation_id>/", views.hand_over, name="translation_hand_over"),
         path("translations/changes/<int:translation_id>/", views.show_changes, name="translation_changes"),
         path("translations/export/", views.export_archive, name="translation_export"),
@@ -158,6 +159,14 @@ def refuse_incomplete_in_bulk(
             text = gettext("“%(title)s” is not translated completely yet.") % {"title": page.get_admin_display_title()}
             messages.error(request, f"{text} {gettext('No page was published.')}")
             return redirect("wagtailadmin_explore", page.get_parent().pk)
+    return None
+
+
+@hooks.register("after_publish_page", order=100)
+def ask_for_dates(request: HttpRequest, page: Page) -> HttpResponse | None:
+    """Ask whether the translations go live and expire with the page, if it has dates that they lack."""
+    if schedule.others_to_schedule(request.user, page):
+        return redirect("translation_schedule", page.pk)
     return None
 
 
