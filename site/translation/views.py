@@ -118,7 +118,9 @@ def _cell_describer(
             "label": status.LABELS[cell.state],
             "left": cell.left,
             "locale": cell.locale,
-            "schedule": cell.instance.pk if cell.is_original and any(cell.dates) and is_mine else None,
+            "schedule": cell.instance.pk
+            if cell.instance and cell.is_original and any(cell.dates) and is_mine
+            else None,
             "go_live_at": cell.dates[0],
             "expire_at": cell.dates[1],
             "refused_at": cell.refused_at,
