@@ -36,6 +36,21 @@ TOPICS = [
     ("incidencia", "Incidencia"),
 ]
 
+# Terms of the organisation, with their wording in each language.
+GLOSSARY = [
+    {
+        "es": "Coordinadora Latinoamericana y del Caribe de Pequeños(as) Productores(as) y Trabajadores(as) de Comercio Justo",
+        "en": "Latin American and Caribbean Network of Fair Trade Small Producers and Workers",
+        "pt-br": "Coordenadora Latino-americana e do Caribe de Pequenos(as) Produtores(as) e Trabalhadores(as) de Comércio Justo",
+    },
+    {"es": "Coordinadoras Nacionales", "en": "Country Platforms", "pt-br": "Coordenadoras Nacionais"},
+    {"es": "Redes de Producto", "en": "Product Networks", "pt-br": "Redes de Produto"},
+    {"es": "Red de Trabajadores(as)", "en": "Workers Network", "pt-br": "Rede de Trabalhadores(as)"},
+    {"es": "Comercio Justo", "pt-br": "Comércio Justo"},
+    {"es": "Fairtrade", "en": "Fairtrade", "pt-br": "Fairtrade"},
+    {"es": "CLAC", "en": "CLAC", "pt-br": "CLAC"},
+]
+
 SITE = {
     "organisation": "CLAC",
     "full_name": "Coordinadora Latinoamericana y del Caribe de Pequeños(as) Productores(as) y Trabajadores(as) de Comercio Justo",

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
+from wagtail.actions.publish_revision import PublishRevisionAction
 from wagtail.admin.widgets import BaseChooser
-from wagtail.models import Page, ReferenceIndex, Site
+from wagtail.models import Page, ReferenceIndex, Revision, Site
 
 
 def set_site(request: HttpRequest, site: Site | None) -> None:
@@ -35,3 +37,20 @@ def add_nonce_to_choosers(nonce: Callable[[], str]) -> None:
         return mark_safe(render(self, *args, **kwargs).replace("<script>", f'<script nonce="{nonce()}">', 1))
 
     BaseChooser.render = render_with_nonce
+
+
+def guard_publishing(choose: Callable[[Model, Revision, User | None], Revision | None]) -> None:
+    """Patch the action that publishes or schedules a revision, whoever asks for it: `choose` returns the revision to take, or None
+    to refuse. Wagtail has no signal or hook before that, only hooks of some views."""
+    execute = PublishRevisionAction.execute
+
+    def execute_guarded(self: PublishRevisionAction, skip_permission_checks: bool = False) -> None:
+        self.check(skip_permission_checks=skip_permission_checks)
+        chosen = choose(self.object, self.revision, self.user)
+        if chosen is None:
+            return
+        if chosen != self.revision:
+            self.revision, self.object = chosen, chosen.as_object()
+        execute(self, skip_permission_checks)
+
+    PublishRevisionAction.execute = execute_guarded

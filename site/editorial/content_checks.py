@@ -16,6 +16,7 @@ from core.streams import pictures, streams
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
+from wagtail import hooks
 from wagtail.models import Locale
 
 from editorial import link_checker
@@ -35,6 +36,7 @@ KINDS = {  # {kind: (level, message)}
     "heading_order": (WARNS, _("The small heading “%(text)s” stands before any heading of the page. Begin with a heading block.")),
     "empty_heading": (WARNS, _("There is an empty heading.")),
     "description": (WARNS, _("The description is missing, which search engines and lists show.")),
+    "term": (WARNS, _("The original says “%(term)s”, so the translation should say “%(translation)s”, as the glossary does.")),
     "translation": (TELLS, _("The page is not translated into %(language)s.")),
 }  # fmt: skip
 
@@ -50,6 +52,7 @@ LABELS = {
     "heading_order": _("headings out of order"),
     "empty_heading": _("empty headings"),
     "description": _("missing descriptions"),
+    "term": _("terms of the glossary that are translated differently"),
     "translation": _("missing translations"),
 }
 
@@ -98,6 +101,8 @@ def find_problems(page: BasePage, html: BeautifulSoup | None = None) -> list[Fin
     html = html or render_body(page)
     found: list[Finding] = [] if page.description.strip() else [("description", {})]
     found += _check_images(page) + _check_links(html) + _check_headings(html)
+    for find in hooks.get_hooks("find_page_problems"):
+        found += find(page)
     existing = {other.locale_id for other in page.get_translations(inclusive=True).live()}
     missing = Locale.objects.exclude(pk__in=[*existing, page.locale_id])
     return found + [("translation", {"language": locale.get_display_name()}) for locale in missing]

@@ -36,6 +36,7 @@ MANAGE_SNIPPETS = [
     "core.publish_menu",
     "core.publish_sitesettings",
 ]
+GLOSSARY = [f"translation.{action}_glossaryterm" for action in ("add", "change", "delete", "view")]
 NEWSLETTER_ACTIONS = {
     "campaign": ["add", "change", "view"],
     "segment": ["add", "change", "delete", "view"],
@@ -80,7 +81,7 @@ PUBLISHER = Role(
     "Publicación",
     ["add", "change", "publish", "lock", "unlock", "bulk_delete"],
     files=ALL_FILE_ACTIONS,
-    others=[TRANSLATE, *MANAGE_SNIPPETS, *REDIRECTS, *READ_MESSAGES],
+    others=[TRANSLATE, *GLOSSARY, *MANAGE_SNIPPETS, *REDIRECTS, *READ_MESSAGES],
 )
 NEWSLETTER_MANAGER = Role(
     "Boletín",
@@ -97,7 +98,9 @@ ADMINISTRATOR = Role(
     collections=["add", "change", "delete"],
 )
 TRANSLATORS = {
-    code: Role(language.translators, ["add", "change"], LANGUAGE, OWN_FILE_ACTIONS, [TRANSLATE, *EDIT_SNIPPETS])
+    code: Role(
+        language.translators, ["add", "change"], LANGUAGE, OWN_FILE_ACTIONS, [TRANSLATE, *GLOSSARY, *EDIT_SNIPPETS]
+    )
     for code, language in settings.SITE_LANGUAGES.items()
     if language.translators
 }

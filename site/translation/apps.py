@@ -7,4 +7,8 @@ class TranslationConfig(AppConfig):
     name = "translation"
 
     def ready(self) -> None:
-        from translation import privacy, signal_handlers  # noqa: F401
+        from compat.wagtail import guard_publishing
+
+        from translation import privacy, publishing, signal_handlers  # noqa: F401
+
+        guard_publishing(publishing.choose_revision)

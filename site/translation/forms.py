@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, cast
+from uuid import UUID
 
 import polib
 from core.page_permissions import languages_of
@@ -11,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from search.text import fold, words
 from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail_localize.views import submit_translations
 
@@ -18,8 +20,9 @@ from translation import po_exchange, status
 
 
 class FilterForm(forms.Form):
-    """Filters the translation board by section, language and state."""
+    """Filters the translation board by words of a title in any language, section, language and state."""
 
+    q = forms.CharField(required=False, label=gettext_lazy("Title"), widget=forms.TextInput(attrs={"type": "search"}))
     section = forms.ModelChoiceField(
         Page.objects.none(), required=False, label=gettext_lazy("Section"), empty_label=gettext_lazy("all")
     )
@@ -41,12 +44,14 @@ class FilterForm(forms.Form):
 
     @property
     def is_filtered(self) -> bool:
-        """Return whether a section or state is chosen."""
-        return self.is_valid() and bool(self.cleaned_data["section"] or self.cleaned_data["state"])
+        """Return whether words, a section or a state are chosen."""
+        return self.is_valid() and any(self.cleaned_data[name] for name in ("q", "section", "state"))
 
     def filter(self, rows: QuerySet[TranslatableMixin], languages: Iterable[Locale]) -> QuerySet[TranslatableMixin]:
         """Return the `status.originals()` in `rows` that match. A state matches in the chosen language or in any of `languages`."""
         data = self.cleaned_data
+        if data["q"]:
+            rows = rows.filter(translation_key__in=_keys_of_titles(data["q"]))
         if data["section"]:
             rows = rows.filter(path__startswith=data["section"].path)
         if data["state"]:
@@ -56,6 +61,13 @@ class FilterForm(forms.Form):
                 query |= Q(pk__in=status.in_state(rows, locale, data["state"]).order_by().values("pk"))
             rows = rows.filter(query)
         return rows
+
+
+def _keys_of_titles(query: str) -> list[UUID]:
+    """Return the translation keys of the pages whose title holds all words of a query, whatever their accents."""
+    titles = Page.objects.values_list("translation_key", "draft_title")
+    wanted = words(query)
+    return [key for key, title in titles if all(word in fold(title) for word in wanted)]
 
 
 class ExportForm(forms.Form):

@@ -16,14 +16,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
 from wagtail.models import Locale, Page, TranslatableMixin
-from wagtail_localize.models import TranslationSource
+from wagtail_localize.models import Translation, TranslationSource
 from wagtail_localize.operations import translate_object
 from wagtail_localize.views import (
     convert,
@@ -71,11 +71,12 @@ class SubmitPageView(_SubmitMixin, submit_translations.SubmitPageTranslationView
     def form_valid(self, form: SubmitForm) -> HttpResponse:
         """Translate missing parents first."""
         for locale in form.cleaned_data["locales"]:
-            for parent in form.missing[locale]:
-                translate_object(parent, [locale], None, self.request.user)
-            parent = self.object.get_parent().get_translation_or_none(locale)
-            if parent and not parent.permissions_for_user(self.request.user).can_add_subpage():
+            parents = form.missing[locale]
+            place = (parents or [self.object])[0].get_parent().get_translation_or_none(locale)
+            if place and not place.permissions_for_user(self.request.user).can_add_subpage():
                 raise PermissionDenied
+            for parent in parents:
+                translate_object(parent, [locale], None, self.request.user)
         return super().form_valid(form)
 
 
@@ -145,6 +146,15 @@ def machine_translate(request: HttpRequest, translation_id: int) -> HttpResponse
         return redirect(get_valid_next_url_from_request(request) or "translation_board")
 
 
+def stop_translation(request: HttpRequest, translation_id: int) -> HttpResponse:
+    """Ask before a translation is edited without its original."""
+    if request.method == "POST":
+        return edit_translation.stop_translation(request, translation_id)
+    target = get_object_or_404(Translation, pk=translation_id).get_target_instance()
+    back = get_valid_next_url_from_request(request) or reverse("translation_board")
+    return render(request, "translation/confirm_stop.html", {"target": target, "next": back})
+
+
 def _edit_view(name: str) -> View:
     """Return a view function of `wagtail_localize.views.edit_translation`, restricted to own languages."""
     return own_languages_only(getattr(edit_translation, name))
@@ -162,7 +172,7 @@ def url_patterns() -> list[URLPattern]:
         (f"{one}/overrides/<int:overridable_segment_id>/edit/", _edit_view("edit_override")),
         (f"{one}/pofile/download/", _edit_view("download_pofile")),
         (f"{one}/machine_translate/", own_languages_only(machine_translate)),
-        (f"{one}/disable/", _edit_view("stop_translation")),
+        (f"{one}/disable/", own_languages_only(stop_translation)),
         ("page/<int:page_id>/convert_to_alias/", convert_to_alias),
         ("reports/translations/", translators_only(report.TranslationsReportView.as_view())),
         ("reports/translations/results/", translators_only(report.TranslationsReportView.as_view(results_only=True))),

@@ -43,6 +43,19 @@ def notify_publishers(translation_id: int, by_id: int) -> None:
         )
 
 
+@task()
+def notify_refused(translation_id: int) -> None:
+    """Notify translators and publishers that a translation was to be published and is not complete."""
+    translation = Translation.objects.get(pk=translation_id)
+    page = translation.get_target_instance()
+    if isinstance(page, Page):
+        at_root = users_with_permission("change", Page.get_first_root_node())
+        translators = users_with_permission("change", page).exclude(pk__in=at_root)
+        people = translators | users_with_permission("publish", page)
+        total, done = translation.get_progress()
+        send(people.distinct(), "translation/mail/not_published", page, left=total - done)
+
+
 def send(users: QuerySet[User], template: str, page: Page, **context: object) -> None:
     """Send users a mail about a page: the templates `template`_subject.txt and `template`.txt."""
     for user in users.exclude(email=""):

@@ -1,12 +1,14 @@
 """Permissions of translators."""
 
+from collections.abc import Callable, Iterable
+
 from core.page_permissions import languages_of
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.shortcuts import get_object_or_404
 from wagtail.admin.auth import permission_required
-from wagtail.models import Locale, Page
+from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail.query import PageQuerySet
 from wagtail_localize.models import Translation
@@ -32,3 +34,33 @@ def own_translation(user: User | AnonymousUser, translation_id: int) -> Translat
 def may_translate_into(user: User | AnonymousUser, locale: Locale) -> bool:
     """Return whether a user may edit pages in `locale`."""
     return languages_of(user).filter(pk=locale.pk).exists()
+
+
+def places_to_add(
+    user: User | AnonymousUser, rows: Iterable[TranslatableMixin]
+) -> Callable[[TranslatableMixin, Locale], bool]:
+    """Return a function that tells whether the user may add the translation of one of `rows` into a language, in three queries.
+
+    A page needs the right at the nearest page above it that exists in that language.
+    """
+    own = set(languages_of(user).values_list("pk", flat=True)) if user.has_perm(TRANSLATE) else set()
+    pages = [row for row in rows if isinstance(row, Page)] if own else []
+    above = {page.path[:end] for page in pages for end in range(Page.steplen, len(page.path), Page.steplen)}
+    keys = dict(Page.objects.filter(path__in=above).values_list("path", "translation_key"))
+    addable = PagePermissionPolicy().instances_user_has_permission_for(user, "add").values("pk")
+    places = Page.objects.filter(translation_key__in=keys.values()).annotate(
+        is_allowed=ExpressionWrapper(Q(pk__in=addable), BooleanField())
+    )
+    found = {(page.translation_key, page.locale_id): page.is_allowed for page in places}
+    may_add_homes = any(page.is_allowed for page in places if page.is_root())
+
+    def may_add(row: TranslatableMixin, locale: Locale) -> bool:
+        if locale.pk not in own or not isinstance(row, Page):
+            return locale.pk in own
+        for end in range(len(row.path) - Page.steplen, Page.steplen, -Page.steplen):
+            place = (keys[row.path[:end]], locale.pk)
+            if place in found:
+                return found[place]
+        return may_add_homes
+
+    return may_add

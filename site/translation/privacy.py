@@ -3,4 +3,11 @@
 from privacy.places import PUBLISHED
 from privacy.registry import declare
 
-declare(PUBLISHED, {"translation.KnownOriginal": ["content", "decisions", "problem"]})
+declare(
+    PUBLISHED,
+    {
+        "translation.KnownOriginal": ["content", "decisions", "problem"],
+        "translation.GlossaryTerm": ["note"],
+        "translation.GlossaryWording": ["text"],
+    },
+)

@@ -1,11 +1,12 @@
 """Keeps the strings of changed sources, what is known of them, and the slugs of translations up to date."""
 
 from core.models import Topic
+from django.db import transaction
 from django.db.models import Model
-from django.db.models.signals import post_save, pre_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 from django.utils.text import slugify
-from wagtail.models import Page
+from wagtail.models import Page, PageViewRestriction, Revision, TranslatableMixin
 from wagtail.signals import published
 from wagtail_localize.models import (
     StringSegment,
@@ -35,6 +36,35 @@ def remember_original(instance: TranslationLog, **kwargs: object) -> None:
     found = Translation.objects.filter(source=instance.source_id, target_locale=instance.locale_id).first()
     if found and not status.texts_left(found):
         changes.remember(found)
+
+
+@receiver(post_save, sender=PageViewRestriction)
+@receiver(post_delete, sender=PageViewRestriction)
+def carry_over_privacy(instance: PageViewRestriction, **kwargs: object) -> None:
+    """Give the translations of a page its privacy setting at once. Its groups are set after it is saved, hence on commit."""
+    page = Page.objects.filter(pk=instance.page_id).first()
+    source = page and TranslationSource.objects.filter(object_id=page.translation_key, locale=page.locale_id).first()
+    if not source:
+        return
+    others = source.translations.filter(enabled=True).values("target_locale")
+    targets = Page.objects.filter(translation_key=page.translation_key, locale__in=others)
+
+    def carry_over() -> None:
+        for target in targets:
+            source.sync_view_restrictions(page, target)
+            source.sync_view_restrictions(page, target)  # the first call makes it without its groups
+
+    transaction.on_commit(carry_over)
+
+
+@receiver(published)
+def log_published_translation(instance: Model, revision: Revision, **kwargs: object) -> None:
+    """Log that the translated texts were published, as wagtail-localize does for what it publishes itself."""
+    translation = status.translation_of(instance) if isinstance(instance, TranslatableMixin) else None
+    if translation and getattr(instance, "live", True):
+        logs = TranslationLog.objects.filter(source=translation.source_id, locale=translation.target_locale_id)
+        if not logs.filter(revision=revision).exists():
+            logs.create(source=translation.source, locale=translation.target_locale, revision=revision)
 
 
 @receiver(pre_save, sender=StringTranslation)

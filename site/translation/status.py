@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.apps import apps
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import Combinable
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from wagtail.models import DraftStateMixin, Locale, Page, TranslatableMixin, get_translatable_models
 from wagtail_localize.models import StringSegment, StringTranslation, Translation, TranslationLog
@@ -44,12 +46,13 @@ def texts_left(translation: Translation) -> int:
 class TranslationState:
     """The state of a source in one language.
 
-    `instance` is its translation or None, `translation` the number of the Translation that leads there. `left` is the number of
+    `instance` is its translation into `locale` or None, `translation` the number of the Translation that leads there. `left` is the number of
     untranslated strings; `has_unpublished` says whether strings were translated after the translation was last published;
     `blocks_changed` whether blocks of the original were added, deleted or moved since; `needs_decision` whether a person has to
-    decide about what changed in the original.
+    decide about what changed in the original; `refused_at` when it was to be published and was not complete.
     """
 
+    locale: Locale
     instance: TranslatableMixin | None
     is_original: bool = False
     translation: int | None = None
@@ -57,6 +60,15 @@ class TranslationState:
     has_unpublished: bool = False
     blocks_changed: bool = False
     needs_decision: bool = False
+    refused_at: datetime | None = None
+
+    @property
+    def dates(self) -> tuple[datetime | None, datetime | None]:
+        """When the instance goes live and when it expires, if that is to come."""
+        now = timezone.now()
+        found = (getattr(self.instance, name, None) for name in ("go_live_at", "expire_at"))
+        go_live_at, expire_at = (date if date and date > now else None for date in found)
+        return go_live_at, expire_at
 
     @property
     def state(self) -> str:
@@ -169,22 +181,29 @@ def table(
         Translation.objects.filter(source__object__in=keys, enabled=True)
         .annotate(left=segments, news=has_unpublished_strings(), decide=KnownOriginal.needing_decision())
         .values_list(
-            "source__object_id", "target_locale_id", "pk", "left", "news", "known_original__blocks_changed", "decide"
+            "source__object_id",
+            "target_locale_id",
+            "pk",
+            "left",
+            "news",
+            "known_original__blocks_changed",
+            "decide",
+            "refused_publication__refused_at",
         )
     )
     found = {
-        (key, locale_id): (pk, left or 0, news, bool(blocks), decide)
-        for key, locale_id, pk, left, news, blocks, decide in translations
+        (key, locale_id): (pk, left or 0, news, bool(blocks), decide, refused_at)
+        for key, locale_id, pk, left, news, blocks, decide, refused_at in translations
     }
 
     def cell(row: TranslatableMixin, locale: Locale) -> TranslationState:
         place = (row.translation_key, locale.pk)
         instance = instances.get(place)
         if row.locale_id == locale.pk:
-            return TranslationState(instance, is_original=True)
+            return TranslationState(locale, instance, is_original=True)
         if place in found:
-            return TranslationState(instance, False, *found[place])
-        return TranslationState(instance, needs_decision=_is_left_behind(row, instance))
+            return TranslationState(locale, instance, False, *found[place])
+        return TranslationState(locale, instance, needs_decision=_is_left_behind(row, instance))
 
     return [(row, [cell(row, locale) for locale in languages]) for row in rows]
 

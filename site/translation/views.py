@@ -1,32 +1,34 @@
 """Admin views: the translation board, publishing from it, and the exchange of PO files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from core import renditions
 from core.page_permissions import languages_of
+from core.requests import AuthenticatedHttpRequest
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.paginator import WagtailPaginator
 from wagtail.admin.views.pages.utils import get_valid_next_url_from_request
 from wagtail.models import Locale, Page, TranslatableMixin
+from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import Translation
 
-from translation import comparison, forms, po_exchange, status
+from translation import comparison, forms, po_exchange, publishing, schedule, status
 from translation.models import KnownOriginal
-from translation.permissions import TRANSLATE, own_translation, translators_only, visible_pages
+from translation.permissions import TRANSLATE, own_translation, places_to_add, translators_only, visible_pages
 
 ROWS_PER_PAGE = 50
 
@@ -36,29 +38,32 @@ ROWS_PER_PAGE = 50
 
 @require_safe
 def board(request: HttpRequest) -> HttpResponse:
-    """The translation board: pages (paginated), snippets and settings, with their state in each language."""
+    """The translation board: pages (paginated, the newest first), snippets and settings, with their state in each language."""
     languages = status.locales()
     form = forms.FilterForm(request.GET, languages=languages)
     rows = _rows(request.user)
     rows = form.filter(rows, languages) if form.is_valid() else rows
     page = WagtailPaginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
     shown = _visible_languages(languages, form)
-    finder = AdminURLFinder(request.user)
+    lines = status.table(page, shown)
+    snippets = (
+        []
+        if form.is_filtered
+        else [
+            (model._meta.verbose_name_plural, status.table(status.originals(model), shown))
+            for model in status.snippet_models()
+        ]
+    )
+    describe = _cell_describer(request, [row for row, _cells in lines])
     context = {
         "form": form,
         "languages": shown,
         "page": page,
         "elided_page_range": page.paginator.get_elided_page_range(page.number),
-        "rows": [
-            (row, row.depth - 2, [_describe_cell(request, finder, row, cell) for cell in cells])
-            for row, cells in status.table(page, shown)
-        ],
-        "snippets": [] if form.is_filtered else [
-            (model._meta.verbose_name_plural, [
-                (row, [_describe_cell(request, finder, row, cell) for cell in cells])
-                for row, cells in status.table(status.originals(model), shown)
-            ])
-            for model in status.snippet_models()
+        "rows": [(row, [describe(row, cell) for cell in cells]) for row, cells in lines],
+        "snippets": [
+            (name, [(row, [describe(row, cell) for cell in cells]) for row, cells in found])
+            for name, found in snippets
         ],
         "next": request.get_full_path(),
         "export_form": forms.ExportForm(user=request.user),
@@ -79,8 +84,9 @@ def due_for(user: User | AnonymousUser) -> tuple[int, str]:
 
 
 def _rows(user: User | AnonymousUser) -> QuerySet[TranslatableMixin]:
-    """Return the originals on a user's board."""
-    return status.originals().filter(pk__in=visible_pages(user).values("pk"))
+    """Return the originals on a user's board, the one that changed last first."""
+    rows = status.originals().filter(pk__in=visible_pages(user).values("pk"))
+    return rows.order_by(Coalesce("latest_revision_created_at", "last_published_at").desc(nulls_last=True), "-pk")
 
 
 def _visible_languages(languages: Sequence[Locale], form: forms.FilterForm) -> list[Locale]:
@@ -89,29 +95,43 @@ def _visible_languages(languages: Sequence[Locale], form: forms.FilterForm) -> l
     return [locale for locale in languages if not chosen or locale in languages[:1] or locale.language_code == chosen]
 
 
-def _describe_cell(
-    request: HttpRequest, finder: AdminURLFinder, row: TranslatableMixin, cell: status.TranslationState
-) -> dict[str, Any]:
-    """Return a cell of the board: state, label, URL of the next step, and the primary key of a page that can be published."""
-    may_translate = request.user.has_perm(TRANSLATE)
-    url, publish = "", None
-    if cell.state == status.MISSING:
-        url = _submit_url(row) if may_translate else ""
-    else:
-        url = finder.get_edit_url(cell.instance)
-        is_complete = cell.state in {status.DRAFT, status.READY} and not cell.left
-        is_ready = is_complete and not cell.is_original
-        if is_ready and isinstance(cell.instance, Page):
-            publish = cell.instance.pk
-    return {
-        "state": cell.state,
-        "label": status.LABELS[cell.state],
-        "left": cell.left,
-        "blocks_changed": cell.blocks_changed and cell.state == status.BEHIND,
-        "url": url,
-        "changes": cell.translation if url and cell.state in {status.BEHIND, status.CHANGED} else None,
-        "publish": publish,
-    }
+def _cell_describer(
+    request: HttpRequest, rows: Sequence[TranslatableMixin]
+) -> Callable[[TranslatableMixin, status.TranslationState], dict[str, Any]]:
+    """Return a function that describes a cell of the board: its state, and what the user may do about it.
+
+    `rows` are the pages on the board.
+    """
+    finder = AdminURLFinder(request.user)
+    may_add = places_to_add(request.user, rows)
+    own = PagePermissionPolicy().instances_user_has_permission_for(request.user, "publish")
+    keys = [row.translation_key for row in rows]
+    publishable = set(own.filter(translation_key__in=keys).values_list("pk", flat=True))
+
+    def describe(row: TranslatableMixin, cell: status.TranslationState) -> dict[str, Any]:
+        is_missing = cell.state == status.MISSING
+        url = "" if is_missing else finder.get_edit_url(cell.instance)
+        is_complete = cell.state in {status.DRAFT, status.READY} and not cell.left and not cell.is_original
+        is_mine = isinstance(cell.instance, Page) and cell.instance.pk in publishable
+        return {
+            "state": cell.state,
+            "label": status.LABELS[cell.state],
+            "left": cell.left,
+            "locale": cell.locale,
+            "schedule": cell.instance.pk
+            if cell.instance and cell.is_original and any(cell.dates) and is_mine
+            else None,
+            "go_live_at": cell.dates[0],
+            "expire_at": cell.dates[1],
+            "refused_at": cell.refused_at,
+            "blocks_changed": cell.blocks_changed and cell.state == status.BEHIND,
+            "start": _submit_url(row) if is_missing and may_add(row, cell.locale) else "",
+            "url": url,
+            "changes": cell.translation if url and cell.state in {status.BEHIND, status.CHANGED} else None,
+            "publish": cell.instance.pk if cell.instance and is_complete and is_mine else None,
+        }
+
+    return describe
 
 
 def _submit_url(row: TranslatableMixin) -> str:
@@ -137,9 +157,51 @@ def publish(request: HttpRequest, page_id: int) -> HttpResponse:
         else:
             published = _("“%(title)s” is published in %(language)s.") % {"title": page, "language": page.locale}
             messages.success(request, renditions.postponed_message(page) if page.scheduled_revision else published)
-    target = request.POST.get("next", "")
-    is_safe = url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure())
-    return redirect(target if is_safe else "translation_board")
+    return redirect(get_valid_next_url_from_request(request) or "translation_board")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def schedule_translations(request: AuthenticatedHttpRequest, page_id: int) -> HttpResponse:
+    """Ask whether the translations of a page go live and expire on its dates, and see to it."""
+    page = get_object_or_404(Page, pk=page_id).specific
+    if not page.permissions_for_user(request.user).can_publish():
+        raise PermissionDenied
+    others = schedule.others_to_schedule(request.user, page)
+    back = reverse("wagtailadmin_explore", args=[page.get_parent().pk])
+    if request.method != "POST":
+        go_live_at, expire_at = schedule.dates(page)
+        context = {"page": page, "others": others, "back": back, "go_live_at": go_live_at, "expire_at": expire_at}
+        return render(request, "translation/schedule.html", context)
+    chosen = [other for other in others if str(other.pk) in request.POST.getlist("pages")]
+    incomplete = schedule.apply(request.user, page, chosen)
+    for other in incomplete:
+        text = _("“%(title)s” is not translated completely yet, so it does not go live by itself.")
+        messages.error(request, text % {"title": other.get_admin_display_title()})
+    for other in chosen:
+        if other not in incomplete:
+            messages.success(
+                request, _("“%(title)s” has these dates now.") % {"title": other.get_admin_display_title()}
+            )
+    return redirect(back)
+
+
+@require_POST
+def hand_over(request: AuthenticatedHttpRequest, translation_id: int) -> HttpResponse:
+    """Submit a complete translation of a page to those who publish it."""
+    translation = own_translation(request.user, translation_id)
+    page = translation.get_target_instance()
+    if not isinstance(page, Page) or not page.permissions_for_user(request.user).can_submit_for_moderation():
+        raise PermissionDenied
+    if left := status.texts_left(translation):
+        messages.error(request, _("Not handed over: %(left)s texts still have to be translated.") % {"left": left})
+    else:
+        try:
+            publishing.hand_over(translation, page, request.user)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, _("“%(title)s” is handed over to those who publish it.") % {"title": page})
+    return redirect("wagtailadmin_pages:edit", page.pk)
 
 
 @require_safe

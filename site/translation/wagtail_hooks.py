@@ -20,9 +20,11 @@ from wagtail.admin.ui.components import Component
 from wagtail.admin.views.bulk_action import BulkAction
 from wagtail.admin.widgets import Button
 from wagtail.models import Page, TranslatableMixin
+from wagtail.snippets.models import register_snippet
+from wagtail.snippets.views.snippets import SnippetViewSet
 
-from translation import dashboard, localize_views, tree_actions, views
-from translation.models import KnownOriginal
+from translation import dashboard, glossary, localize_views, schedule, tree_actions, views
+from translation.models import GlossaryTerm, KnownOriginal
 from translation.permissions import may_translate_into
 from translation.status import texts_left, translation_of
 
@@ -32,6 +34,8 @@ def admin_urls() -> list[URLPattern]:
     return [
         path("translations/", views.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", views.publish, name="translation_publish"),
+        path("translations/dates/<int:page_id>/", views.schedule_translations, name="translation_schedule"),
+        path("translations/hand-over/<int:translation_id>/", views.hand_over, name="translation_hand_over"),
         path("translations/changes/<int:translation_id>/", views.show_changes, name="translation_changes"),
         path("translations/export/", views.export_archive, name="translation_export"),
         path("translations/import/", views.import_archive, name="translation_import"),
@@ -64,6 +68,18 @@ def localize_urls() -> list[URLPattern]:
     return localize_views.url_patterns()
 
 
+class GlossaryViewSet(SnippetViewSet):
+    model = GlossaryTerm
+    icon = "openquote"
+    menu_label = _("Glossary")
+    menu_order = 245
+    add_to_admin_menu = True
+    list_display = ["__str__", "note"]
+
+
+register_snippet(GlossaryViewSet)
+
+
 # Translating and publishing
 
 
@@ -77,6 +93,14 @@ def restrict_snippets(request: HttpRequest, instances: Model | list[Model]) -> H
     if len(instances) == 1:
         return _refuse_incomplete(request, instances[0])
     return None
+
+
+@hooks.register("find_page_problems")
+def check_glossary(page: Page) -> list[tuple[str, dict[str, str]]]:
+    """Return the terms of the glossary that a translation lacks, as the content checks want them."""
+    translation = translation_of(page)
+    terms = glossary.missing_terms(translation) if translation else []
+    return [("term", {"term": term, "translation": wanted}) for term, wanted in terms]
 
 
 @hooks.register("before_edit_page", order=-1)
@@ -109,8 +133,14 @@ def _refuse_incomplete(request: HttpRequest, instance: Model) -> HttpResponse | 
     """Return a redirect with an error message if the request publishes an incomplete translation, else None."""
     if request.method != "POST" or request.POST.get("action") != "publish" or not hasattr(instance, "translation_key"):
         return None
-    left = _texts_left_of(instance)
+    translation = translation_of(instance)
+    left = texts_left(translation) if translation else 0
     if not left:
+        for term, wanted in glossary.missing_terms(translation) if translation else []:
+            text = gettext(
+                "The original says “%(term)s”, so the translation should say “%(translation)s”, as the glossary does."
+            )
+            messages.warning(request, text % {"term": term, "translation": wanted})
         return None
     messages.error(request, gettext("Not published: %(left)s texts still have to be translated.") % {"left": left})
     return redirect(request.path)
@@ -129,6 +159,14 @@ def refuse_incomplete_in_bulk(
             text = gettext("“%(title)s” is not translated completely yet.") % {"title": page.get_admin_display_title()}
             messages.error(request, f"{text} {gettext('No page was published.')}")
             return redirect("wagtailadmin_explore", page.get_parent().pk)
+    return None
+
+
+@hooks.register("after_publish_page", order=100)
+def ask_for_dates(request: HttpRequest, page: Page) -> HttpResponse | None:
+    """Ask whether the translations go live and expire with the page, if it has dates that they lack."""
+    if schedule.others_to_schedule(request.user, page):
+        return redirect("translation_schedule", page.pk)
     return None
 
 

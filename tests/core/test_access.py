@@ -18,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern
 from editorial import roles
+from translation.models import GlossaryTerm
 from wagtail.contrib.redirects.models import Redirect
 from wagtail.documents import get_document_model
 from wagtail.images import get_image_model
@@ -122,6 +123,7 @@ def things(db, page_of, subscribe, issue):
         "admin/workflows/tasks/": GroupApprovalTask.objects.get(),
         "admin/workflows/": workflow,
         **{f"admin/snippets/{kind}core/{name}/": texts[name] for kind in ("", "choose/") for name in texts},
+        "admin/snippets/translation/glossaryterm/": GlossaryTerm.objects.first(),
         "admin/localize/": texts["topic"],
         "admin/images/": image,
         "admin/documents/": document,

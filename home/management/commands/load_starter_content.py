@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.translation import to_locale
 from editorial import roles
+from translation.models import GlossaryTerm, GlossaryWording
 from wagtail.blocks import StreamBlock, StreamValue
 from wagtail.models import Locale, Page, Site, TranslatableMixin
 from wagtail.signal_handlers import disable_reference_index_auto_update
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         with disable_reference_index_auto_update():  # rebuilt once at the end instead of a task per change
             with transaction.atomic():
                 made = self._build()
+                self._create_glossary()
             for number, thing in enumerate(made, 1):
                 self._translate(thing)
                 self._progress(number, len(made))
@@ -82,6 +84,17 @@ class Command(BaseCommand):
         for code, _name in settings.LANGUAGES:
             Locale.objects.get_or_create(language_code=code)
         self.spanish = Locale.objects.get(language_code=settings.LANGUAGE_CODE)
+
+    @staticmethod
+    def _create_glossary() -> None:
+        if GlossaryTerm.objects.exists():
+            return
+        locales = {locale.language_code: locale for locale in Locale.objects.all()}
+        for wordings in content.GLOSSARY:
+            term = GlossaryTerm.objects.create()
+            for code in wordings.keys() & locales.keys():
+                term.wordings.add(GlossaryWording(locale=locales[code], text=wordings[code]))
+            term.save()
 
     @staticmethod
     def _read_translations() -> Iterator[tuple[str, dict[str, str]]]:

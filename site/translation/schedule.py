@@ -1,0 +1,68 @@
+"""The dates on which a page goes live and expires, taken over by its translations."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.utils import timezone
+from wagtail.models import Page
+
+from translation.publishing import save_draft
+from translation.status import texts_left, translation_of
+
+Dates = tuple[datetime | None, datetime | None]
+
+
+def dates(page: Page) -> Dates:
+    """Return when a page, or its version that waits for its date, goes live and expires, if that is to come."""
+    version = page.get_scheduled_revision_as_object() or page
+    now = timezone.now()
+    go_live_at, expire_at = (date if date and date > now else None for date in (version.go_live_at, version.expire_at))
+    return go_live_at, expire_at
+
+
+def others_to_schedule(user: User | AnonymousUser, page: Page) -> list[Page]:
+    """Return the translations of a page with dates whose own dates differ and that the user may publish.
+
+    A published one does not wait to go live again.
+    """
+    wanted = dates(page)
+    if not any(wanted):
+        return []
+    others = Page.objects.filter(translation_key=page.translation_key, alias_of=None).exclude(pk=page.pk).specific()
+    return [
+        other
+        for other in others
+        if other.permissions_for_user(user).can_publish() and dates(other) != _dates_for(other, wanted)
+    ]
+
+
+def _dates_for(other: Page, wanted: Dates) -> Dates:
+    return (None if other.live else wanted[0], wanted[1])
+
+
+def apply(user: User, page: Page, others: Iterable[Page]) -> list[Page]:
+    """Give some of `others_to_schedule()` the dates of a page. Returns those that cannot go live, being incomplete."""
+    incomplete = []
+    for other in others:
+        go_live_at, expire_at = _dates_for(other, dates(page))
+        translation = translation_of(other)
+        if not go_live_at:
+            _set_expiry(other, expire_at)
+        elif translation and texts_left(translation):
+            incomplete.append(other)
+        else:
+            other = other.get_latest_revision_as_object()
+            other.go_live_at, other.expire_at = go_live_at, expire_at
+            revision = save_draft(translation, user, other) if translation else other.save_revision(user=user)
+            revision.publish(user=user)
+    return incomplete
+
+
+def _set_expiry(page: Page, expire_at: datetime | None) -> None:
+    """Set when a page expires, in what readers see and in its draft, which is published some day."""
+    page.expire_at = expire_at
+    page.save(update_fields=["expire_at"], clean=False)
+    if revision := page.latest_revision:
+        revision.content["expire_at"] = page.serializable_data()["expire_at"]
+        revision.save(update_fields=["content"])
