@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
+from compat.wagtail import ImageBlock
 from core import i18n, seo
 from core.blocks import BodyBlock
 from core.html import absolute
@@ -26,7 +27,6 @@ from modelcluster.fields import ParentalKey
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, HelpPanel, InlinePanel, MultiFieldPanel
 from wagtail.contrib.routable_page.models import RoutablePageMixin, path, re_path
 from wagtail.fields import StreamField
-from wagtail.images.blocks import ImageBlock
 from wagtail.images.models import AbstractImage
 from wagtail.models import Locale, Orderable, Page
 from wagtail.query import PageQuerySet
@@ -196,7 +196,7 @@ class ArticlePage(BasePage):
         _("introduction"), help_text=_("One or two sentences: what happened, and why it matters.")
     )
     lead_image = StreamField(
-        [("image", ImageBlock())],
+        [("image", ImageBlock(label=_("Image")))],
         verbose_name=_("lead image"),
         blank=True,
         max_num=1,

@@ -98,7 +98,7 @@ class ProviderEventViewSet(ModelViewSet):
     permission_policy = ReadOnlyPermissionPolicy(ProviderEvent)
     list_display = [
         DateColumn("received_at", label=_("Received"), sort_key="received_at"),
-        "kind",
+        Column("get_kind_display", label=_("Message")),
         "recipient",
         Column("get_state_display", label=_("State")),
         Column("description", label=_("Description")),

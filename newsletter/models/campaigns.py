@@ -3,6 +3,7 @@
 import uuid
 
 from django.conf import settings
+from django.contrib.admin import display
 from django.db import models
 from django.db.models import Count
 from django.utils import timezone
@@ -189,9 +190,27 @@ class ProviderEvent(LeasedModel):
         APPLIED = "applied", _("applied")
         UNMATCHED = "unmatched", _("belongs to no known mail")
 
+    class Kind(models.TextChoices):
+        """The kinds of anymail.signals.EventType."""
+
+        QUEUED = "queued", pgettext_lazy("kind of message", "queued")
+        SENT = "sent", pgettext_lazy("kind of message", "sent")
+        DELIVERED = "delivered", pgettext_lazy("kind of message", "delivered")
+        DEFERRED = "deferred", pgettext_lazy("kind of message", "delayed")
+        AUTORESPONDED = "autoresponded", pgettext_lazy("kind of message", "automatic reply")
+        BOUNCED = "bounced", pgettext_lazy("kind of message", "not delivered")
+        REJECTED = "rejected", pgettext_lazy("kind of message", "refused by the provider")
+        FAILED = "failed", pgettext_lazy("kind of message", "failed")
+        COMPLAINED = "complained", pgettext_lazy("kind of message", "marked as spam")
+        UNSUBSCRIBED = "unsubscribed", pgettext_lazy("kind of message", "unsubscribed")
+        SUBSCRIBED = "subscribed", pgettext_lazy("kind of message", "subscribed")
+        OPENED = "opened", pgettext_lazy("kind of message", "opened")
+        CLICKED = "clicked", pgettext_lazy("kind of message", "link opened")
+        UNKNOWN = "unknown", pgettext_lazy("kind of message", "other")
+
     provider = models.CharField(_("provider"), max_length=30)
     fingerprint = models.CharField(max_length=64, unique=True, editable=False)
-    kind = models.CharField(_("kind"), max_length=20)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
     happened_at = models.DateTimeField(_("when"), default=timezone.now)
     received_at = models.DateTimeField(pgettext_lazy("report", "received"), default=timezone.now)
@@ -215,7 +234,7 @@ class ProviderEvent(LeasedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.happened_at:%Y-%m-%d %H:%M}"
+        return f"{self.get_kind_display()}, {self.happened_at:%Y-%m-%d %H:%M}"
 
 
 class IncomingReport(LeasedModel):
@@ -248,6 +267,7 @@ class IncomingReport(LeasedModel):
         return f"{self.source}, {self.received_at:%Y-%m-%d %H:%M}"
 
     @property
+    @display(description=_("Content"))
     def text(self) -> str:
         """The content as text, undecodable bytes replaced."""
         return bytes(self.body).decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -7,8 +7,10 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy
 from wagtail.actions.publish_revision import PublishRevisionAction
 from wagtail.admin.widgets import BaseChooser
+from wagtail.images import blocks as images
 from wagtail.models import Page, ReferenceIndex, Revision, Site
 
 
@@ -54,3 +56,12 @@ def guard_publishing(choose: Callable[[Model, Revision, User | None], Revision |
         execute(self, skip_permission_checks)
 
     PublishRevisionAction.execute = execute_guarded
+
+
+class ImageBlock(images.ImageBlock):
+    """Wagtail's ImageBlock with a translated label on its chooser: Wagtail makes one of the English name."""
+
+    def __init__(self, required: bool = True, **kwargs: Any) -> None:
+        super().__init__(required=required, **kwargs)
+        chooser = self.child_blocks["image"]
+        chooser.meta.label = chooser.label = gettext_lazy("Image")

@@ -15,6 +15,7 @@ from core.csp import csp_nonce, set_current_request
 from django import forms
 from django.contrib.sitemaps import Sitemap
 from django.http import HttpResponse
+from django.utils import translation
 from django_tasks_db.management.commands.db_worker import Worker
 from openpyxl.styles import Font
 from wagtail.admin.widgets import AdminPageChooser
@@ -144,3 +145,10 @@ def test_a_workbook_says_where_its_sheet_lies_and_which_styles_are_struck_throug
         cells = dict(re.findall(r'<c r="(A\d)"(?: s="(\d+)")?', archive.read(path).decode()))
         assert compat_openpyxl.struck_styles(archive) == {int(cells["A2"])}, hint("openpyxl", "openpyxl")
     read_only.close()
+
+
+def test_the_chooser_of_an_image_has_a_translated_label():
+    with translation.override("es"):
+        assert str(compat_wagtail.ImageBlock().child_blocks["image"].label) == "Imagen", hint(
+            "wagtail", "images/blocks"
+        )

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from compat.wagtail import ImageBlock
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
-from wagtail.images.blocks import ImageBlock
 
 from core.blocks.samples import sample_picture
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from compat.wagtail import ImageBlock
 from django.core.exceptions import ValidationError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
-from wagtail.images.blocks import ImageBlock
 
 from core import embeds
 
