@@ -10,6 +10,7 @@ from django.urls import URLResolver, include, path, reverse, reverse_lazy
 from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail import hooks
 from wagtail.admin.menu import Menu, MenuItem, SubmenuMenuItem
@@ -21,7 +22,7 @@ from wagtail.models import Page
 
 from .admin import campaigns, editions, growth, imports, postal_address, segments, subscribers
 from .editions import drafts
-from .models import IssuePage, NewsletterPage
+from .models import Campaign, IssuePage, NewsletterPage
 
 newsletter_menu = Menu(register_hook_name="register_newsletter_menu_item")
 
@@ -196,6 +197,14 @@ def issue_header_button(page: Page, user: User, view_name: str, next_url: str | 
     if drafts.parent_for(user):
         url = reverse("newsletter_issue_save_template", args=[page.pk])
         yield Button(_("Save as template…"), url, icon_name="copy", priority=55)
+
+
+@hooks.register("refuse_language_change")
+def keep_language_of_sent_edition(page: Page) -> str:
+    """Return why an edition with campaigns cannot change its language: their figures and links are about the language sent."""
+    if Campaign.objects.filter(issue__translation_key=page.translation_key).exists():
+        return gettext("“%(title)s” is an edition that was sent or is scheduled.") % {"title": page.title}
+    return ""
 
 
 @hooks.register("register_page_listing_more_buttons")

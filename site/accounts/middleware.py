@@ -10,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
+from django.utils.translation import activate
 from django.utils.translation import gettext_lazy as _
 from django_otp import user_has_device
 from wagtail.admin import messages
@@ -47,12 +48,24 @@ class SignInMiddleware:
             if request.user.is_authenticated and (response := self._require_verification(request, request.user)):
                 return response
         user = request.user
+        if request.path_info.startswith("/admin/"):
+            self._activate_language(user)
         response = self.get_response(request)
         if request.path_info.startswith("/admin/"):
             self._log_denial(request, user, response)
             if request.path_info == reverse("wagtailadmin_logout") and request.method == "POST":
                 response["Clear-Site-Data"] = '"cache", "storage"'
         return response
+
+    @staticmethod
+    def _activate_language(user: User | AnonymousUser) -> None:
+        """Use the language of the User's admin for the whole request.
+
+        Wagtail uses it for its views only: what it says of a missing permission, and lazy texts of messages, are evaluated later.
+        """
+        profile = getattr(user, "wagtail_userprofile", None)
+        if profile and profile.preferred_language:
+            activate(profile.preferred_language)
 
     @staticmethod
     def _log_denial(request: HttpRequest, user: User | AnonymousUser, response: HttpResponse) -> None:

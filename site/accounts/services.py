@@ -24,7 +24,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext, override
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 from django_otp import devices_for_user, match_token, user_has_device
 from django_otp.middleware import is_verified
@@ -35,7 +35,7 @@ from wagtail.log_actions import log
 from wagtail.users.models import UserProfile
 
 from accounts.models import RecoveryCode
-from accounts.tasks import mail_password_link
+from accounts.tasks import mail_invitation
 
 # Rate limits, as (number, period). They slow brute force down without locking the owner out.
 SIGN_IN_LIMIT_BY_NAME_AND_ORIGIN = (10, timedelta(minutes=15))
@@ -65,10 +65,16 @@ def log_event(user: User, action: str, by: User | None = None, request: HttpRequ
     log(instance=user, action=f"clac.{action}", user=user if by and by.pk == user.pk else by, data=data)
 
 
-def send_invitation(user: User) -> None:
-    """Mail a new User the link to choose a password."""
-    if user.email:
-        mail_password_link.enqueue([user.pk], get_language())
+def may_invite(by: User, user: User) -> bool:
+    """Return whether `by` may invite a User: one who is active, has an address and has never signed in."""
+    is_permitted = by.has_perm("auth.change_user") and (by.is_superuser or not user.is_superuser)
+    return bool(is_permitted and user.is_active and user.email and user.last_login is None)
+
+
+def send_invitation(user: User, by: User) -> None:
+    """Mail a User, in their language, who invites them to what, and the link to choose a password."""
+    mail_invitation.enqueue(user.pk, by.pk)
+    log_event(user, "invited", by=by)
 
 
 def notify_user(user: User, text: str | Promise) -> None:

@@ -44,6 +44,7 @@ from accounts.redirects import next_url, redirect_and_return, redirect_with_next
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 
+INVITED = _("%(name)s gets a mail with a link to choose a password.")
 LAST_SECOND_STEP = _("This is your only second step. Add a passkey or an app first, then remove this one.")
 
 
@@ -320,3 +321,16 @@ def reset(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("wagtailusers_users:edit", args=[user.pk]))
     context = {"person": user, "sessions": len(services.active_sessions(user))}
     return TemplateResponse(request, "accounts/reset.html", context)
+
+
+@permission_required("auth.change_user")
+def invite(request: AuthenticatedHttpRequest, user_id: int) -> HttpResponse:
+    """Send a User who has not signed in yet the invitation again."""
+    user = get_object_or_404(get_user_model(), pk=user_id)
+    if not services.may_invite(request.user, user):
+        raise PermissionDenied
+    if request.method == "POST":
+        services.send_invitation(user, by=request.user)
+        messages.success(request, INVITED % {"name": user})
+        return HttpResponseRedirect(reverse("wagtailusers_users:edit", args=[user.pk]))
+    return TemplateResponse(request, "accounts/invite.html", {"person": user})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from core.requests import AuthenticatedHttpRequest
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
@@ -27,6 +28,7 @@ def admin_urls() -> list[URLPattern]:
         path("sign-in/passkey/<int:key_id>/", views.passkey, name="signin_passkey"),
         path("sign-in/change/<slug:what>/", views.change, name="signin_change"),
         path("sign-in/reset/<int:user_id>/", views.reset, name="signin_reset"),
+        path("sign-in/invite/<int:user_id>/", views.invite, name="signin_invite"),
     ]
 
 
@@ -45,16 +47,17 @@ def log_actions(actions: LogActionRegistry) -> None:
         ("passkey_removed", _("Passkey"), _("Removed a passkey")),
         ("passkey_refused", _("Passkey"), _("Could not sign in: the passkey was refused")),
         ("recovery_codes", _("Recovery codes"), _("Made new recovery codes")),
+        ("invited", _("Invitation"), _("Sent an invitation")),
         ("sessions_ended", _("Sessions"), _("Ended all other sessions")),
     ]:
         actions.register_action(f"clac.{name}", label, text)
 
 
 @hooks.register("after_create_user")
-def invite(request: HttpRequest, user: User) -> None:
+def invite(request: AuthenticatedHttpRequest, user: User) -> None:
     """Mail a new User an invitation."""
-    services.send_invitation(user)
-    messages.success(request, _("%(name)s gets a mail with a link to choose a password.") % {"name": user})
+    services.send_invitation(user, by=request.user)
+    messages.success(request, views.INVITED % {"name": user})
 
 
 @hooks.register("register_account_menu_item")

@@ -2,12 +2,15 @@
 
 import copy
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django import forms
 from django.contrib.sitemaps import Sitemap
 from django.db.models.fields.files import FieldFile
 from django.http.response import HttpResponseBase
+
+if TYPE_CHECKING:  # settings may import this module, before there are models
+    from django.contrib.auth.models import Group
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 
@@ -32,6 +35,13 @@ def clean_char_fields(clean: Callable[[str], str]) -> None:
         return to_python(self, clean(value) if isinstance(value, str) else value)
 
     forms.CharField.to_python = cleaned  # type: ignore[method-assign]  # mypy allows no patches
+
+
+def label_groups(label: "Callable[[Group], str]") -> None:
+    """Patch Group so that lists, forms and filters, which show `str(group)`, show `label(group)`."""
+    from django.contrib.auth.models import Group
+
+    Group.__str__ = label  # type: ignore[assignment,method-assign]  # mypy allows no patches
 
 
 class SiteSitemap(Sitemap):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from django.utils.translation import gettext_noop as _
+
 
 class Language(NamedTuple):
     """One language of pages, interface, admin and newsletter."""
@@ -30,7 +32,7 @@ LANGUAGES = [  # the first one is the language that pages are written in
         "en_US",
         "english",
         frozenset({"here", "click here", "read more", "more", "link", "this link", "this page"}),
-        "Traducción al inglés",
+        _("Traducción al inglés"),
     ),
     Language(
         "pt-br",
@@ -38,6 +40,6 @@ LANGUAGES = [  # the first one is the language that pages are written in
         "pt_BR",
         "portuguese",
         frozenset({"aqui", "clique aqui", "leia mais", "ler mais", "saiba mais", "mais", "link", "este link"}),
-        "Traducción al portugués",
+        _("Traducción al portugués"),
     ),
 ]  # fmt: skip

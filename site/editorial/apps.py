@@ -7,4 +7,8 @@ class EditorialConfig(AppConfig):
     name = "editorial"
 
     def ready(self) -> None:
-        from editorial import page_views, periodic, privacy, reports, signal_handlers  # noqa: F401
+        from compat.django import label_groups
+
+        from editorial import page_views, periodic, privacy, reports, roles, signal_handlers  # noqa: F401
+
+        label_groups(roles.role_label)

@@ -3,6 +3,8 @@
 `load_starter_content` creates them; administrators may change them afterwards. A role has page permissions on the whole
 tree, on the tree of one language (translators) or on the newsletter's pages (newsletter managers). Permissions on pages that
 do not exist yet are granted when the page is created (`grant`).
+
+The names are stored once, in Spanish. `role_label` gives them in the reader's language.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +13,8 @@ from core.page_permissions import HOME_DEPTH
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 from wagtail.models import (
     Collection,
     GroupApprovalTask,
@@ -76,22 +80,22 @@ class Role:
     collections: list[str] = field(default_factory=list)
 
 
-EDITOR = Role("Edición", ["add", "change"], files=FILE_ACTIONS, others=[TRANSLATE])
+EDITOR = Role(_("Edición"), ["add", "change"], files=FILE_ACTIONS, others=[TRANSLATE])
 PUBLISHER = Role(
-    "Publicación",
+    _("Publicación"),
     ["add", "change", "publish", "lock", "unlock", "bulk_delete"],
     files=ALL_FILE_ACTIONS,
     others=[TRANSLATE, *GLOSSARY, *MANAGE_SNIPPETS, *REDIRECTS, *READ_MESSAGES],
 )
 NEWSLETTER_MANAGER = Role(
-    "Boletín",
+    _("Boletín"),
     ["add", "change", "publish"],
     where=NEWSLETTER,
     files=OWN_FILE_ACTIONS,
     others=[TRANSLATE, *MANAGE_NEWSLETTER],
 )
 ADMINISTRATOR = Role(
-    "Administración",
+    _("Administración"),
     PUBLISHER.pages,
     files=ALL_FILE_ACTIONS,
     others=[*PUBLISHER.others, *MANAGE_NEWSLETTER, *MANAGE_SITE],
@@ -105,7 +109,13 @@ TRANSLATORS = {
     if language.translators
 }
 ROLES = [EDITOR, *TRANSLATORS.values(), PUBLISHER, NEWSLETTER_MANAGER, ADMINISTRATOR]
+ROLE_NAMES = {role.name for role in ROLES}
 WORKFLOW = "Revisar y publicar"
+
+
+def role_label(group: Group) -> str:
+    """Return the name of a group: in the reader's language if it is one of ROLES, else as an administrator named it."""
+    return gettext(group.name) if group.name in ROLE_NAMES else group.name
 
 
 @transaction.atomic

@@ -26,7 +26,7 @@ from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import Translation
 
-from translation import comparison, forms, po_exchange, publishing, schedule, status
+from translation import comparison, forms, language_change, po_exchange, publishing, schedule, status
 from translation.models import KnownOriginal
 from translation.permissions import TRANSLATE, own_translation, places_to_add, translators_only, visible_pages
 
@@ -183,6 +183,35 @@ def schedule_translations(request: AuthenticatedHttpRequest, page_id: int) -> Ht
                 request, _("“%(title)s” has these dates now.") % {"title": other.get_admin_display_title()}
             )
     return redirect(back)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_language(request: AuthenticatedHttpRequest, page_id: int) -> HttpResponse:
+    """Show to which languages a page can move with its descendants, what moves and why not; move it when asked."""
+    page = get_object_or_404(Page, pk=page_id, depth__gt=1).specific
+    if not page.permissions_for_user(request.user).can_publish():
+        raise PermissionDenied
+    if request.method == "POST":
+        locale = get_object_or_404(Locale, language_code=request.POST.get("language", ""))
+        try:
+            moved = language_change.change_language(request.user, page, locale)
+        except language_change.LanguageChangeError as error:
+            messages.error(request, str(error))
+            return redirect("translation_change_language", page.pk)
+        words = {"title": moved.get_admin_display_title(), "language": locale}
+        messages.success(request, _("“%(title)s” is in %(language)s now.") % words)
+        return redirect("wagtailadmin_pages:edit", page.pk)
+    choices = [_language_choice(request.user, page, locale) for locale in status.locales() if locale != page.locale]
+    context = {"page": page, "choices": choices, "pages": language_change.tree(page)}
+    return render(request, "translation/change_language.html", context)
+
+
+def _language_choice(user: User, page: Page, locale: Locale) -> dict[str, Any]:
+    """Describe one language to which a page could move: the new parent, or why it cannot."""
+    try:
+        return {"locale": locale, "parent": language_change.new_parent(user, page, locale)}
+    except language_change.LanguageChangeError as error:
+        return {"locale": locale, "reason": str(error)}
 
 
 @require_POST

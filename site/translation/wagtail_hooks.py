@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from core.page_permissions import HOME_DEPTH
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +21,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.components import Component
 from wagtail.admin.views.bulk_action import BulkAction
 from wagtail.admin.widgets import Button
+from wagtail.log_actions import LogActionRegistry
 from wagtail.models import Page, TranslatableMixin
 from wagtail.snippets.models import register_snippet
 from wagtail.snippets.views.snippets import SnippetViewSet
@@ -35,6 +38,7 @@ def admin_urls() -> list[URLPattern]:
         path("translations/", views.board, name="translation_board"),
         path("translations/publish/<int:page_id>/", views.publish, name="translation_publish"),
         path("translations/dates/<int:page_id>/", views.schedule_translations, name="translation_schedule"),
+        path("translations/language/<int:page_id>/", views.change_language, name="translation_change_language"),
         path("translations/hand-over/<int:translation_id>/", views.hand_over, name="translation_hand_over"),
         path("translations/changes/<int:translation_id>/", views.show_changes, name="translation_changes"),
         path("translations/export/", views.export_archive, name="translation_export"),
@@ -170,7 +174,21 @@ def ask_for_dates(request: HttpRequest, page: Page) -> HttpResponse | None:
     return None
 
 
-# Moving, unpublishing and deleting
+# Changing the language, moving, unpublishing and deleting
+
+
+@hooks.register("register_page_header_buttons")
+def change_language_button(page: Page, user: User, view_name: str, next_url: str | None = None) -> Iterator[Button]:
+    """Add “Change the language…” to the menu of a page."""
+    if page.depth > HOME_DEPTH and page.permissions_for_user(user).can_publish():
+        url = reverse("translation_change_language", args=[page.pk])
+        yield Button(_("Change the language…"), url, icon_name="wagtail-localize-language", priority=72)
+
+
+@hooks.register("register_log_actions")
+def log_actions(actions: LogActionRegistry) -> None:
+    """Register the change of a page's language for its history."""
+    actions.register_action("clac.language_changed", _("Change the language"), _("Changed the page's language"))
 
 
 def _with_translations(request: HttpRequest) -> bool:

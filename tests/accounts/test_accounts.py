@@ -4,7 +4,7 @@ import base64
 import hashlib
 import random
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -14,6 +14,7 @@ from accounts.models import RecoveryCode
 from core import rate_limits
 from django.apps import apps
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection
@@ -22,11 +23,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from editorial import roles
 from pwned_passwords_django import api
+from wagtail.models import GroupApprovalTask
 from wagtail.users.models import UserProfile
 
 from tests.core.test_access import address_of, read_table
 from tests.core.test_access import things as things
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 PASSWORD, NEW = "café con leche y pan", "una frase bien larga"
@@ -38,6 +42,14 @@ def ana(django_user_model):
     """An administrator whose admin is in English."""
     user = django_user_model.objects.create_superuser("ana", "ana@example.org", PASSWORD)
     UserProfile.objects.create(user=user, preferred_language="en")
+    return user
+
+
+@pytest.fixture
+def eva(django_user_model):
+    """Somebody who was invited and has not signed in yet."""
+    user = django_user_model.objects.create_user("eva", "eva@example.org")
+    user.groups.add(Group.objects.get(name=roles.EDITOR.name))
     return user
 
 
@@ -218,6 +230,7 @@ def test_new_people_choose_their_own_password_by_a_link_that_works_once_and_for_
         "first_name": "Rosa",
         "last_name": "Díaz",
         "is_superuser": "on",
+        "preferred_language": "es",
     }
     assert 'type="password"' not in staff_client.get(reverse("wagtailusers_users:add")).text
     staff_client.post(reverse("wagtailusers_users:add"), data)
@@ -236,6 +249,97 @@ def test_new_people_choose_their_own_password_by_a_link_that_works_once_and_for_
     sign_in(client, NEW, "rosa")
     assert is_in(client)
     assert len(mail.outbox) == 1
+
+
+INVITATIONS = {
+    "es": ("Invitación a CLAC", "Ana Díaz", ["Edición", "Traducción al portugués"]),
+    "en": ("Invitation to CLAC", "Ana Díaz", ["Editing", "Translation into Portuguese"]),
+    "pt-br": ("Convite para CLAC", "Ana Díaz", ["Edição", "Tradução para o português"]),
+}
+
+
+@pytest.mark.parametrize("language", INVITATIONS)
+def test_an_invitation_says_in_the_persons_language_who_invites_to_what_and_until_when(
+    staff_client, run_tasks, language, django_user_model
+):
+    django_user_model.objects.filter(pk=staff_client.user.pk).update(first_name="Ana", last_name="Díaz")
+    names = [roles.EDITOR.name, roles.TRANSLATORS["pt-br"].name]
+    data = {
+        "username": "rosa",
+        "email": "rosa@example.org",
+        "first_name": "Rosa",
+        "last_name": "O'Díaz",
+        "groups": list(Group.objects.filter(name__in=names).values_list("pk", flat=True)),
+        "preferred_language": language,
+    }
+    assert staff_client.post(reverse("wagtailusers_users:add"), data).status_code == 302
+    with time_machine.travel(datetime(2026, 12, 24, 18, 30, tzinfo=UTC), tick=False):
+        run_tasks()
+    (sent,) = mail.outbox
+    subject, by, expected = INVITATIONS[language]
+    assert sent.subject == subject
+    for text in (by, *expected, "Rosa O'Díaz", "13:30 (" if language != "en" else "1:30 p.m. ("):
+        assert text in sent.body
+    user = django_user_model.objects.get(username="rosa")
+    assert user.wagtail_userprofile.preferred_language == language
+
+
+def test_an_invitation_can_be_sent_again_until_the_person_has_signed_in(client, staff_client, run_tasks, eva):
+    edit, again = (reverse(name, args=[eva.pk]) for name in ("wagtailusers_users:edit", "signin_invite"))
+    assert again in staff_client.get(edit).text
+    assert eva.email in staff_client.get(again).text
+    run_tasks()
+    assert not mail.outbox
+    staff_client.post(again)
+    run_tasks()
+    (sent,) = mail.outbox
+    assert sent.to == [eva.email]
+    path = re.search(r"http://testserver(/admin/password_reset/\S+)", sent.body)[1]
+    assert choose((Client().get(path).url, path), NEW).status_code == 302
+    sign_in(Client(), NEW, eva.username)
+    assert again not in staff_client.get(edit).text
+    assert staff_client.post(again)["Location"] == HOME
+    run_tasks()
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"email": ""}, {"is_superuser": True}])
+def test_an_invitation_is_not_sent_to_who_cannot_use_it_or_stands_above(client, run_tasks, eva, change):
+    for name, value in change.items():
+        setattr(eva, name, value)
+    eva.save()
+    client.force_login(person(roles.ADMINISTRATOR))
+    assert client.post(reverse("signin_invite", args=[eva.pk]))["Location"] == HOME
+    run_tasks()
+    assert not mail.outbox
+
+
+@pytest.mark.parametrize("language", ["es", "en", "pt-br"])
+def test_role_names_are_in_the_readers_language(client, django_user_model, eva, language):
+    django_user_model.objects.filter(pk=eva.pk).update(is_superuser=True)
+    UserProfile.objects.create(user=eva, preferred_language=language)
+    own = Group.objects.create(name="Voluntariado")
+    client.force_login(eva)
+    task = GroupApprovalTask.objects.get()
+    expected = {"es": "Publicación", "en": "Publishing", "pt-br": "Publicação"}[language]
+    for url in (
+        reverse("wagtailusers_groups:index"),
+        reverse("wagtailusers_users:index"),
+        reverse("wagtailusers_users:add"),
+        reverse("wagtailusers_users:edit", args=[eva.pk]),
+        reverse("wagtailadmin_workflows:edit_task", args=[task.pk]),
+    ):
+        text = client.get(url).text
+        assert expected in text, url
+        assert own.name in text, url
+        assert language == "es" or roles.EDITOR.name not in text, url
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "Sorry, you do not have permission"), ("pt-br", "Desculpe")])
+def test_messages_are_in_the_readers_language_also_when_permission_is_missing(client, eva, language, text):
+    UserProfile.objects.create(user=eva, preferred_language=language)
+    client.force_login(eva)
+    assert text in client.get(reverse("wagtailusers_users:add"), follow=True).text
 
 
 def test_when_a_check_fails_with_an_error_nobody_is_let_in(ana, monkeypatch):
