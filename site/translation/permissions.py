@@ -12,6 +12,7 @@ from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail.query import PageQuerySet
 from wagtail_localize.models import Translation
+from wagtail_localize.views.edit_translation import user_can_edit_instance
 
 TRANSLATE = "wagtail_localize.submit_translation"  # wagtail-localize's permission
 translators_only = permission_required(TRANSLATE)
@@ -24,11 +25,19 @@ def visible_pages(user: User | AnonymousUser) -> PageQuerySet:
 
 
 def own_translation(user: User | AnonymousUser, translation_id: int) -> Translation:
-    """Return a Translation into one of the user's languages. Raises Http404, and PermissionDenied for another language."""
+    """Return a Translation that a user may edit. Raises Http404 and PermissionDenied."""
     translation = get_object_or_404(Translation, pk=translation_id)
-    if not user.is_authenticated or not may_translate_into(user, translation.target_locale):
+    target = translation.source.object.get_instance_or_none(translation.target_locale)
+    if not user.is_authenticated or target is None or not may_edit_translation(user, target):
         raise PermissionDenied
     return translation
+
+
+def may_edit_translation(user: User | AnonymousUser, target: TranslatableMixin) -> bool:
+    """Return whether a user may edit a translated page; or a translated snippet, for which its language counts too."""
+    if isinstance(target, Page):
+        return target.permissions_for_user(user).can_edit()
+    return user_can_edit_instance(user, target) and may_translate_into(user, target.locale)
 
 
 def may_translate_into(user: User | AnonymousUser, locale: Locale) -> bool:

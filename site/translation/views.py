@@ -26,7 +26,7 @@ from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import Translation
 
-from translation import comparison, forms, po_exchange, publishing, schedule, status
+from translation import changes, comparison, forms, po_exchange, publishing, schedule, status
 from translation.models import KnownOriginal
 from translation.permissions import TRANSLATE, own_translation, places_to_add, translators_only, visible_pages
 
@@ -213,10 +213,30 @@ def show_changes(request: HttpRequest, translation_id: int) -> HttpResponse:
         "translation": translation,
         "target": translation.get_target_instance(),
         "known": known,
+        "values": comparison.changed_values(known) if known else [],
         "texts": comparison.changed_texts(known) if known else [],
+        "shown": changes.fingerprint(known) if known else "",
         "edit_url": translation.get_target_instance_edit_url(),
     }
     return render(request, "translation/changes.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def keep_translation(request: HttpRequest, translation_id: int) -> HttpResponse:
+    """Ask whether a translation is right as it is, although its original has changed, and remember it."""
+    translation = own_translation(request.user, translation_id)
+    known = get_object_or_404(KnownOriginal, translation=translation)
+    target = translation.get_target_instance()
+    shown = request.POST.get("shown", "") if request.method == "POST" else request.GET.get("shown", "")
+    if request.method != "POST" and known.needs_decision and shown == changes.fingerprint(known):
+        values = comparison.changed_values(known)
+        context = {"translation": translation, "target": target, "known": known, "values": values, "shown": shown}
+        return render(request, "translation/keep.html", context)
+    if request.method == "POST" and changes.keep(translation, shown):
+        messages.success(request, _("“%(title)s” stays as it is.") % {"title": target})
+        return redirect(translation.get_target_instance_edit_url())
+    messages.error(request, _("The original has changed since this page was opened. Look at it again."))
+    return redirect("translation_changes", translation.pk)
 
 
 # PO files

@@ -37,6 +37,7 @@ def admin_urls() -> list[URLPattern]:
         path("translations/dates/<int:page_id>/", views.schedule_translations, name="translation_schedule"),
         path("translations/hand-over/<int:translation_id>/", views.hand_over, name="translation_hand_over"),
         path("translations/changes/<int:translation_id>/", views.show_changes, name="translation_changes"),
+        path("translations/changes/<int:translation_id>/keep/", views.keep_translation, name="translation_keep"),
         path("translations/export/", views.export_archive, name="translation_export"),
         path("translations/import/", views.import_archive, name="translation_import"),
     ]
