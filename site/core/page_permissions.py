@@ -12,7 +12,15 @@ HOME_DEPTH = 2  # tree depth of the home pages, one per language
 
 
 def languages_of(user: User | AnonymousUser) -> QuerySet[Locale]:
-    """Return the Locales whose home page a user may edit; all Locales for superusers."""
+    """Return the Locales in which a user may edit pages; all Locales for superusers."""
+    if user.is_superuser:
+        return Locale.objects.all()
+    changeable = PagePermissionPolicy().instances_user_has_permission_for(user, "change")
+    return Locale.objects.filter(pk__in=changeable.filter(depth__gte=HOME_DEPTH).values("locale"))
+
+
+def languages_of_site(user: User | AnonymousUser) -> QuerySet[Locale]:
+    """Return the Locales whose home page a user may edit, so that texts which are not pages are theirs too."""
     if user.is_superuser:
         return Locale.objects.all()
     changeable = PagePermissionPolicy().instances_user_has_permission_for(user, "change")

@@ -28,7 +28,7 @@ from wagtail_localize.models import Translation
 
 from translation import changes, comparison, forms, po_exchange, publishing, schedule, status
 from translation.models import KnownOriginal
-from translation.permissions import TRANSLATE, own_translation, places_to_add, translators_only, visible_pages
+from translation.permissions import TRANSLATE, own_rows, own_translation, places_to_add, translators_only, visible_pages
 
 ROWS_PER_PAGE = 50
 
@@ -41,8 +41,7 @@ def board(request: HttpRequest) -> HttpResponse:
     """The translation board: pages (paginated, the newest first), snippets and settings, with their state in each language."""
     languages = status.locales()
     form = forms.FilterForm(request.GET, languages=languages)
-    rows = _rows(request.user)
-    rows = form.filter(rows, languages) if form.is_valid() else rows
+    rows = _filtered_rows(request.user, form, languages) if form.is_valid() else _rows(request.user)
     page = WagtailPaginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
     shown = _visible_languages(languages, form)
     lines = status.table(page, shown)
@@ -75,12 +74,29 @@ def board(request: HttpRequest) -> HttpResponse:
 def due_for(user: User | AnonymousUser) -> tuple[int, str]:
     """Return the number of pages that a user has to translate, and the query that makes the board show them."""
     languages = status.locales()
-    own = [locale for locale in languages_of(user) if locale != languages[0]] if user.has_perm(TRANSLATE) else []
-    query = {"state": status.DUE} | ({"language": own[0].language_code} if len(own) == 1 else {})
+    own = _own_languages(user, languages)
+    query = {"state": status.DUE, "mine": "on"} | ({"language": own[0].language_code} if len(own) == 1 else {})
     form = forms.FilterForm(query, languages=languages)
     if not own or not form.is_valid():
         return 0, ""
-    return form.filter(_rows(user), languages).count(), urlencode(query)
+    return _filtered_rows(user, form, languages).count(), urlencode(query)
+
+
+def _own_languages(user: User | AnonymousUser, languages: Sequence[Locale]) -> list[Locale]:
+    """Return the languages but the default one, which is the first of `languages`, into which a user translates pages."""
+    return [one for one in languages_of(user) if one != languages[0]] if user.has_perm(TRANSLATE) else []
+
+
+def _filtered_rows(
+    user: User | AnonymousUser, form: forms.FilterForm, languages: Sequence[Locale]
+) -> QuerySet[TranslatableMixin]:
+    """Return the originals on a user's board that a valid form asks for."""
+    rows = form.filter(_rows(user), languages)
+    if not form.cleaned_data["mine"]:
+        return rows
+    chosen = form.cleaned_data["language"]
+    own = [one for one in _own_languages(user, languages) if chosen in {"", one.language_code}]
+    return own_rows(user, rows, own)
 
 
 def _rows(user: User | AnonymousUser) -> QuerySet[TranslatableMixin]:
