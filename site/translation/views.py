@@ -189,15 +189,14 @@ def schedule_translations(request: AuthenticatedHttpRequest, page_id: int) -> Ht
         context = {"page": page, "others": others, "back": back, "go_live_at": go_live_at, "expire_at": expire_at}
         return render(request, "translation/schedule.html", context)
     chosen = [other for other in others if str(other.pk) in request.POST.getlist("pages")]
-    incomplete = schedule.apply(request.user, page, chosen)
+    incomplete, is_dated = schedule.apply(request.user, page, chosen), any(schedule.dates(page))
     for other in incomplete:
         text = _("“%(title)s” is not translated completely yet, so it does not go live by itself.")
         messages.error(request, text % {"title": other.get_admin_display_title()})
     for other in chosen:
         if other not in incomplete:
-            messages.success(
-                request, _("“%(title)s” has these dates now.") % {"title": other.get_admin_display_title()}
-            )
+            text = _("“%(title)s” has these dates now.") if is_dated else _("“%(title)s” has no dates any more.")
+            messages.success(request, text % {"title": other.get_admin_display_title()})
     return redirect(back)
 
 
