@@ -330,6 +330,18 @@ def test_a_person_may_keep_the_translation_as_it_is(decision, publish, client, p
     assert cell_of(original).state == PUBLISHED
 
 
+def test_what_was_kept_does_not_come_back_while_texts_are_missing(decision, publish, staff_client):
+    original, translation = decision
+    original.introduction = "Una frase nueva."
+    original.body[-1].value["address"] = "https://example.org/es-3"
+    publish(original)
+    staff_client.post(*form_to_keep(staff_client, translation))
+    publish(original)  # without a further change
+    assert cell_of(original).state == BEHIND
+    html = staff_client.get(reverse("translation_changes", args=[translation.pk])).text
+    assert "https://example.org/es-3" not in html
+
+
 def test_not_if_the_original_has_changed_since_it_was_shown(decision, publish, staff_client):
     original, translation = decision
     url, fields = form_to_keep(staff_client, translation)
