@@ -110,6 +110,11 @@ def admin_urls() -> list[URLResolver]:
         path("postal-address/", postal_address.edit_postal_address, name="newsletter_postal_address"),
         path("digest/", editions.edit_digest, name="newsletter_digest"),
         path("issues/<int:page_id>/send/", campaigns.issue_send, name="newsletter_issue_send"),
+        path(
+            "issues/<int:page_id>/leave-out/<str:block_id>/",
+            campaigns.leave_out_list,
+            name="newsletter_issue_leave_out",
+        ),
         path("issues/<int:page_id>/confirm/", campaigns.issue_confirm, name="newsletter_issue_confirm"),
         path("issues/<int:page_id>/preview/", campaigns.issue_preview, name="newsletter_issue_preview"),
         path("issues/<int:page_id>/mail/", campaigns.issue_mail, name="newsletter_issue_mail"),

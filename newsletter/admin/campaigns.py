@@ -7,9 +7,11 @@ from typing import Any
 from core.admin_lists import IntroducedList, NameColumn
 from core.i18n import in_language, site_time
 from core.requests import AuthenticatedHttpRequest
+from core.signal_handlers import purge_pages
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise, cached_property
@@ -81,6 +83,23 @@ def issue_send(request: AuthenticatedHttpRequest, page_id: int) -> HttpResponse:
         "is_sending": lifecycle.is_sending(issue),
     }
     return render(request, "newsletter/admin/issue_send.html", context)
+
+
+@may_send
+@require_POST
+def leave_out_list(request: AuthenticatedHttpRequest, page_id: int, block_id: str) -> HttpResponse:
+    """Leave a list of news out of an edition in one language, or show it again."""
+    page = get_object_or_404(IssuePage, pk=page_id)
+    if not page.permissions_for_user(request.user).can_publish():
+        raise PermissionDenied
+    if "again" in request.GET:
+        page.left_out_lists.filter(block_id=block_id).delete()
+    elif any(block.id == block_id and block.block_type == "news" for block in page.body):
+        page.left_out_lists.get_or_create(block_id=block_id)
+    else:
+        raise Http404
+    purge_pages(page)
+    return redirect("newsletter_issue_send", page.pk)
 
 
 def _initial(campaign: Campaign | None) -> dict[str, Any]:

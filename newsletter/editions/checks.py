@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,15 +15,20 @@ from bs4 import BeautifulSoup
 from core.alt_text import looks_like_file_name
 from core.html import absolute
 from core.models import CustomImage, SiteSettings
+from core.page_permissions import HOME_DEPTH, groups_with_permission
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.files.storage import storages
 from django.core.mail import get_connection
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from editorial import link_checker
+from editorial import fixes, link_checker
 from editorial.content_checks import BLOCKS, TELLS, WARNS, Problem
+from editorial.fixes import Fix
+from translation.permissions import places_to_add
+from wagtail.models import Locale, Page
 from wagtail_localize.models import Translation
 
 from newsletter.campaigns.lifecycle import published_languages
@@ -54,7 +60,7 @@ def run_checks(issue: IssuePage, segment: Segment | None = None, is_quick: bool 
         except rendering.Unrenderable as error:
             found.append(Problem(BLOCKS, str(error), _edit(page)))
             continue
-        found += _mail(page, mail) + _pictures(page, mail)
+        found += _mail(page, mail) + _pictures(page, mail) + _news_lists(page)
         own, foreign = _links(page, mail)
         found += own
         others |= foreign
@@ -66,8 +72,12 @@ def run_checks(issue: IssuePage, segment: Segment | None = None, is_quick: bool 
 # The edition
 
 
-def _edit(page: IssuePage) -> str:
-    return reverse("wagtailadmin_pages:edit", args=[page.pk])
+def _edit(page: IssuePage) -> tuple[Fix]:
+    return (fixes.edit_page(page),)
+
+
+def _open(name: str, number: int) -> tuple[Fix]:
+    return (fixes.open_page(reverse(name, args=[number])),)
 
 
 def _languages(issue: IssuePage, pages: dict[str, IssuePage], segment: Segment | None) -> list[Problem]:
@@ -126,6 +136,50 @@ def _mail(page: IssuePage, mail: Mail) -> list[Problem]:
     return found
 
 
+def _news_lists(page: IssuePage) -> list[Problem]:
+    """Check for chosen articles that readers of a language do not get, and for lists of news that are empty."""
+    found, language = [], page.locale.get_display_name()
+    left_out = set(page.left_out_lists.values_list("block_id", flat=True))
+    may_change = fixes.edit_page(page, permission="publish")
+    for block in page.body:
+        if block.block_type != "news":
+            continue
+        url = reverse("newsletter_issue_leave_out", args=[page.pk, block.id])
+        if block.id in left_out:
+            text = _("%(language)s: a list of news is left out.") % {"language": language}
+            button = replace(may_change, label=_("Show the list again"), url=f"{url}?again", is_button=True)
+            found.append(Problem(TELLS, text, (button,)))
+            continue
+        button = replace(may_change, label=_("Leave the list out in this language"), url=url, is_button=True)
+        with translation.override(page.locale.language_code):
+            hidden, is_empty = block.value.hidden_articles(page), not block.value.articles(page)
+        for article in hidden:
+            words = {"language": language, "title": article.title}
+            there = Page.objects.filter(translation_key=article.translation_key, locale=page.locale).first()
+            if there is None:
+                text = _("%(language)s: the list of news leaves out the article “%(title)s”, which is not translated.")
+                fix = _translate(article, page.locale)
+            else:
+                text = _("%(language)s: the list of news leaves out the article “%(title)s”, which is not public.")
+                fix = fixes.edit_page(there, _("Publish the article"), "publish")
+            found.append(Problem(WARNS, text % words, (fix, button)))
+        if is_empty and not hidden:
+            text = _("%(language)s: a list of news is empty, so it is left out.") % {"language": language}
+            found.append(Problem(WARNS, text, (button,)))
+    return found
+
+
+def _translate(article: Page, locale: Locale) -> Fix:
+    """Return the way to translate an article, for translators who may add it there."""
+    home = Page.objects.filter(depth=HOME_DEPTH, locale=locale).first()
+    return Fix(
+        _("Translate the article"),
+        reverse("wagtail_localize:submit_page_translation", args=[article.pk]),
+        lambda user: places_to_add(user, [article])(article, locale),
+        lambda: groups_with_permission("add", home) if home else Group.objects.none(),
+    )
+
+
 def _pictures(page: IssuePage, mail: Mail) -> list[Problem]:
     """Check for private pictures, missing alternative texts and large files."""
     found, name = [], {"language": page.locale.get_display_name()}
@@ -133,7 +187,7 @@ def _pictures(page: IssuePage, mail: Mail) -> list[Problem]:
         if image.is_private:
             name["title"] = image.title
             text = _("%(language)s: the picture “%(title)s” lies in a private collection, so readers cannot see it. Move it to another collection.")  # fmt: skip
-            found.append(Problem(BLOCKS, text % name, _edit(page)))
+            found.append(Problem(BLOCKS, text % name, (fixes.edit_image(image),)))
         if not image.decorative and not image.contextual_alt_text:
             name["title"] = image.title
             text = _("%(language)s: the picture “%(title)s” has no alternative text.")
@@ -189,7 +243,11 @@ def _postal_address(issue: IssuePage) -> list[Problem]:
         return []
     next_url = urlencode({"next": reverse("newsletter_issue_send", args=[issue.pk])})
     url = f"{reverse('newsletter_postal_address')}?{next_url}"
-    return [Problem(BLOCKS, _("The postal address is missing, which the law asks for. Fill it in."), url)]
+    return [
+        Problem(
+            BLOCKS, _("The postal address is missing, which the law asks for. Fill it in."), (fixes.open_page(url),)
+        )
+    ]
 
 
 def _earlier_campaigns(issue: IssuePage) -> list[Problem]:
@@ -199,12 +257,12 @@ def _earlier_campaigns(issue: IssuePage) -> list[Problem]:
     own = started.filter(issue__translation_key=issue.translation_key).first()
     if own and own.started_at:
         text = _("This edition was sent before, %(time)s ago. Everybody would get it again.")
-        found.append(Problem(WARNS, text % {"time": timesince(own.started_at)}, reverse("newsletter_campaign", args=[own.pk])))  # fmt: skip
+        found.append(Problem(WARNS, text % {"time": timesince(own.started_at)}, _open("newsletter_campaign", own.pk)))  # fmt: skip
     other = started.exclude(issue__translation_key=issue.translation_key).first()
     if other and other.started_at and timezone.now() - other.started_at < RECENTLY:
         text = _("The last edition, “%(title)s”, was sent only %(time)s ago.")
         words = {"title": other.issue.title, "time": timesince(other.started_at)}
-        found.append(Problem(WARNS, text % words, reverse("newsletter_campaign", args=[other.pk])))
+        found.append(Problem(WARNS, text % words, _open("newsletter_campaign", other.pk)))
     return found
 
 
@@ -244,7 +302,8 @@ def _provider() -> list[Problem]:
             connection.close()
     except Exception as error:  # whatever its library raises
         text = _("The provider cannot be reached now: %(error)s. Sending would begin as soon as it answers.")
-        return [Problem(WARNS, text % {"error": error})]
+        fix = fixes.look_at_operations(_("Look at the provider's settings"))
+        return [Problem(WARNS, text % {"error": error}, (fix,))]
     return []
 
 
@@ -261,9 +320,10 @@ def sender_records() -> list[Problem]:
     except dns.exception.DNSException as error:
         return [Problem(TELLS, _("The DNS did not answer about the sender's domain: %(error)s") % {"error": error})]
     text = _("The sender's domain has no %(kind)s record (%(name)s): many receivers will refuse the mail.")
-    found = [Problem(WARNS, text % {"kind": kind, "name": name}) for kind, name in missing]
+    fix = (fixes.look_at_operations(_("Set up the sender's domain")),)
+    found = [Problem(WARNS, text % {"kind": kind, "name": name}, fix) for kind, name in missing]
     if not settings.DKIM_SELECTOR:
-        found.append(Problem(TELLS, _("DKIM was not looked at: the setting DKIM_SELECTOR is missing.")))
+        found.append(Problem(TELLS, _("DKIM was not looked at: the setting DKIM_SELECTOR is missing."), fix))
     return found
 
 

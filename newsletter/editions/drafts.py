@@ -53,7 +53,7 @@ def _shown_articles(issues: Iterable[IssuePage]) -> set[object]:
     keys: set[object] = set()
     for issue in issues:
         with override(issue.locale.language_code):  # the lists show articles in the active language
-            for block in issue.body:
+            for block in issue.shown_body():
                 if block.block_type == "news":
                     keys.update(article.translation_key for article in block.value.articles(issue))
     return keys

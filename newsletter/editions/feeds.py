@@ -38,4 +38,4 @@ class EditionFeed(NewsFeed):
         return []
 
     def item_body(self, item: IssuePage) -> str:
-        return item.body.render_as_block({"page": item})
+        return item.shown_body().render_as_block({"page": item})

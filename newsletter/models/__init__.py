@@ -12,7 +12,7 @@ from .campaigns import (
     ProviderEvent,
     message_id,
 )
-from .editions import Digest, IssuePage, IssueTemplate, NewsletterPage, default_locale
+from .editions import Digest, IssuePage, IssueTemplate, LeftOutList, NewsletterPage, default_locale
 from .imports import ImportLine, SubscriberExport, SubscriberImport
 from .segments import Segment
 from .subscribers import ConsentEvent, SignUpRequest, Subscriber, SubscriberTally, Suppression
@@ -29,6 +29,7 @@ __all__ = [
     "IncomingReport",
     "IssuePage",
     "IssueTemplate",
+    "LeftOutList",
     "NewsletterPage",
     "ProviderEvent",
     "Segment",

@@ -1,6 +1,7 @@
 """Page models of the newsletter: its index page with the sign-up form and the archive, and the editions."""
 
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import Any, Self
 
 from core.models import BasePage
@@ -12,6 +13,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, HelpPanel, MultiFieldPanel
+from wagtail.blocks import StreamValue
 from wagtail.fields import StreamField
 from wagtail.models import Locale, Page
 
@@ -127,10 +129,38 @@ class IssuePage(BasePage):
         before = (others.filter(started_at__lt=until) if until else others).last()
         return before.started_at if before else None, until
 
+    def shown_body(self) -> StreamValue:
+        """Return the body as readers see it: without lists of news that are empty or left out in this language, and without
+        a heading below which nothing but such lists stand."""
+        left_out = set(self.left_out_lists.values_list("block_id", flat=True)) if self.pk else set()
+        kept: list[StreamValue.StreamChild] = []
+        for has_news, run in groupby(self.body, key=lambda block: block.block_type == "news"):
+            blocks = list(run)
+            if has_news:
+                blocks = [block for block in blocks if block.id not in left_out and block.value.articles(self)]
+                if not blocks and kept and kept[-1].block_type == "heading":
+                    kept.pop()
+            kept += blocks
+        return StreamValue(self.body.stream_block, [(block.block_type, block.value, block.id) for block in kept])
+
     def source_issue(self) -> Self:
         """Return the edition in the default language, which campaigns refer to; itself if there is none."""
         source = self.get_translation_or_none(default_locale())
         return source or self
+
+
+class LeftOutList(models.Model):
+    """A list of news that a person leaves out of an edition in one language."""
+
+    issue = models.ForeignKey(IssuePage, on_delete=models.CASCADE, related_name="left_out_lists")
+    block_id = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issue", "block_id"], name="left_out_list_once")]
+        default_permissions = ()  # whoever may change the edition may change it
+
+    def __str__(self) -> str:
+        return f"LeftOutList: {self.issue_id}, {self.block_id}"
 
 
 class IssueTemplate(models.Model):

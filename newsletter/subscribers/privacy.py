@@ -275,6 +275,7 @@ declare(
     CODES,
     {
         "newsletter.SendAllowance": ["name", "recent"],
+        "newsletter.LeftOutList": ["block_id"],
         "newsletter.ImportLine": ["outcome"],
         "newsletter.IncomingReport": ["source"],
         "newsletter.ProviderEvent": ["provider", "kind"],

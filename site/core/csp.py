@@ -18,8 +18,13 @@ _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 
 
 def set_current_request(request: HttpRequest) -> None:
-    """Store the current request for `csp_nonce`, as widgets are rendered without it. Called by the middleware."""
+    """Store the current request for code that is called without it, such as widgets. Called by the middleware."""
     _request.set(request)
+
+
+def current_request() -> HttpRequest | None:
+    """Return the request that is being answered; None in a worker or command."""
+    return _request.get()
 
 
 @register.simple_tag

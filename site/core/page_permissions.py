@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import QuerySet
 from django.urls import reverse
 from wagtail.models import GroupPagePermission, Locale, Page
@@ -12,7 +12,15 @@ HOME_DEPTH = 2  # tree depth of the home pages, one per language
 
 
 def languages_of(user: User | AnonymousUser) -> QuerySet[Locale]:
-    """Return the Locales whose home page a user may edit; all Locales for superusers."""
+    """Return the Locales in which a user may edit pages; all Locales for superusers."""
+    if user.is_superuser:
+        return Locale.objects.all()
+    changeable = PagePermissionPolicy().instances_user_has_permission_for(user, "change")
+    return Locale.objects.filter(pk__in=changeable.filter(depth__gte=HOME_DEPTH).values("locale"))
+
+
+def languages_of_site(user: User | AnonymousUser) -> QuerySet[Locale]:
+    """Return the Locales whose home page a user may edit, so that texts which are not pages are theirs too."""
     if user.is_superuser:
         return Locale.objects.all()
     changeable = PagePermissionPolicy().instances_user_has_permission_for(user, "change")
@@ -20,11 +28,17 @@ def languages_of(user: User | AnonymousUser) -> QuerySet[Locale]:
     return Locale.objects.filter(pk__in=homes.values("locale"))
 
 
+def groups_with_permission(permission: str, page: Page) -> QuerySet[Group]:
+    """Return the groups with a page permission (such as "publish") on `page`."""
+    paths = [page.path[:length] for length in range(page.steplen, len(page.path) + 1, page.steplen)]
+    found = GroupPagePermission.objects.filter(page__path__in=paths, permission__codename=f"{permission}_page")
+    return Group.objects.filter(pk__in=found.values("group"))
+
+
 def users_with_permission(permission: str, page: Page) -> QuerySet[User]:
     """Return the active users with a page permission (such as "publish") on `page` by one of their groups. Excludes superusers."""
-    paths = [page.path[:length] for length in range(page.steplen, len(page.path) + 1, page.steplen)]
-    groups = GroupPagePermission.objects.filter(page__path__in=paths, permission__codename=f"{permission}_page")
-    return get_user_model().objects.filter(is_active=True, groups__in=groups.values("group")).distinct()
+    groups = groups_with_permission(permission, page)
+    return get_user_model().objects.filter(is_active=True, groups__in=groups.values("pk")).distinct()
 
 
 def url_to_add(user: User | AnonymousUser, model: type[Page], parent_model: type[Page]) -> str:

@@ -5,13 +5,14 @@ Some problems block publishing, others are warnings or notes.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup
 from core.alt_text import looks_like_file_name
+from core.blocks import HeadingBlock, TextBlock
 from core.html import absolute
-from core.models import BasePage
+from core.models import BasePage, CustomImage
 from core.streams import pictures, streams
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +21,7 @@ from wagtail import hooks
 from wagtail.models import Locale
 
 from editorial import link_checker
+from editorial.fixes import Fix, edit_image
 
 BLOCKS, WARNS, TELLS = "blocks", "warns", "tells"
 # Link texts that do not describe the target (WCAG 2.4.4), in the site's languages.
@@ -62,11 +64,11 @@ Finding = tuple[str, dict[str, str]]  # (a key of KINDS, the values of its messa
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem: its level (BLOCKS, WARNS or TELLS), its description, and the URL where it can be fixed."""
+    """A problem: its level (BLOCKS, WARNS or TELLS), its description, and the ways to fix it."""
 
     level: str
     text: str
-    url: str = ""
+    fixes: tuple[Fix, ...] = ()
 
 
 def any_blocking(problems: Iterable[Problem]) -> bool:
@@ -82,7 +84,10 @@ def describe(kind: str, values: Mapping[str, str]) -> Problem:
 
 def check_page(page: BasePage) -> list[Problem]:
     """Return the Problems of a page instance, which may be a draft, the most severe first."""
-    found = [describe(kind, values) for kind, values in find_problems(page)]
+    found = []
+    for kind, values in find_problems(page):
+        image = CustomImage.objects.filter(pk=values["image"]).first() if "image" in values else None
+        found.append(replace(describe(kind, values), fixes=(edit_image(image),) if image else ()))
     return sorted(found, key=lambda one: [BLOCKS, WARNS, TELLS].index(one.level))
 
 
@@ -100,7 +105,7 @@ def find_problems(page: BasePage, html: BeautifulSoup | None = None) -> list[Fin
     """
     html = html or render_body(page)
     found: list[Finding] = [] if page.description.strip() else [("description", {})]
-    found += _check_images(page) + _check_links(html) + _check_headings(html)
+    found += _check_images(page) + _check_links(html) + _check_headings(page)
     for find in hooks.get_hooks("find_page_problems"):
         found += find(page)
     existing = {other.locale_id for other in page.get_translations(inclusive=True).live()}
@@ -123,10 +128,14 @@ def _check_images(page: BasePage) -> list[Finding]:
     with_text = [(image, image.contextual_alt_text) for image in images if not image.decorative]
     found: list[Finding] = [("alt", {"title": image.title}) for image, text in with_text if not text]
     shown = [*images, page.share_image] if page.share_image else images
-    found += [("not_resized", {"title": image.title}) for image in shown if image.resize_failed_recently]
+    found += [
+        ("not_resized", {"title": image.title, "image": str(image.pk)})
+        for image in shown
+        if image.resize_failed_recently
+    ]
     if not page.get_view_restrictions().exists():
         hidden = [image for image in images if image.is_private]
-        found += [("private_picture", {"title": image.title}) for image in hidden]
+        found += [("private_picture", {"title": image.title, "image": str(image.pk)}) for image in hidden]
     named = [(image, text) for image, text in with_text if text and looks_like_file_name(text, image.filename)]
     return found + [("alt_file_name", {"title": image.title, "text": text}) for image, text in named]
 
@@ -149,7 +158,12 @@ def _is_broken_internal_link(url: str) -> bool:
     return link_checker.is_internal(address) and bool(link_checker.check_internal_link(address))
 
 
-def _check_headings(html: BeautifulSoup) -> list[Finding]:
+def _check_headings(page: BasePage) -> list[Finding]:
+    """Check the headings that editors write. Those that other blocks make, as a list of news does, are not theirs to change."""
+    written = [
+        block for stream in streams(page) for block in stream if isinstance(block.block, HeadingBlock | TextBlock)
+    ]
+    html = BeautifulSoup("".join(str(block.render()) for block in written), "html.parser")
     found: list[Finding] = []
     previous_level = 1
     for heading in html.find_all(["h2", "h3", "h4"]):

@@ -7,6 +7,7 @@ translation has set by hand stay; a person decides about them.
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
@@ -81,6 +82,32 @@ def _carry_over(translation: Translation) -> None:
         known.blocks_changed = block_ids(known.content["fields"]) != block_ids(current)
         known.decisions, known.problem = decisions, problem
         known.save()
+
+
+@transaction.atomic
+def keep(translation: Translation, shown: str) -> bool:
+    """Decide that a translation is right as it is, although its original has changed.
+
+    `shown` is the `fingerprint()` of what the person saw. Returns False, and decides nothing, if something has changed since.
+    """
+    known = KnownOriginal.objects.select_for_update().get(translation=translation)
+    if not known.needs_decision or fingerprint(known) != shown:
+        return False
+    known.content["values"] |= {path: now for path, _before, now in known.decisions}
+    if known.problem:
+        known.content["fields"] = fields(translation.source)
+        known.blocks_changed = False
+    known.decisions, known.problem = [], ""
+    known.save()
+    return True
+
+
+def fingerprint(known: KnownOriginal) -> str:
+    """Return a hash of what a person decides about: the changes, the original, and the translation."""
+    target = known.translation.get_target_instance()
+    version = getattr(target, "latest_revision_id", None)
+    seen = [known.decisions, known.problem, known.translation.source.content_json, version]
+    return sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
 
 def remember(translation: Translation) -> None:

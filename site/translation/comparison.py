@@ -61,6 +61,12 @@ def changed_texts(known: KnownOriginal) -> list[ChangedText]:
     return found
 
 
+def changed_values(known: KnownOriginal) -> list[tuple[str, Any, Any]]:
+    """Return (label, value before, value now) of what the translation has set by hand and the original has changed."""
+    label = _labels(known)
+    return [(label(path), before, now) for path, before, now in known.decisions]
+
+
 def _plain(text: str) -> str:
     """Return a text of wagtail-localize, which is HTML, without tags and entities."""
     return unescape(strip_tags(text))

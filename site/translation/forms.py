@@ -5,7 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import polib
-from core.page_permissions import languages_of
+from core.page_permissions import languages_of, languages_of_site
 from django import forms
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q, QuerySet
@@ -28,6 +28,7 @@ class FilterForm(forms.Form):
     )
     language = forms.ChoiceField(required=False, label=gettext_lazy("Language"))
     state = forms.ChoiceField(required=False, label=gettext_lazy("State"))
+    mine = forms.BooleanField(required=False, widget=forms.HiddenInput)  # what the user may translate
 
     def __init__(self, *args: Any, languages: Iterable[Locale], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -132,7 +133,7 @@ class SubmitForm(submit_translations.SubmitTranslationForm):
     def __init__(self, instance: TranslatableMixin, *args: Any, user: User | AnonymousUser, **kwargs: Any) -> None:
         super().__init__(instance, *args, **kwargs)
         self.instance = instance
-        own = languages_of(user)
+        own = languages_of(user) if isinstance(instance, Page) else languages_of_site(user)
         locales = self.fields["locales"].queryset = self.fields["locales"].queryset.filter(pk__in=own)
         self.missing = (
             {locale: missing_parents(instance, locale) for locale in locales} if isinstance(instance, Page) else {}

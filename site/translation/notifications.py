@@ -1,15 +1,16 @@
 """Notification e-mails to translators and publishers, each in the language of the recipient."""
 
-from core.page_permissions import users_with_permission
+from core.page_permissions import HOME_DEPTH, users_with_permission
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import translation as languages
 from django_tasks import task
 from wagtail.admin.mail import send_mail
 from wagtail.admin.utils import get_admin_base_url
-from wagtail.models import Page
+from wagtail.models import Page, TranslatableMixin
 from wagtail.users.models import UserProfile
 from wagtail_localize.models import Translation
 
@@ -47,17 +48,36 @@ def notify_publishers(translation_id: int, by_id: int) -> None:
 def notify_refused(translation_id: int) -> None:
     """Notify translators and publishers that a translation was to be published and is not complete."""
     translation = Translation.objects.get(pk=translation_id)
-    page = translation.get_target_instance()
-    if isinstance(page, Page):
-        at_root = users_with_permission("change", Page.get_first_root_node())
-        translators = users_with_permission("change", page).exclude(pk__in=at_root)
-        people = translators | users_with_permission("publish", page)
-        total, done = translation.get_progress()
-        send(people.distinct(), "translation/mail/not_published", page, left=total - done)
+    instance = translation.get_target_instance()
+    people = translators(instance) | _who_may(instance, users_with_permission("publish", place(instance)))
+    total, done = translation.get_progress()
+    title = instance.get_admin_display_title() if isinstance(instance, Page) else str(instance)
+    url = translation.get_target_instance_edit_url()
+    send(people.distinct(), "translation/mail/not_published", instance, left=total - done, title=title, url=url)
 
 
-def send(users: QuerySet[User], template: str, page: Page, **context: object) -> None:
-    """Send users a mail about a page: the templates `template`_subject.txt and `template`.txt."""
+def place(instance: TranslatableMixin) -> Page:
+    """Return the page whose permissions decide about a translation: itself, or for a snippet its language's home page."""
+    return instance if isinstance(instance, Page) else Page.objects.get(depth=HOME_DEPTH, locale=instance.locale_id)
+
+
+def translators(instance: TranslatableMixin) -> QuerySet[User]:
+    """Return those who translate a page or snippet: they may change it, but not everything on the site."""
+    at_root = users_with_permission("change", Page.get_first_root_node())
+    return _who_may(instance, users_with_permission("change", place(instance)).exclude(pk__in=at_root))
+
+
+def _who_may(instance: TranslatableMixin, people: QuerySet[User]) -> QuerySet[User]:
+    """Leave out those who may not change a snippet of this kind."""
+    if isinstance(instance, Page):
+        return people
+    kind = ContentType.objects.get_for_model(instance)
+    permission = Permission.objects.get(content_type=kind, codename=f"change_{instance._meta.model_name}")
+    return people.filter(pk__in=get_user_model().objects.filter(groups__permissions=permission))
+
+
+def send(users: QuerySet[User], template: str, page: TranslatableMixin, **context: object) -> None:
+    """Send users a mail about a page or snippet: the templates `template`_subject.txt and `template`.txt."""
     for user in users.exclude(email=""):
         profile = UserProfile.get_for_user(user)
         if not profile.submitted_notifications:

@@ -20,9 +20,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from wagtail.models import Locale
 from wagtail_localize.models import Translation
-from wagtail_localize.views.edit_translation import user_can_edit_instance
 
-from translation.permissions import may_translate_into
+from translation.permissions import may_edit_translation
 
 MAX_BYTES = 20_000_000  # of an upload, and of its unpacked files
 # Raised by zipfile for damaged or encrypted archives and unsupported compression.
@@ -43,7 +42,7 @@ def export(user: User | AnonymousUser, locale: Locale, since: date | None = None
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for row in rows:
-            if has_target(row) and user_can_edit_instance(user, row.get_target_instance()):
+            if has_target(row) and may_edit_translation(user, row.get_target_instance()):
                 archive.writestr(f"{slugify(row.source.object_repr)[:60]}-{row.pk}.po", str(row.export_po()))
     return content.getvalue()
 
@@ -115,8 +114,7 @@ def apply(user: User | AnonymousUser, po: polib.POFile, only: Translation | None
         raise ValidationError(_("“%(name)s” belongs to no translation of this site."))
     if only and row != only:
         raise ValidationError(_("“%(name)s” belongs to another translation."))
-    is_own = may_translate_into(user, row.target_locale)
-    if not is_own or not user_can_edit_instance(user, row.get_target_instance()):
+    if not may_edit_translation(user, row.get_target_instance()):
         raise ValidationError(_("“%(name)s” is not yours to translate."))
     po.metadata[TRANSLATION_ID] = str(row.uuid)  # as wagtail-localize compares it
     with transaction.atomic():

@@ -2,9 +2,14 @@
 
 import logging
 
-from django.contrib.auth.models import User
+from core.csp import current_request
+from core.page_permissions import groups_with_permission
+from django.contrib import messages
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Model
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
 from wagtail.models import Page, Revision, TranslatableMixin
 from wagtail_localize.models import StringTranslation, Translation
 
@@ -59,10 +64,31 @@ def choose_revision(instance: Model, revision: Revision, user: User | None) -> R
     return save_draft(translation, user, instance) if newer.exists() else revision
 
 
+def _explanation(translation: Translation, left: int) -> str:
+    """Return why a translation was not published, and what to do. An approver reads it beside Wagtail's "approved"."""
+    instance = translation.get_target_instance()
+    title = instance.get_admin_display_title() if isinstance(instance, Page) else str(instance)
+    people = notifications.translators(instance)
+    groups = Group.objects.filter(
+        user__in=people, pk__in=groups_with_permission("change", notifications.place(instance))
+    )
+    words = {"title": title, "left": left, "people": get_text_list(sorted({group.name for group in groups}), _("or"))}
+    text = _("“%(title)s” was not published: %(left)s of its texts are not translated yet. It is kept as a draft.")
+    if groups:
+        text += " " + _("Ask someone of %(people)s to translate them; then publish it.")
+    else:
+        text += " " + _("Translate them; then publish it.")
+    return text % words
+
+
 def _refuse(translation: Translation, revision: Revision, left: int) -> None:
-    """Keep the revision as a draft, remember that it was refused, and tell translators and publishers once."""
+    """Keep the revision as a draft, remember that it was refused, and tell whoever asked for it, and translators and publishers
+    once."""
     Revision.objects.filter(pk=revision.pk).update(approved_go_live_at=None)
     _refused, is_new = RefusedPublication.objects.update_or_create(translation=translation, defaults={"left": left})
     logger.warning("Translation %s is incomplete and was not published: %s texts are missing", translation.pk, left)
+    request = current_request()
+    if request:
+        messages.error(request, _explanation(translation, left), fail_silently=True)
     if is_new:
         notifications.notify_refused.enqueue(translation.pk)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from wagtail.models import Page
 
 from translation.publishing import save_draft
@@ -22,19 +23,27 @@ def dates(page: Page) -> Dates:
 
 
 def others_to_schedule(user: User | AnonymousUser, page: Page) -> list[Page]:
-    """Return the translations of a page with dates whose own dates differ and that the user may publish.
+    """Return the translations of a page whose dates differ from its own and that the user may publish.
 
-    A published one does not wait to go live again.
+    A published one does not wait to go live again. If the page has no dates, only those count that still have dates which it
+    had before.
     """
     wanted = dates(page)
-    if not any(wanted):
-        return []
     others = Page.objects.filter(translation_key=page.translation_key, alias_of=None).exclude(pk=page.pk).specific()
     return [
         other
         for other in others
-        if other.permissions_for_user(user).can_publish() and dates(other) != _dates_for(other, wanted)
+        if other.permissions_for_user(user).can_publish()
+        and dates(other) != _dates_for(other, wanted)
+        and (any(wanted) or _had_before(page, dates(other)))
     ]
+
+
+def _had_before(page: Page, others: Dates) -> bool:
+    """Return whether a page once had all the dates that a translation has."""
+    rows = page.revisions.values_list("content__go_live_at", "content__expire_at")
+    known = {parse_datetime(text) for row in rows for text in row if text}
+    return all(date in known for date in others if date)
 
 
 def _dates_for(other: Page, wanted: Dates) -> Dates:
@@ -48,6 +57,8 @@ def apply(user: User, page: Page, others: Iterable[Page]) -> list[Page]:
         go_live_at, expire_at = _dates_for(other, dates(page))
         translation = translation_of(other)
         if not go_live_at:
+            if not other.live:
+                _stop_going_live(other)
             _set_expiry(other, expire_at)
         elif translation and texts_left(translation):
             incomplete.append(other)
@@ -57,6 +68,16 @@ def apply(user: User, page: Page, others: Iterable[Page]) -> list[Page]:
             revision = save_draft(translation, user, other) if translation else other.save_revision(user=user)
             revision.publish(user=user)
     return incomplete
+
+
+def _stop_going_live(page: Page) -> None:
+    """Take off the date on which a draft goes live."""
+    page.revisions.filter(approved_go_live_at__isnull=False).update(approved_go_live_at=None)
+    page.go_live_at = None
+    page.save(update_fields=["go_live_at"], clean=False)
+    if revision := page.latest_revision:
+        revision.content["go_live_at"] = None
+        revision.save(update_fields=["content"])
 
 
 def _set_expiry(page: Page, expire_at: datetime | None) -> None:

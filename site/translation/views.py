@@ -26,9 +26,9 @@ from wagtail.models import Locale, Page, TranslatableMixin
 from wagtail.permission_policies.pages import PagePermissionPolicy
 from wagtail_localize.models import Translation
 
-from translation import comparison, forms, language_change, po_exchange, publishing, schedule, status
+from translation import changes, comparison, forms, language_change, po_exchange, publishing, schedule, status
 from translation.models import KnownOriginal
-from translation.permissions import TRANSLATE, own_translation, places_to_add, translators_only, visible_pages
+from translation.permissions import TRANSLATE, own_rows, own_translation, places_to_add, translators_only, visible_pages
 
 ROWS_PER_PAGE = 50
 
@@ -41,8 +41,7 @@ def board(request: HttpRequest) -> HttpResponse:
     """The translation board: pages (paginated, the newest first), snippets and settings, with their state in each language."""
     languages = status.locales()
     form = forms.FilterForm(request.GET, languages=languages)
-    rows = _rows(request.user)
-    rows = form.filter(rows, languages) if form.is_valid() else rows
+    rows = _filtered_rows(request.user, form, languages) if form.is_valid() else _rows(request.user)
     page = WagtailPaginator(rows, ROWS_PER_PAGE).get_page(request.GET.get("p"))
     shown = _visible_languages(languages, form)
     lines = status.table(page, shown)
@@ -75,12 +74,29 @@ def board(request: HttpRequest) -> HttpResponse:
 def due_for(user: User | AnonymousUser) -> tuple[int, str]:
     """Return the number of pages that a user has to translate, and the query that makes the board show them."""
     languages = status.locales()
-    own = [locale for locale in languages_of(user) if locale != languages[0]] if user.has_perm(TRANSLATE) else []
-    query = {"state": status.DUE} | ({"language": own[0].language_code} if len(own) == 1 else {})
+    own = _own_languages(user, languages)
+    query = {"state": status.DUE, "mine": "on"} | ({"language": own[0].language_code} if len(own) == 1 else {})
     form = forms.FilterForm(query, languages=languages)
     if not own or not form.is_valid():
         return 0, ""
-    return form.filter(_rows(user), languages).count(), urlencode(query)
+    return _filtered_rows(user, form, languages).count(), urlencode(query)
+
+
+def _own_languages(user: User | AnonymousUser, languages: Sequence[Locale]) -> list[Locale]:
+    """Return the languages but the default one, which is the first of `languages`, into which a user translates pages."""
+    return [one for one in languages_of(user) if one != languages[0]] if user.has_perm(TRANSLATE) else []
+
+
+def _filtered_rows(
+    user: User | AnonymousUser, form: forms.FilterForm, languages: Sequence[Locale]
+) -> QuerySet[TranslatableMixin]:
+    """Return the originals on a user's board that a valid form asks for."""
+    rows = form.filter(_rows(user), languages)
+    if not form.cleaned_data["mine"]:
+        return rows
+    chosen = form.cleaned_data["language"]
+    own = [one for one in _own_languages(user, languages) if chosen in {"", one.language_code}]
+    return own_rows(user, rows, own)
 
 
 def _rows(user: User | AnonymousUser) -> QuerySet[TranslatableMixin]:
@@ -173,15 +189,14 @@ def schedule_translations(request: AuthenticatedHttpRequest, page_id: int) -> Ht
         context = {"page": page, "others": others, "back": back, "go_live_at": go_live_at, "expire_at": expire_at}
         return render(request, "translation/schedule.html", context)
     chosen = [other for other in others if str(other.pk) in request.POST.getlist("pages")]
-    incomplete = schedule.apply(request.user, page, chosen)
+    incomplete, is_dated = schedule.apply(request.user, page, chosen), any(schedule.dates(page))
     for other in incomplete:
         text = _("“%(title)s” is not translated completely yet, so it does not go live by itself.")
         messages.error(request, text % {"title": other.get_admin_display_title()})
     for other in chosen:
         if other not in incomplete:
-            messages.success(
-                request, _("“%(title)s” has these dates now.") % {"title": other.get_admin_display_title()}
-            )
+            text = _("“%(title)s” has these dates now.") if is_dated else _("“%(title)s” has no dates any more.")
+            messages.success(request, text % {"title": other.get_admin_display_title()})
     return redirect(back)
 
 
@@ -242,10 +257,30 @@ def show_changes(request: HttpRequest, translation_id: int) -> HttpResponse:
         "translation": translation,
         "target": translation.get_target_instance(),
         "known": known,
+        "values": comparison.changed_values(known) if known else [],
         "texts": comparison.changed_texts(known) if known else [],
+        "shown": changes.fingerprint(known) if known else "",
         "edit_url": translation.get_target_instance_edit_url(),
     }
     return render(request, "translation/changes.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def keep_translation(request: HttpRequest, translation_id: int) -> HttpResponse:
+    """Ask whether a translation is right as it is, although its original has changed, and remember it."""
+    translation = own_translation(request.user, translation_id)
+    known = get_object_or_404(KnownOriginal, translation=translation)
+    target = translation.get_target_instance()
+    shown = request.POST.get("shown", "") if request.method == "POST" else request.GET.get("shown", "")
+    if request.method != "POST" and known.needs_decision and shown == changes.fingerprint(known):
+        values = comparison.changed_values(known)
+        context = {"translation": translation, "target": target, "known": known, "values": values, "shown": shown}
+        return render(request, "translation/keep.html", context)
+    if request.method == "POST" and changes.keep(translation, shown):
+        messages.success(request, _("“%(title)s” stays as it is.") % {"title": target})
+        return redirect(translation.get_target_instance_edit_url())
+    messages.error(request, _("The original has changed since this page was opened. Look at it again."))
+    return redirect("translation_changes", translation.pk)
 
 
 # PO files

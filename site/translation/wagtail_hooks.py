@@ -41,6 +41,7 @@ def admin_urls() -> list[URLPattern]:
         path("translations/language/<int:page_id>/", views.change_language, name="translation_change_language"),
         path("translations/hand-over/<int:translation_id>/", views.hand_over, name="translation_hand_over"),
         path("translations/changes/<int:translation_id>/", views.show_changes, name="translation_changes"),
+        path("translations/changes/<int:translation_id>/keep/", views.keep_translation, name="translation_keep"),
         path("translations/export/", views.export_archive, name="translation_export"),
         path("translations/import/", views.import_archive, name="translation_import"),
     ]

@@ -100,6 +100,7 @@ def things(db, page_of, subscribe, issue):
         "page_view_restriction_id": restriction.pk, "collection_id": 1, "token": "x", "uidb64": "x", "key": "x",
         "slug": Topic.objects.get(translation_key=texts["topic"].translation_key, locale__language_code="es").slug, "path": "x", "action": "delete", "language": "es",
         "name": "dashboard", "what": "sessions", "user_id": user.pk, "key_id": 1,
+        "block_id": next(block.id for block in edition.body if block.block_type == "news"),
     }  # fmt: skip
     template = IssueTemplate.objects.create(name="T")
     values["template_id"] = template.pk

@@ -169,11 +169,24 @@ def test_what_is_due_is_what_the_board_shows_in_the_person_s_language(client, pa
     page_of("mission", "en").delete()
     page_of("guidelines", "pt-br").delete()
     url = start(client, person(roles.TRANSLATORS["en"], "en"))["Translate what is due (1)"]
-    assert [row.specific for row, _depth, _cells in client.get(url).context["rows"]] == [page_of("mission")]
+    assert [row.specific for row, _cells in client.get(url).context["rows"]] == [page_of("mission")]
     url = start(client, person(roles.EDITOR, "en"))["Translate what is due (2)"]
     assert len(client.get(url).context["rows"]) == 2
     page_of("mission").unpublish()
     assert "Translate what is due (1)" in start(client, person(roles.EDITOR, "en"))
+
+
+def test_who_writes_the_newsletter_translates_editions_and_nothing_else(client, page_of):
+    page_of("mission", "en").delete()
+    page_of("issue-welcome", "en").delete()
+    url = start(client, person(roles.NEWSLETTER_MANAGER, "en"))["Translate what is due (1)"]
+    assert [row.specific for row, _cells in client.get(url).context["rows"]] == [page_of("issue-welcome")]
+    english = page_of("home", "en").locale
+    for key in ("issue-welcome", "mission"):
+        submit = reverse("wagtail_localize:submit_page_translation", args=[page_of(key).pk])
+        client.post(submit, {"locales": [english.pk]})
+    assert page_of("issue-welcome").has_translation(english)
+    assert not page_of("mission").has_translation(english)
 
 
 def test_a_draft_with_texts_left_is_due_and_a_complete_one_is_not(client, page_of, run_tasks):

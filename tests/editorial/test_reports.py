@@ -50,6 +50,16 @@ def test_headings_come_in_order(kinds):
     assert kinds(("heading", "Título"), small) == []
 
 
+def test_headings_that_a_block_makes_itself_are_in_order(kinds):
+    pillars = BodyBlock().child_blocks["pillars"].get_preview_value()
+    assert kinds(("pillars", pillars)) == []
+
+
+def test_the_side_panel_counts_nothing_before_it_has_looked(staff_client, page_of):
+    html = staff_client.get(reverse("wagtailadmin_pages:edit", args=[page_of("about").pk])).text
+    assert "data-content-checker-count>not checked yet</span>" in html
+
+
 def test_pictures_have_words_wherever_they_stand(kinds):
     image = CustomImage.objects.first()
     mute = {"image": {"image": image.pk, "alt_text": "", "decorative": False}, "caption": ""}

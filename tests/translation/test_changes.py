@@ -3,6 +3,7 @@
 import copy
 import datetime
 import json
+import re
 from itertools import islice
 
 import pytest
@@ -10,6 +11,7 @@ from core.images import CustomImage
 from core.models import PATTERNS, Menu, Topic
 from django.db import models, transaction
 from django.urls import reverse
+from editorial import roles
 from translation import changes, status
 from translation.status import BEHIND, CHANGED, PUBLISHED, READY
 from wagtail import blocks
@@ -21,6 +23,7 @@ from wagtail_localize.models import SegmentOverride, StringTranslation, Translat
 
 from news.models import ArticlePage, ArticleTopic
 from newsletter.models import IssuePage
+from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 
@@ -285,6 +288,75 @@ def test_an_address_set_by_hand_stays_and_a_person_decides(button, publish, page
     original.body[-1].value["address"] = "https://example.org/es"
     publish(original)
     assert cell_of(original).state == PUBLISHED
+
+
+@pytest.fixture
+def decision(button, publish):
+    """A published page and its English translation with an address of its own, which the original has changed."""
+    original, path = button
+    translation = translation_of(original)
+    segment = translation.source.overridablesegment_set.get(context__path=path)
+    SegmentOverride.objects.create(
+        context=segment.context, locale=translation.target_locale, data_json=json.dumps("https://example.org/en")
+    )
+    original.body[-1].value["address"] = "https://example.org/es-2"
+    publish(original)
+    return original, translation_of(original)
+
+
+def form_to_keep(client, translation):
+    """Follow "Keep as it is". Returns (the address of the confirmation, what its button posts)."""
+    html = client.get(reverse("translation_changes", args=[translation.pk])).text
+    url = re.search(r'href="([^"]*/keep/[^"]*)"', html)[1]
+    return url, {"shown": re.search(r'name="shown" value="(\w+)"', client.get(url).text)[1]}
+
+
+def test_what_was_set_by_hand_is_shown_with_its_label(decision, staff_client):
+    _original, translation = decision
+    html = staff_client.get(reverse("translation_changes", args=[translation.pk])).text
+    assert re.search(r"<dt>[^<]*: [^<]+</dt>", html)
+    assert "https://example.org/es-2" in html
+
+
+def test_a_person_may_keep_the_translation_as_it_is(decision, publish, client, page_of):
+    original, translation = decision
+    client.force_login(person(roles.TRANSLATORS["en"], "en"))
+    url, fields = form_to_keep(client, translation)
+    assert cell_of(original).state == CHANGED
+    assert "stays as it is" in client.post(url, fields, follow=True).text
+    assert cell_of(original).state == PUBLISHED
+    assert page_of("mission", "en").body[-1].value["address"] == "https://example.org/en"
+    publish(original)  # without a further change
+    assert cell_of(original).state == PUBLISHED
+
+
+def test_what_was_kept_does_not_come_back_while_texts_are_missing(decision, publish, staff_client):
+    original, translation = decision
+    original.introduction = "Una frase nueva."
+    original.body[-1].value["address"] = "https://example.org/es-3"
+    publish(original)
+    staff_client.post(*form_to_keep(staff_client, translation))
+    publish(original)  # without a further change
+    assert cell_of(original).state == BEHIND
+    html = staff_client.get(reverse("translation_changes", args=[translation.pk])).text
+    assert "https://example.org/es-3" not in html
+
+
+def test_not_if_the_original_has_changed_since_it_was_shown(decision, publish, staff_client):
+    original, translation = decision
+    url, fields = form_to_keep(staff_client, translation)
+    original.body[-1].value["address"] = "https://example.org/es-3"
+    publish(original)
+    assert "Look at it again" in staff_client.post(url, fields, follow=True).text
+    assert cell_of(original).state == CHANGED
+
+
+def test_nor_who_may_not_edit_the_translation(decision, staff_client, client):
+    original, translation = decision
+    url, fields = form_to_keep(staff_client, translation)
+    client.force_login(person(roles.NEWSLETTER_MANAGER, "en"))
+    client.post(url, fields)
+    assert cell_of(original).state == CHANGED
 
 
 def test_texts_that_wait_to_be_published_are_not_carried_along(button, publish, page_of):

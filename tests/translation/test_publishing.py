@@ -1,6 +1,7 @@
 """Half a translation is never published, whoever asks for it: the guard on the action of publishing."""
 
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from core.models import Menu
@@ -69,6 +70,30 @@ def test_nor_when_it_is_approved(half):
     half.get_workflow().start(half, person(roles.EDITOR))
     TaskState.objects.reviewable_by(publisher).get().approve(user=publisher)
     assert not is_live(half)
+
+
+def test_the_approver_learns_what_happened_and_whom_to_ask(half, client):
+    publisher, translator = person(roles.PUBLISHER, "en"), person(roles.TRANSLATORS["en"])
+    half.save_revision()
+    half.get_workflow().start(half, person(roles.EDITOR))
+    state = TaskState.objects.reviewable_by(publisher).get()
+    client.force_login(publisher)
+    client.post(reverse("wagtailadmin_pages:workflow_action", args=[half.pk, "approve", state.pk]))
+    html = unescape(client.get(reverse("wagtailadmin_home")).text)
+    assert "was not published: 1 of its texts are not translated yet. It is kept as a draft." in html
+    assert f"Ask someone of {translator.groups.get()} to translate them; then publish it." in html
+    assert not is_live(half)
+
+
+def test_a_mail_tells_of_a_menu_too(locales, run_tasks):
+    menu = Menu.objects.filter(locale=locales["en"], place="main").first()
+    texts(menu).first().delete()
+    people = [person(roles.TRANSLATORS["en"]), person(roles.PUBLISHER)]
+    person(roles.TRANSLATORS["pt-br"]), person(roles.EDITOR), person(roles.NEWSLETTER_MANAGER)
+    menu.save_revision().publish()
+    run_tasks()
+    assert sorted(message.to[0] for message in mail.outbox) == sorted(one.email for one in people)
+    assert f"/snippets/core/menu/edit/{menu.pk}/" in mail.outbox[0].body
 
 
 def test_nor_a_menu(locales):

@@ -90,6 +90,36 @@ def test_the_question_comes_after_publishing(staff_client, page_of, rf):
     assert ask_for_dates(request, page) is None
 
 
+def test_taking_a_date_off_asks_about_the_translations_that_have_it(staff_client, page_of):
+    page = expire(page_of("mission"), SOON)
+    answer(staff_client, page, page_of("mission", "en"))
+    expire(page_of("mission", "pt-br"), SOON + timedelta(days=1))  # a date of its own
+    page = expire(page, None)
+    html = staff_client.get(reverse("translation_schedule", args=[page.pk])).text
+    assert "The page has no dates any more." in html
+    english, portuguese = page_of("mission", "en"), page_of("mission", "pt-br")
+    assert (f'value="{english.pk}"' in html, f'value="{portuguese.pk}"' in html) == (True, False)
+    assert "has no dates any more" in answer(staff_client, page, english).text
+    assert page_of("mission", "en").expire_at is None
+    assert page_of("mission", "pt-br").expire_at == SOON + timedelta(days=1)
+
+
+def test_a_translation_stops_going_live_by_itself_with_the_page(staff_client, page_of):
+    for code in ("es", "en"):
+        page_of("mission", code).unpublish()
+    page = page_of("mission")
+    page.go_live_at = SOON
+    page.save_revision().publish()
+    answer(staff_client, page, page_of("mission", "en"))
+    assert page_of("mission", "en").scheduled_revision
+    page.go_live_at = None
+    page.save_revision().publish()
+    answer(staff_client, page, page_of("mission", "en"))
+    with time_machine.travel(SOON + timedelta(minutes=1), tick=False):
+        call_command("publish_scheduled")
+    assert not page_of("mission", "en").live
+
+
 def test_the_board_shows_the_dates(staff_client, page_of):
     page = expire(page_of("mission"), SOON)
     html = staff_client.get(reverse("translation_board"), {"q": "mision"}).text

@@ -10,14 +10,16 @@ import dns.resolver
 import dns.rrset
 import pytest
 from core.models import SiteSettings
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import override
-from editorial import link_checker
+from editorial import link_checker, roles
 
-from newsletter.editions import checks
+from news.models import ArticlePage
+from newsletter.editions import checks, rendering
 from newsletter.models import Campaign, Segment
-from tests.factories import confirmation
+from tests.factories import confirmation, person
 from tests.nameserver import NameServer
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +153,68 @@ def test_pictures_without_words_block_and_heavy_ones_are_warned_of(issue, reader
     monkeypatch.setattr(checks, "MAX_PICTURE_BYTES", 100)
     assert "the picture “Cafetal” has no alternative text" in texts(issue, checks.BLOCKS)[0]
     assert "too much for a slow connection" in " ".join(texts(issue, checks.WARNS))
+
+
+@pytest.fixture
+def untranslated(page_of):
+    """The English edition with a heading over a list of one article, which exists in Spanish only."""
+    article = ArticlePage(title="La cosecha", introduction="-", locale=page_of("news").locale)
+    page_of("news").add_child(instance=article)
+    page = page_of("issue-welcome", "en")
+    news = page.body.stream_block.child_blocks["news"].normalize({"chosen": [article.page_ptr]})
+    return change(page, body=[("heading", "From the field"), ("news", news), ("text", rich("<p>Bye</p>"))])
+
+
+def test_an_article_that_readers_of_a_language_do_not_get_is_named(issue, reader, untranslated):
+    assert "English: the list of news leaves out the article “La cosecha”, which is not translated." in texts(
+        issue, "warns"
+    )
+    mail = rendering.preview(untranslated)
+    assert "From the field" not in mail.html + mail.text
+    assert "Bye" in mail.html
+
+
+def test_who_may_not_translate_the_article_learns_whom_to_ask(client, issue, reader, untranslated, staff_client):
+    url = reverse("newsletter_issue_send", args=[issue.pk])
+    assert "/localize/submit/page/" in staff_client.get(url).text
+    client.force_login(person(roles.NEWSLETTER_MANAGER, "en"))
+    html = client.get(url).text
+    assert "/localize/submit/page/" not in html
+    groups = f"{roles.ADMINISTRATOR.name}, {roles.EDITOR.name}"
+    assert "Ask whoever runs the site: Translate the article." in html
+    for role in (roles.ADMINISTRATOR, roles.EDITOR):
+        person(role)
+    assert f"Ask someone of {groups.replace(', ', ' or ')}: Translate the article." in client.get(url).text
+
+
+def test_a_list_of_news_can_be_left_out_in_one_language_and_shown_again(client, issue, reader, untranslated):
+    article = ArticlePage.objects.filter(locale=untranslated.locale, live=True).first()
+    news = untranslated.body.stream_block.child_blocks["news"].normalize({"chosen": [article.page_ptr]})
+    change(untranslated, body=[("heading", "From the field"), ("news", news)])
+    assert article.title in rendering.preview(untranslated).html
+    client.force_login(person(roles.NEWSLETTER_MANAGER, "en"))
+    block = untranslated.body[1].id
+    leave_out = reverse("newsletter_issue_leave_out", args=[untranslated.pk, block])
+    client.post(leave_out)
+    mail = rendering.preview(untranslated)
+    assert article.title not in mail.html + mail.text
+    assert "From the field" not in mail.html
+    assert article.title not in client.get(untranslated.url).text.partition("<main")[2]
+    assert "English: a list of news is left out." in texts(issue, "tells")
+    client.post(f"{leave_out}?again")
+    assert article.title in rendering.preview(untranslated).html
+
+
+def test_only_a_list_of_news_can_be_left_out_by_those_who_publish_the_edition(client, issue, untranslated):
+    client.force_login(person(roles.NEWSLETTER_MANAGER, "en"))
+    heading = untranslated.body[0].id
+    assert client.post(reverse("newsletter_issue_leave_out", args=[untranslated.pk, heading])).status_code == 404
+    editor = person(roles.EDITOR, "en")
+    editor.user_permissions.add(Permission.objects.get(codename="add_campaign"))
+    client.force_login(editor)
+    url = reverse("newsletter_issue_leave_out", args=[untranslated.pk, untranslated.body[1].id])
+    client.post(url)
+    assert not untranslated.left_out_lists.exists()
 
 
 def test_what_was_sent_before_or_only_just_is_warned_of(issue, reader, page_of):

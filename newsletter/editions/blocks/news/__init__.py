@@ -25,6 +25,14 @@ class NewsListValue(blocks.StructValue):
         if chosen:
             readable = public(ArticlePage.objects.filter(translation_key__in=chosen, locale=Locale.get_active()))
             return sorted(readable, key=lambda article: chosen.index(article.translation_key))
+        return self._latest(issue)
+
+    def hidden_articles(self, issue: "IssuePage") -> list[Page]:
+        """Return the chosen articles that `articles()` leaves out, because they are not published in the active language."""
+        shown = {article.translation_key for article in self.articles(issue)}
+        return [page for page in self["chosen"] if page and page.translation_key not in shown]
+
+    def _latest(self, issue: "IssuePage") -> list[ArticlePage]:
         since, until = issue.news_period()
         found = ArticlePage.latest(Locale.get_active())
         if until:

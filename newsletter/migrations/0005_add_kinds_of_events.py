@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('newsletter', '0003_templates_and_digest'),
+        ('newsletter', '0004_left_out_lists'),
     ]
 
     operations = [
