@@ -77,5 +77,5 @@ def people_to_ask(fix: Fix, user: User) -> str:
         people = get_user_model().objects.filter(is_active=True, groups__in=groups).distinct().order_by("username")
         names = [person.get_full_name() or person.get_username() for person in people]
     else:
-        names = [group.name for group in groups.filter(user__is_active=True).distinct()]
+        names = [str(group) for group in groups.filter(user__is_active=True).distinct()]
     return get_text_list(names, _("or"))

@@ -1,5 +1,7 @@
 """Notification e-mails to translators and publishers, each in the language of the recipient."""
 
+import logging
+
 from core.page_permissions import HOME_DEPTH, users_with_permission
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission, User
@@ -13,6 +15,8 @@ from wagtail.admin.utils import get_admin_base_url
 from wagtail.models import Page, TranslatableMixin
 from wagtail.users.models import UserProfile
 from wagtail_localize.models import Translation
+
+logger = logging.getLogger(__name__)
 
 
 @task()
@@ -77,12 +81,18 @@ def _who_may(instance: TranslatableMixin, people: QuerySet[User]) -> QuerySet[Us
 
 
 def send(users: QuerySet[User], template: str, page: TranslatableMixin, **context: object) -> None:
-    """Send users a mail about a page or snippet: the templates `template`_subject.txt and `template`.txt."""
+    """Send users a mail about a page or snippet: the templates `template`_subject.txt and `template`.txt.
+
+    A mail that cannot be sent is logged; the others go out.
+    """
     for user in users.exclude(email=""):
         profile = UserProfile.get_for_user(user)
         if not profile.submitted_notifications:
             continue
         context |= {"page": page, "user": user, "base_url": get_admin_base_url()}
-        with languages.override(profile.get_preferred_language()):
-            subject = render_to_string(f"{template}_subject.txt", context).strip()
-            send_mail(subject, render_to_string(f"{template}.txt", context), [user.email])
+        try:
+            with languages.override(profile.get_preferred_language()):
+                subject = render_to_string(f"{template}_subject.txt", context).strip()
+                send_mail(subject, render_to_string(f"{template}.txt", context), [user.email])
+        except Exception:  # whatever a mail server makes of one address: the others get theirs
+            logger.exception("Notification %s was not sent to user %s", template, user.pk)

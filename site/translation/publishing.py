@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from wagtail.models import Page, Revision, TranslatableMixin
 from wagtail_localize.models import StringTranslation, Translation
 
@@ -72,8 +73,12 @@ def _explanation(translation: Translation, left: int) -> str:
     groups = Group.objects.filter(
         user__in=people, pk__in=groups_with_permission("change", notifications.place(instance))
     )
-    words = {"title": title, "left": left, "people": get_text_list(sorted({group.name for group in groups}), _("or"))}
-    text = _("“%(title)s” was not published: %(left)s of its texts are not translated yet. It is kept as a draft.")
+    words = {"title": title, "left": left, "people": get_text_list(sorted({str(group) for group in groups}), _("or"))}
+    text = ngettext(
+        "“%(title)s” was to be published, but %(left)s text of it is not translated yet. It is kept as a draft.",
+        "“%(title)s” was to be published, but %(left)s texts of it are not translated yet. It is kept as a draft.",
+        left,
+    )
     if groups:
         text += " " + _("Ask someone of %(people)s to translate them; then publish it.")
     else:

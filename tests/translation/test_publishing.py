@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from html import unescape
+from smtplib import SMTPRecipientsRefused
 
 import pytest
 from core.models import Menu
@@ -10,7 +11,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 from editorial import roles
-from translation import status
+from translation import notifications, status
 from translation.models import RefusedPublication
 from wagtail.models import TaskState
 from wagtail_localize.models import StringTranslation, Translation
@@ -80,7 +81,7 @@ def test_the_approver_learns_what_happened_and_whom_to_ask(half, client):
     client.force_login(publisher)
     client.post(reverse("wagtailadmin_pages:workflow_action", args=[half.pk, "approve", state.pk]))
     html = unescape(client.get(reverse("wagtailadmin_home")).text)
-    assert "was not published: 1 of its texts are not translated yet. It is kept as a draft." in html
+    assert "was to be published, but 1 text of it is not translated yet. It is kept as a draft." in html
     assert f"Ask someone of {translator.groups.get()} to translate them; then publish it." in html
     assert not is_live(half)
 
@@ -94,6 +95,21 @@ def test_a_mail_tells_of_a_menu_too(locales, run_tasks):
     run_tasks()
     assert sorted(message.to[0] for message in mail.outbox) == sorted(one.email for one in people)
     assert f"/snippets/core/menu/edit/{menu.pk}/" in mail.outbox[0].body
+
+
+def test_one_mail_that_cannot_be_sent_does_not_keep_the_others(half, run_tasks, monkeypatch):
+    translator, publisher = person(roles.TRANSLATORS["en"]), person(roles.PUBLISHER)
+    send = notifications.send_mail
+
+    def refuse_the_translator(subject, body, recipients):
+        if recipients == [translator.email]:
+            raise SMTPRecipientsRefused({translator.email: (550, b"5.1.1 no such user")})
+        return send(subject, body, recipients)
+
+    monkeypatch.setattr(notifications, "send_mail", refuse_the_translator)
+    half.save_revision().publish()
+    run_tasks()
+    assert [message.to for message in mail.outbox] == [[publisher.email]]
 
 
 def test_nor_a_menu(locales):
