@@ -61,7 +61,7 @@ lint: env-dev  ## ruff, types, layers, templates, migrations, messages
 	@PYTHONPATH=site:. $(VENV)/lint-imports --no-cache
 	@$(VENV)/djlint --lint --check site home news newsletter
 	@$(VENV)/python manage.py makemigrations --check --dry-run --settings config.settings.test
-	@$(VENV)/python manage.py lintmigrations --settings config.settings.test --include-apps accounts core editorial home jobs news newsletter search --ignore-initial-migrations --warnings-as-errors --sql-analyser postgresql --no-cache --quiet ok ignore >/dev/null
+	@$(VENV)/python manage.py lintmigrations --settings config.settings.test --include-apps accounts core editorial home jobs news newsletter search translation --ignore-initial-migrations --warnings-as-errors --sql-analyser postgresql --no-cache --quiet ok ignore >/dev/null
 	@$(VENV)/python bin/check_messages.py
 
 messages: env-dev  ## bring locale/*.po up to date with the code (needs GNU gettext)

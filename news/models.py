@@ -196,7 +196,7 @@ class ArticlePage(BasePage):
         _("introduction"), help_text=_("One or two sentences: what happened, and why it matters.")
     )
     lead_image = StreamField(
-        [("image", ImageBlock(label=_("Image")))],
+        [("image", ImageBlock())],
         verbose_name=_("lead image"),
         blank=True,
         max_num=1,

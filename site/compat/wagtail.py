@@ -59,7 +59,10 @@ def guard_publishing(choose: Callable[[Model, Revision, User | None], Revision |
 
 
 class ImageBlock(images.ImageBlock):
-    """Wagtail's ImageBlock with a translated label on its chooser: Wagtail makes one of the English name."""
+    """Wagtail's ImageBlock with translated labels, where Wagtail makes them of the English names."""
+
+    class Meta:
+        label = gettext_lazy("Image")
 
     def __init__(self, required: bool = True, **kwargs: Any) -> None:
         super().__init__(required=required, **kwargs)

@@ -149,6 +149,6 @@ def test_a_workbook_says_where_its_sheet_lies_and_which_styles_are_struck_throug
 
 def test_the_chooser_of_an_image_has_a_translated_label():
     with translation.override("es"):
-        assert str(compat_wagtail.ImageBlock().child_blocks["image"].label) == "Imagen", hint(
-            "wagtail", "images/blocks"
-        )
+        block = compat_wagtail.ImageBlock()
+        labels = {str(block.label), str(block.child_blocks["image"].label)}
+    assert labels == {"Imagen"}, hint("wagtail", "images/blocks")
