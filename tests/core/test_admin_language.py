@@ -14,8 +14,10 @@ import polib
 import pytest
 from bs4 import BeautifulSoup, Comment
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import translation
+from editorial import roles
 from translation.models import GlossaryWording
 from wagtail.models import Page
 from wagtail_localize.models import String, StringTranslation
@@ -178,6 +180,9 @@ def is_english(text, english, content):
 def test_no_screen_of_the_admin_shows_an_english_text(client, things, english, content, who, language):  # noqa: F811
     client.raise_request_exception = False
     user = person(PEOPLE[who])
+    user.username = "ana"  # not the name of the role, which is to be shown in the reader's language
+    user.save()
+    get_user_model().objects.filter(username=roles.EDITOR.name).update(username="eva")
     user.wagtail_userprofile.preferred_language = language
     user.wagtail_userprofile.save()
     found = {}
