@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from django.utils.translation import gettext_noop as _
-
 
 class Language(NamedTuple):
     """One language of pages, interface, admin and newsletter."""
@@ -14,6 +12,11 @@ class Language(NamedTuple):
     stemmer: str  # the name of its Snowball stemmer
     vague_link_texts: frozenset[str]  # lower-case link texts that do not say where the link leads
     translators: str = ""  # name of the group that translates into it; the language that pages are written in has none
+
+
+def _(text: str) -> str:
+    """Mark a text for translation. Django's gettext_noop() would read the settings, which import this module."""
+    return text
 
 
 LANGUAGES = [  # the first one is the language that pages are written in
