@@ -33,10 +33,10 @@ def publisher(admin, browser, site):
     }.items():
         admin.fill(f"#id_{name}", value)
     admin.get_by_role("tab", name="Roles").first.click()
-    admin.get_by_label("Publicación").check()
+    admin.get_by_label("Publishing").check()
     admin.get_by_role("button", name="Create").click()
     admin.get_by_text("created").first.wait_for()
-    link = re.search(r"https?://[\w.]+:\d+(/admin/password_reset/\S+)", newest_mail(admin, site, "Password reset"))[1]
+    link = re.search(r"https?://[\w.]+:\d+(/admin/password_reset/\S+)", newest_mail(admin, site, "Invitation to"))[1]
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, base_url=site.url, locale="en")
     page = context.new_page()
     page.goto(link)
