@@ -16,6 +16,8 @@ from wagtail.models import Page, TranslatableMixin
 from wagtail.users.models import UserProfile
 from wagtail_localize.models import Translation
 
+from translation.status import texts_left
+
 logger = logging.getLogger(__name__)
 
 
@@ -25,15 +27,8 @@ def notify_translators(translation_id: int) -> None:
     translation = Translation.objects.get(pk=translation_id)
     page = translation.get_target_instance()
     if isinstance(page, Page):
-        total, done = translation.get_progress()
-        at_root = users_with_permission("change", Page.get_first_root_node())
-        people = users_with_permission("change", page).exclude(pk__in=at_root)
-        send(
-            people.exclude(pk__in=users_with_permission("publish", page)),
-            "translation/mail/to_translate",
-            page,
-            left=total - done,
-        )
+        people = translators(page).exclude(pk__in=users_with_permission("publish", page))
+        send(people, "translation/mail/to_translate", page, left=texts_left(translation))
 
 
 @task()
@@ -54,10 +49,10 @@ def notify_refused(translation_id: int) -> None:
     translation = Translation.objects.get(pk=translation_id)
     instance = translation.get_target_instance()
     people = translators(instance) | _who_may(instance, users_with_permission("publish", place(instance)))
-    total, done = translation.get_progress()
     title = instance.get_admin_display_title() if isinstance(instance, Page) else str(instance)
     url = translation.get_target_instance_edit_url()
-    send(people.distinct(), "translation/mail/not_published", instance, left=total - done, title=title, url=url)
+    left = texts_left(translation)
+    send(people.distinct(), "translation/mail/not_published", instance, left=left, title=title, url=url)
 
 
 def place(instance: TranslatableMixin) -> Page:

@@ -4,22 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from wagtail.models import Page
 
 from translation.publishing import save_draft
-from translation.status import texts_left, translation_of
-
-Dates = tuple[datetime | None, datetime | None]
+from translation.status import Dates, coming_dates, texts_left, translation_of
 
 
 def dates(page: Page) -> Dates:
     """Return when a page, or its version that waits for its date, goes live and expires, if that is to come."""
-    version = page.get_scheduled_revision_as_object() or page
-    now = timezone.now()
-    go_live_at, expire_at = (date if date and date > now else None for date in (version.go_live_at, version.expire_at))
-    return go_live_at, expire_at
+    return coming_dates(page.get_scheduled_revision_as_object() or page)
 
 
 def others_to_schedule(user: User | AnonymousUser, page: Page) -> list[Page]:

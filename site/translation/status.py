@@ -17,6 +17,7 @@ from translation.models import KnownOriginal
 
 MISSING, DRAFT, BEHIND, CHANGED = "missing", "draft", "behind", "changed"
 READY, PUBLISHED = "ready", "published"
+Dates = tuple[datetime | None, datetime | None]  # when a page goes live, when it expires
 DUE = "due"  # something for a translator to do: a question to the board, not a state
 STATES = [MISSING, DRAFT, BEHIND, CHANGED, READY, PUBLISHED]
 LABELS = {
@@ -42,6 +43,14 @@ def texts_left(translation: Translation) -> int:
     return total - done
 
 
+def coming_dates(instance: object) -> Dates:
+    """Return when a page goes live and when it expires, if that is to come."""
+    now = timezone.now()
+    found = (getattr(instance, name, None) for name in ("go_live_at", "expire_at"))
+    go_live_at, expire_at = (date if date and date > now else None for date in found)
+    return go_live_at, expire_at
+
+
 @dataclass(frozen=True)
 class TranslationState:
     """The state of a source in one language.
@@ -63,12 +72,9 @@ class TranslationState:
     refused_at: datetime | None = None
 
     @property
-    def dates(self) -> tuple[datetime | None, datetime | None]:
+    def dates(self) -> Dates:
         """When the instance goes live and when it expires, if that is to come."""
-        now = timezone.now()
-        found = (getattr(self.instance, name, None) for name in ("go_live_at", "expire_at"))
-        go_live_at, expire_at = (date if date and date > now else None for date in found)
-        return go_live_at, expire_at
+        return coming_dates(self.instance)
 
     @property
     def state(self) -> str:
