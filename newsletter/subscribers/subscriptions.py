@@ -57,7 +57,7 @@ class LinkGone(LinkProblem):
 
 ALTERED = (
     _("This link does not work"),
-    _("It may have been cut in two by the mail program. Please open it again from the mail, or join anew."),
+    _("It may have been cut in two by the mail program. Please open it again from the mail, or sign up again."),
     True,
 )
 EXPIRED = (
