@@ -119,7 +119,9 @@ def save_template(request: AuthenticatedHttpRequest, page_id: int) -> HttpRespon
             request, _("The template “%(name)s” was saved. Begin with it under “New edition”.") % {"name": template}
         )
         return redirect("wagtailadmin_pages:edit", issue.pk)
-    return render(request, "newsletter/admin/issue_template.html", {"issue": issue, "form": form})
+    name = _("Save as template")
+    context = {"title": name, "subtitle": issue.title, "icon": "copy", "issue": issue, "form": form, "button": name}
+    return render(request, "newsletter/admin/issue_template.html", context)
 
 
 # The edition that repeats
@@ -140,5 +142,11 @@ def edit_digest(request: AuthenticatedHttpRequest) -> HttpResponse:
             form.save()
             messages.success(request, _("Saved."))
             return redirect("newsletter_digest")
-    context = {"form": form, "next": row.next_period(today) if frequency else None}
+    context = {
+        "title": _("Repeating edition"),
+        "icon": "rotate",
+        "form": form,
+        "button": _("Save"),
+        "day": row.next_period(today) if frequency else None,
+    }
     return render(request, "newsletter/admin/digest.html", context)

@@ -27,7 +27,8 @@ def edit_postal_address(request: AuthenticatedHttpRequest) -> HttpResponse:
             request, _("The postal address is saved. It stands in the footer of the site and of every mail.")
         )
         return redirect(next_url or "newsletter_campaigns")
-    return render(request, "newsletter/admin/postal_address.html", {"form": form, "next": next_url})
+    context = {"title": _("Postal address"), "icon": "mail", "form": form, "button": _("Save"), "next": next_url}
+    return render(request, "newsletter/admin/postal_address.html", context)
 
 
 @transaction.atomic
