@@ -9,14 +9,13 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from core import rate_limits
 from core.client_ip import origin
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max, OuterRef, Subquery
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import F, Max
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -106,19 +105,24 @@ def _count_clicks_of(deliveries: Collection[int]) -> int:
     return len(counted)
 
 
-def _mark_clicked(counted: Collection[Click]) -> None:
-    """Store each delivery's first click and each subscriber's last."""
-    clicks = Click.objects.filter(pk__in=[click.pk for click in counted])
-    last = Subquery(
-        clicks.filter(delivery__subscriber=OuterRef("pk")).order_by("-happened_at").values("happened_at")[:1]
-    )
-    people = Subscriber.objects.filter(deliveries__in=[click.delivery_id for click in counted])
+def _mark_clicked(clicks: Iterable[Click]) -> None:
+    """Store each delivery's first click and each subscriber's last. Clicks come in the order in which they happened."""
+    first: dict[int, datetime] = {}  # by delivery
+    last: dict[int, datetime] = {}
+    for click in clicks:
+        first.setdefault(click.delivery_id, click.happened_at)
+        last[click.delivery_id] = click.happened_at
+    subscriber_of = dict(Delivery.objects.filter(pk__in=first).values_list("pk", "subscriber"))
     # Lock subscribers before deliveries, as everywhere, to avoid deadlocks.
-    people.update(engaged_at=Greatest(Coalesce("engaged_at", last), last))
-    first = clicks.filter(delivery=OuterRef("pk")).order_by("happened_at").values("happened_at")[:1]
-    Delivery.objects.filter(pk__in=[click.delivery_id for click in counted], clicked_at=None).update(
-        clicked_at=Subquery(first)
-    )
+    people = Subscriber.objects.select_for_update().order_by("pk").in_bulk(filter(None, subscriber_of.values()))
+    for pk, moment in last.items():
+        if person := people.get(subscriber_of[pk]):
+            person.engaged_at = max(moment, person.engaged_at or moment)
+    Subscriber.objects.bulk_update(people.values(), ["engaged_at"])
+    unmarked = Delivery.objects.select_for_update().filter(clicked_at=None).order_by("pk").in_bulk(first)
+    for pk, delivery in unmarked.items():
+        delivery.clicked_at = first[pk]
+    Delivery.objects.bulk_update(unmarked.values(), ["clicked_at"])
 
 
 def _human_clicks(clicks: Sequence[Click]) -> list[Click]:

@@ -1,5 +1,6 @@
 """The rows of deliveries tell the truth: after a cancellation, a late result, a retry, an error."""
 
+import math
 from datetime import timedelta
 
 import pytest
@@ -293,7 +294,7 @@ def test_clicks_on_one_mail_are_counted_in_linear_time(campaign):
 
 
 def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_assert_max_num_queries, monkeypatch):
-    monkeypatch.setattr(tracking, "COUNT_SECONDS", 60)
+    monkeypatch.setattr(tracking, "COUNT_SECONDS", math.inf)
     link = CampaignLink.objects.create(campaign=campaign, number=901, url="https://example.org/901")
     people = [subscribe(f"p{number}@example.org") for number in range(1200)]
     rows = Delivery.objects.bulk_create(Delivery(campaign=campaign, subscriber=person) for person in people)
@@ -304,6 +305,20 @@ def test_clicks_on_many_mails_are_counted_together(campaign, subscribe, django_a
     link.refresh_from_db()
     assert link.clicks == 1200
     assert Delivery.objects.filter(clicked_at=start).count() == 1200
+
+
+def test_a_later_run_keeps_the_first_click_of_a_mail_and_the_last_of_a_person(campaign):
+    links = [
+        CampaignLink.objects.create(campaign=campaign, number=n, url=f"https://example.org/{n}") for n in (901, 902)
+    ]
+    delivery, today = campaign.deliveries.first(), timezone.now() - timedelta(hours=1)
+    yesterday = today - timedelta(days=1)
+    for link, moment in ((links[0], today), (links[1], yesterday)):  # the older one is counted by a later run
+        Click.objects.create(delivery=delivery, link=link, happened_at=moment)
+        assert tracking.count_clicks() == 1
+    delivery.refresh_from_db()
+    assert delivery.clicked_at == today
+    assert delivery.subscriber.engaged_at == today
 
 
 def test_clicks_that_belong_together_are_judged_together(campaign):
