@@ -222,8 +222,9 @@ def test_a_role_may_use_what_the_table_says_and_nothing_else(client, things, who
     assert allowed(client, who, things) == {route for route, names in read_table().items() if who in names}
 
 
-# What looking makes: pictures in the sizes that the admin shows, and the key that one's app is about to be connected with.
-MADE_BY_LOOKING = {"core_customrendition", "otp_totp_totpdevice"}
+# What looking makes: pictures in the sizes that the admin shows, the key that one's app is about to be connected with,
+# and Wagtail's note of who has an editor open.
+MADE_BY_LOOKING = {"core_customrendition", "otp_totp_totpdevice", "wagtailadmin_editingsession"}
 
 
 @pytest.mark.parametrize("which", ["our own addresses", pytest.param("every address", marks=in_full)])
