@@ -105,6 +105,8 @@ def test_spanish_says_usted_everywhere():
 def texts_in(html):
     """Every text that a page shows, or holds ready for its dialogs."""
     soup = BeautifulSoup(html, "html.parser")
+    for tag in soup("script", type="application/json"):  # the menu at the side
+        yield from texts_of_json(tag.string)
     for tag in soup(["script", "style", "svg", "code"]):
         tag.decompose()
     for text in soup.find_all(string=True):
