@@ -15,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LIBRARIES = [
     "django.core.management",
-    "environs",
+    "dj_database_url",
+    "dotenv",
     "structlog",
     "bs4",
     "requests",

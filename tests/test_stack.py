@@ -29,7 +29,7 @@ PAGES = [
 ]
 SECURITY_HEADERS = {
     "Content-Security-Policy": r"default-src 'none'",
-    "Strict-Transport-Security": r"max-age=63072000; includeSubDomains; preload",
+    "Strict-Transport-Security": r"max-age=63072000",
     "X-Content-Type-Options": r"nosniff",
     "Referrer-Policy": r".+",
     "Cross-Origin-Resource-Policy": r"same-origin",

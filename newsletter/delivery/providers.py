@@ -6,9 +6,9 @@ access settings at import time.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from anymail.exceptions import AnymailRecipientsRefused, AnymailWebhookValidationFailure
 from anymail.message import AnymailStatus
@@ -33,12 +33,6 @@ MAILGUN_SECONDS = 15 * 60  # maximum age of a Mailgun signature
 UNTOLD = {None, "unknown"}  # what Anymail says of a mail that a response does not mention
 CALL_MARGIN = 10  # seconds before a key expires in which its call is not repeated
 PROVIDERS: dict[str, "Provider"] = {}  # by name
-
-
-class ReadSetting(Protocol):
-    """Reads a setting by its name; one without a default is required."""
-
-    def __call__(self, name: str, /, *, default: str = ...) -> str: ...
 
 
 class Provider:
@@ -82,13 +76,13 @@ class Provider:
         api_url = f"{self.name.upper()}_API_URL" if self.credentials else ""
         return [name for name in [*self.options, api_url, self.signature] if name and name not in self.credentials]
 
-    def anymail(self, read: ReadSetting) -> dict[str, Any]:
-        """Return the provider's Anymail settings. `read` is called with a setting's name, and with `default` if it is
-        optional."""
-        chosen = {name: read(name, default="") for name in self.optional}
+    def anymail(self, read: Callable[[str], Any], require: Callable[[str], Any]) -> dict[str, Any]:
+        """Return the provider's Anymail settings. `read` returns an optional setting by its name, `require` one that it
+        cannot do without."""
+        chosen = {name: read(name) for name in self.optional}
         return (
             self.fixed_settings
-            | {name: read(name) for name in self.credentials}
+            | {name: require(name) for name in self.credentials}
             | {name: value for name, value in chosen.items() if value}
         )
 

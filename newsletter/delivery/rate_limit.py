@@ -31,7 +31,7 @@ def daily_limit(day: date) -> int | None:
     """Return the number of mails allowed on a date: NEWSLETTER_SEND_PER_DAY, or less during warm-up. None without a limit."""
     limits = [settings.NEWSLETTER_SEND_PER_DAY] if settings.NEWSLETTER_SEND_PER_DAY else []
     if settings.NEWSLETTER_WARM_UP_FROM:
-        days = (day - date.fromisoformat(settings.NEWSLETTER_WARM_UP_FROM)).days
+        days = (day - settings.NEWSLETTER_WARM_UP_FROM).days
         if 0 <= days < 60:  # after that the limit exceeds any realistic list
             limits.append(int(settings.NEWSLETTER_WARM_UP_START * GROWTH**days))
     return min(limits, default=None)

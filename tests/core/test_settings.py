@@ -4,8 +4,12 @@ import os
 import re
 from pathlib import Path
 
+import hypothesis
 import pytest
+from config.environment import warnings as environment_warnings
+from config.variables import GROUPS, VARIABLES
 from django.conf import settings
+from hypothesis import strategies as st
 
 from newsletter.delivery.providers import PROVIDERS
 from tests import starts
@@ -31,7 +35,7 @@ def manage(tmp_path, *arguments, **more):
 def test_the_deployment_check_has_nothing_to_say(tmp_path):
     answer = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING")
     assert answer.returncode == 0, answer.stderr
-    assert "no issues (0 silenced)" in answer.stdout
+    assert "no issues (2 silenced)" in answer.stdout  # HSTS_SUBDOMAINS and HSTS_PRELOAD are the operators'
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,25 @@ def test_the_deployment_check_has_nothing_to_say(tmp_path):
         ("SOFT_BOUNCE_DAYS", "-5"),
         ("SMTP_CONNECTIONS", "0"),
         ("SIGNUP_LIMIT_GLOBAL", "-1"),
+        ("REDIS_URL", "http://127.0.0.1:6379"),
+        ("FRONTEND_CACHE", "127.0.0.1:8081"),
+        ("NEWSLETTER_WARM_UP_FROM", "31.01.2027"),
+        ("NEWSLETTER_WARM_UP_FROM", "2027-02-30"),
+        ("NEWSLETTER_SEND_PER_SECOND", "-1"),
+        ("WEB_PROCESSES", "0"),
+        ("ALERT_EMAILS", "nobody, somewhere"),
+        ("DEFAULT_FROM_EMAIL", "CLAC"),
+        ("VAR_DIR", "/proc/nowhere"),
+        ("VAR_DIR", "/etc/hostname/below-a-file"),
+        ("SITE_URL", "https://clac.example:port"),
+        ("SITE_URL", "https://clac.example:70000"),
+        ("SITE_URL", "https://clac.example/es"),
+        ("TIME_ZONE", "America/San_Salvador"),
+        ("SENTRY_DSN", "nonsense"),
+        ("BACKUP_KEY", "secret"),
+        ("WEBHOOK_SECRET", "password"),
+        ("LOG_JSON", "perhaps"),
+        ("EMAIL_HOST", "mail server"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, setting, value):
@@ -63,8 +86,16 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, s
     assert answer.returncode == 1
     assert answer.stderr.startswith(f"Setting {setting}: ")
     assert len(answer.stderr.strip().splitlines()) == 1
-    assert "docs/operators/settings.md" in answer.stderr or "Choose" in answer.stderr
-    assert setting != "SECRET_KEY" or not value or f"{value} " not in answer.stderr
+    assert "docs/operators/settings.md" in answer.stderr
+    shows = setting in VARIABLES and VARIABLES[setting].is_secret and value and f"{value!r}" in answer.stderr
+    assert not shows
+
+
+def test_subdomains_have_to_use_https_only_when_the_operators_say_so(tmp_path):
+    code = "from django.conf import settings as s; print(s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD)"
+    assert starts.python(code, environment(tmp_path)).stdout.split() == ["False", "False"]
+    asked = environment(tmp_path, HSTS_SUBDOMAINS="yes", HSTS_PRELOAD="yes")
+    assert starts.python(code, asked).stdout.split() == ["True", "True"]
 
 
 def test_no_secret_comes_with_the_software(tmp_path):
@@ -77,7 +108,7 @@ def test_no_secret_comes_with_the_software(tmp_path):
     for name, given in {
         "POSTMARK_SERVER_TOKEN": {"EMAIL_PROVIDER": "postmark"},
         "EMAIL_HOST": {"EMAIL_PROVIDER": "smtp"},
-        "S3_ACCESS_KEY": {"S3_BUCKET": "b", "S3_ENDPOINT": "https://s3.example"},
+        "S3_ACCESS_KEY": {"S3_BUCKET": "clac", "S3_ENDPOINT": "https://s3.example"},
         "DEEPL_AUTH_KEY": {"MACHINE_TRANSLATOR": "deepl"},
     }.items():
         answer = manage(tmp_path, "check", **given)
@@ -98,7 +129,7 @@ def test_a_webhook_that_could_take_no_message_stops_the_start(tmp_path, provider
 
 def test_a_webhook_key_that_is_none_stops_the_start(tmp_path):
     given = {"EMAIL_PROVIDER": "sendgrid", "SENDGRID_API_KEY": "k"}
-    answer = manage(tmp_path, "check", SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY="no key", **given)
+    answer = manage(tmp_path, "check", SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY="nokey", **given)
     assert answer.returncode == 1
     assert "Setting SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY: messages of sendgrid cannot be checked" in answer.stderr
     assert "Traceback" not in answer.stderr
@@ -127,29 +158,106 @@ def test_the_web_server_does_not_start_without_a_database_either(tmp_path):
     assert "Setting DATABASE_URL" in answer.stderr
 
 
-def names_in_settings():
-    """Every name that the settings read from the environment."""
-    text = (ROOT / "site/config/settings/base.py").read_text() + (
-        ROOT / "site/config/settings/production.py"
-    ).read_text()
-    names = set(re.findall(r'(?:setting\(\s*"\w+",|whole_number\()\s*"([A-Z][A-Z0-9_]+)"', text)) | {"VAR_DIR"}
-    return names
+ONE_OF_EACH_KIND = {variable.kind.takes: variable for variable in VARIABLES.values()}
+ANYTHING = (
+    st.text()
+    | st.integers().map(str)
+    | st.from_regex(r"\A[a-z]{1,8}://[^/]{0,9}(:[0-9]{0,6})?/?.{0,9}\Z")
+    | st.sampled_from([variable.example for variable in VARIABLES.values()])
+)
 
 
-def test_every_setting_is_in_the_table():
-    table = (ROOT / "docs/operators/settings.md").read_text()
-    missing = [
-        name
-        for name in names_in_settings()
-        if not re.search(rf"`{name}`", table) and not name.startswith(("RETENTION_", "TEST_"))
+@pytest.mark.parametrize("variable", ONE_OF_EACH_KIND.values(), ids=lambda variable: variable.name)
+@hypothesis.given(ANYTHING)
+@hypothesis.settings(max_examples=50, deadline=None)
+def test_a_setting_takes_what_it_understands_and_says_what_it_takes_of_everything_else(variable, text):
+    said = ""
+    try:
+        variable.read({variable.name: text})
+    except ValueError as error:
+        said = str(error)
+    assert said == "" or said.startswith(f"Setting {variable.name}: it takes {variable.kind.takes}, not ")
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize("variable", VARIABLES.values(), ids=lambda variable: variable.name)
+def test_an_empty_setting_is_one_that_is_not_set_and_its_example_is_valid(variable):
+    assert variable.read({variable.name: " "}) == variable.read({}) == variable.default
+    if variable.example and not variable.example.endswith("…"):
+        assert variable.read({variable.name: variable.example}) != variable.default
+
+
+def test_a_time_zone_that_is_none_leads_to_the_near_ones():
+    with pytest.raises(ValueError, match="America/El_Salvador"):
+        VARIABLES["TIME_ZONE"].read({"TIME_ZONE": "America/San_Salvador"})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ALARM_EMAILS", "ALERT_EMAILS"),
+        ("RETENTION_SUBSCRIBERS_DAYS", "RETENTION_"),
+        ("BACKUP_KEPP", "BACKUP_KEEP"),
+        ("SENTRY_DNS", "SENTRY_DSN"),
+        ("NEWSLETTER_PER_SECOND", "NEWSLETTER_SEND_PER_SECOND"),
+        ("POSTMARK_API_TOKEN", "POSTMARK_"),
+    ],
+)
+def test_a_name_that_looks_like_a_setting_is_said_at_the_start_with_the_nearest_one(tmp_path, name, meant):
+    answer = manage(tmp_path, "check", **{name: "x"})
+    assert answer.returncode == 0, answer.stderr
+    assert f"Setting {name!r}: there is none of this name; did you mean {meant}" in answer.stderr
+
+
+def test_what_is_no_business_of_the_site_is_not_mentioned(tmp_path):
+    given = {"PORT": "1", "LANG": "es", "HOSTNAME": "web", "AWS_DEFAULT_REGION": "x", "PGHOST": "db", "REDIS_PORT": "1"}
+    assert environment_warnings(VARIABLES, {**os.environ, **given}) == []
+
+
+def shown_default(variable):
+    if variable.default_text:
+        return variable.default_text
+    if isinstance(variable.default, bool):
+        return "yes" if variable.default else "no"
+    return f"`{variable.default}`" if variable.default not in ("", None, []) else "none"
+
+
+def table():
+    """The tables of docs/operators/settings.md."""
+    lines = []
+    for heading, variables in GROUPS.items():
+        lines += [f"### {heading}", "", "| name | what it is | it takes | default |", "|---|---|---|---|"]
+        for variable in variables:
+            takes = variable.kind.takes.replace("|", "\\|")
+            lines.append(f"| `{variable.name}` | {variable.text} | {takes} | {shown_default(variable)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def example():
+    """deploy/env.example: what a server sets, and in comments what else there is."""
+    lines = [
+        "# /etc/clac/env: the settings of this site (docs/operators/settings.md has the table). systemd reads it: no `export`, no `$`.",
+        "# What starts with # shows what may stand there.",
     ]
-    assert not missing
+    for heading, variables in GROUPS.items():
+        lines += ["", f"# {heading}"]
+        for variable in variables:
+            value = variable.example or ("" if variable.default in (None, []) else variable.default)
+            value = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+            lines.append(f"{'' if variable.is_in_example else '#'}{variable.name}={value}")
+    return "\n".join(lines) + "\n"
 
 
-def test_the_example_file_holds_only_settings_that_exist():
-    example = (ROOT / "deploy/env.example").read_text()
-    known = names_in_settings() | {"POSTMARK_SERVER_TOKEN"}
-    assert set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.M)) <= known
+def test_the_table_and_the_example_are_those_of_the_declarations():
+    page, file = ROOT / "docs/operators/settings.md", ROOT / "deploy/env.example"
+    before, rest = page.read_text().split("<!-- settings -->\n")
+    _old, after = rest.split("<!-- end of settings -->\n")
+    written = f"{before}<!-- settings -->\n{table()}<!-- end of settings -->\n{after}"
+    if os.environ.get("UPDATE_DOCS"):
+        page.write_text(written)
+        file.write_text(example())
+    assert (page.read_text(), file.read_text()) == (written, example()), "run this test once with UPDATE_DOCS=1"
 
 
 def test_the_example_file_starts_a_site_once_its_secret_is_set(tmp_path):
@@ -187,7 +295,7 @@ def test_the_example_file_starts_a_site_once_its_secret_is_set(tmp_path):
         ("EMAIL_USE_TLS", {"EMAIL_PROVIDER": "smtp", "EMAIL_HOST": "mail.example", "EMAIL_USE_TLS": "no"}),
         (
             "S3_ENDPOINT",
-            {"S3_BUCKET": "b", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s", "S3_ENDPOINT": "http://s3.example"},
+            {"S3_BUCKET": "clac", "S3_ACCESS_KEY": "k", "S3_SECRET_KEY": "s", "S3_ENDPOINT": "http://s3.example"},
         ),
     ],
 )

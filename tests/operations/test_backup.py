@@ -221,13 +221,6 @@ def test_with_a_key_nobody_reads_a_backup_without_it(settings, subscribe, elsewh
     assert elsewhere("restore", path, BACKUP_KEY=settings.BACKUP_KEY).returncode == 0
 
 
-def test_a_wrong_key_is_said_at_once(settings, backups):
-    settings.BACKUP_KEY = "secret"
-    with pytest.raises(CommandError, match=r"Setting BACKUP_KEY.*--new-key"):
-        call_command("backup")
-    assert not list(backups.iterdir())
-
-
 @pytest.mark.parametrize("place", ["head", "middle", "end"])
 def test_an_encrypted_backup_of_which_one_bit_changed_is_not_opened(settings, place):
     settings.BACKUP_KEY = str(pyrage.x25519.Identity.generate())

@@ -513,7 +513,7 @@ def test_machines_whose_clocks_differ_share_the_limit_per_second(settings, machi
 @postgresql
 def test_machines_whose_clocks_differ_share_the_limit_of_the_day(settings, machines):
     settings.NEWSLETTER_SEND_PER_DAY = 1000
-    settings.NEWSLETTER_WARM_UP_FROM, settings.NEWSLETTER_WARM_UP_START = timezone.localdate().isoformat(), 20
+    settings.NEWSLETTER_WARM_UP_FROM, settings.NEWSLETTER_WARM_UP_START = timezone.localdate(), 20
     taken = []
     for _machine in machines():
         taken.append(rate_limit.reserve(15)[0])
@@ -530,7 +530,7 @@ def test_machines_whose_clocks_differ_wait_for_the_same_midnight(settings, machi
 
 
 def test_a_new_sender_warms_up(settings):
-    settings.NEWSLETTER_WARM_UP_FROM, settings.NEWSLETTER_WARM_UP_START = "2027-01-01", 500
+    settings.NEWSLETTER_WARM_UP_FROM, settings.NEWSLETTER_WARM_UP_START = date(2027, 1, 1), 500
     limits = [rate_limit.daily_limit(date(2027, 1, 1) + timedelta(days=day)) for day in range(4)]
     assert limits == [500, 750, 1125, 1687]
     settings.NEWSLETTER_SEND_PER_DAY = 1000

@@ -41,7 +41,7 @@ def choose(settings, name, api_url):
     provider = PROVIDERS[name]
     given = dict.fromkeys(provider.credentials, "k") | {f"{name.upper()}_API_URL": api_url}
     settings.EMAIL_PROVIDER, settings.EMAIL_BACKEND = name, provider.backend
-    settings.ANYMAIL = provider.anymail(lambda setting, **default: given.get(setting, default.get("default")))
+    settings.ANYMAIL = provider.anymail(given.get, given.get)
     if name == "amazon_ses":
         access = {"aws_access_key_id": "k", "aws_secret_access_key": "k", "region_name": "sa-east-1"}
         params = settings.ANYMAIL["AMAZON_SES_CLIENT_PARAMS"] | access | {"endpoint_url": api_url}
