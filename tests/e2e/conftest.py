@@ -67,7 +67,7 @@ def as_made_by_make_run(folder):
             stderr=subprocess.STDOUT,
         )
     try:
-        until = time.monotonic() + 180
+        until = time.monotonic() + 400
         while "Ctrl-C" not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
