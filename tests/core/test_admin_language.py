@@ -102,6 +102,17 @@ def test_spanish_says_usted_everywhere():
     assert {key for key, texts in said.items() if any(map(FAMILIAR.search, texts))} == set()
 
 
+@pytest.mark.parametrize(("language", "odd"), [("es", r"regi[oó]n"), ("pt-br", r"\blocal\b|localidade")])
+def test_what_wagtail_calls_a_locale_is_called_a_language(language, odd):
+    """“Región” and “localidade” say nothing to people who translate."""
+    said = {}
+    for path in paths_of(LANGUAGES[language], "django"):
+        said |= {entry.msgid: entry.msgstr for entry in polib.pofile(path) if entry.translated()}
+    locales = {text: said[text] for text in said if re.search(r"\blocales?\b", text, re.IGNORECASE)}
+    assert locales
+    assert {text for text, read in locales.items() if re.search(odd, read, re.IGNORECASE)} == set()
+
+
 def texts_in(html):
     """Every text that a page shows, or holds ready for its dialogs."""
     soup = BeautifulSoup(html, "html.parser")
