@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup, Comment
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.urls import reverse
 from django.utils import translation
 from editorial import roles
 from translation.models import GlossaryWording
@@ -213,3 +214,14 @@ def test_no_screen_of_the_admin_shows_an_english_text(client, things, english, c
                 if is_english(text, english, content):
                     found.setdefault(text, route)
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "names"), [("es", {"Menú principal", "Menú del pie"}), ("en", {"Main menu", "Footer menu"})]
+)
+def test_menus_of_all_languages_are_named_in_the_readers(client, language, names):
+    client.force_login(person(roles.PUBLISHER, language))
+    soup = BeautifulSoup(client.get(reverse("wagtailsnippets_core_menu:list")).text, "html.parser")
+    links = [link for link in soup.select("main td a[href*='/menu/edit/']") if not link.find_parent("li")]
+    assert len(links) == 6
+    assert {link.get_text(strip=True) for link in links} == names
