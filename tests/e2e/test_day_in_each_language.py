@@ -140,6 +140,9 @@ def translate_it(desk, title, words):
     desk.wait_for_url("**/edit/")
     desk.get_by_role("button", name=words.translate, exact=True).first.click()
     desk.get_by_text(words.take_over).first.wait_for()
+    assert (
+        not desk.get_by_text(" to Português translation").filter(visible=True).count()
+    )  # English, of wagtail-localize
     rows = desk.locator("li.incomplete")
     while count := rows.count():
         desk.locator("textarea:focus").wait_for()
