@@ -23,7 +23,7 @@ class MenuViewSet(SnippetViewSet):
     icon = "list-ul"
     menu_label = _("Menus")
     # Not "__str__", which Wagtail reads from the revision: in the language of whoever saved it.
-    list_display = ["get_place_display", "locale"]
+    list_display = ["name", "locale"]
 
 
 class SiteSettingsViewSet(SnippetViewSet):

@@ -225,3 +225,4 @@ def test_menus_of_all_languages_are_named_in_the_readers(client, language, names
     links = [link for link in soup.select("main td a[href*='/menu/edit/']") if not link.find_parent("li")]
     assert len(links) == 6
     assert {link.get_text(strip=True) for link in links} == names
+    assert soup.select("main th")[1].get_text(strip=True) == {"es": "Menú", "en": "Menu"}[language]
