@@ -249,7 +249,7 @@ class ExportIndexView(FormAndListView):
     columns = [
         DateColumn("created_at", label=_("When"), sort_key="created_at"),
         NameColumn("created_by", label=_("By"), blank_display_name="–"),
-        Column("choice", label=_("Which")),
+        Column("which", label=_("Which")),
         NumberColumn("number", label=_("How many")),
     ]
 
@@ -257,7 +257,7 @@ class ExportIndexView(FormAndListView):
         segment = form.cleaned_data["segment"]
         people = audience(segment)
         SubscriberExport.objects.create(
-            created_by=self.request.user, choice=str(segment or _("all active subscribers")), number=people.count()
+            created_by=self.request.user, choice=segment.name if segment else "", number=people.count()
         )
         response = StreamingHttpResponse(_lines(people), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="subscribers-{timezone.localdate()}.csv"'

@@ -9,8 +9,8 @@ from core.i18n import language_choices
 from django.conf import settings
 from django.core.files.storage import Storage, storages
 from django.db import models
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from jobs.leases import LeasedModel
 from redaction.fields import RedactedCharField, RedactedTextField
 
@@ -153,7 +153,7 @@ class SubscriberExport(models.Model):
         verbose_name=pgettext_lazy("person", "by"),
     )
     created_at = models.DateTimeField(_("when"), auto_now_add=True)
-    choice = models.CharField(_("which"), max_length=250)
+    choice = models.CharField(_("which"), max_length=250)  # the segment's name, empty for all active subscribers
     number = models.PositiveIntegerField(_("how many"))
 
     class Meta:
@@ -162,4 +162,9 @@ class SubscriberExport(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"{self.choice}, {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.which}, {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def which(self) -> str:
+        """Return whom it held, in the reader's language."""
+        return self.choice or gettext("all active subscribers")

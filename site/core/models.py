@@ -3,6 +3,7 @@
 from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.admin import display
 from django.contrib.auth.models import User
 from django.db import models
 from django.forms import Form
@@ -192,6 +193,11 @@ class Menu(DraftStateMixin, RevisionMixin, PreviewableMixin, TranslatableMixin, 
         unique_together = [("translation_key", "locale"), ("place", "locale")]
 
     def __str__(self) -> str:
+        return self.name()
+
+    @display(description=_("menu"))
+    def name(self) -> str:
+        """Return the menu's name in the reader's language."""
         return self.get_place_display()
 
     def get_preview_template(self, request: HttpRequest, mode_name: str) -> str:

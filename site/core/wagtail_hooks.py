@@ -22,7 +22,8 @@ class MenuViewSet(SnippetViewSet):
     model = Menu
     icon = "list-ul"
     menu_label = _("Menus")
-    list_display = ["__str__", "locale"]
+    # Not "__str__", which Wagtail reads from the revision: in the language of whoever saved it.
+    list_display = ["name", "locale"]
 
 
 class SiteSettingsViewSet(SnippetViewSet):

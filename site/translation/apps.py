@@ -8,7 +8,9 @@ class TranslationConfig(AppConfig):
 
     def ready(self) -> None:
         from compat.wagtail import guard_publishing
+        from compat.wagtail_localize import show_dates_as_numbers
 
         from translation import privacy, publishing, signal_handlers  # noqa: F401
 
         guard_publishing(publishing.choose_revision)
+        show_dates_as_numbers()

@@ -303,6 +303,23 @@ def test_an_invitation_can_be_sent_again_until_the_person_has_signed_in(client, 
     assert len(mail.outbox) == 1
 
 
+def test_an_invitation_that_is_over_is_replaced_by_asking_for_a_new_password(staff_client, run_tasks):
+    data = {
+        "username": "rosa",
+        "email": "rosa@example.org",
+        "first_name": "Rosa",
+        "last_name": "Díaz",
+        "preferred_language": "es",
+    }
+    staff_client.post(reverse("wagtailusers_users:add"), data)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        Client().post(reverse("wagtailadmin_password_reset"), {"email": "rosa@example.org"})
+        run_tasks()
+        path = re.search(r"http://testserver(/admin/password_reset/\S+)", mail.outbox[-1].body)[1]
+        assert Client().get(path, follow=True).context["validlink"]
+    assert len(mail.outbox) == 2
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, {"email": ""}, {"is_superuser": True}])
 def test_an_invitation_is_not_sent_to_who_cannot_use_it_or_stands_above(client, run_tasks, eva, change):
     for name, value in change.items():

@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup, Comment
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.urls import reverse
 from django.utils import translation
 from editorial import roles
 from translation.models import GlossaryWording
@@ -100,6 +101,17 @@ def test_spanish_says_usted_everywhere():
                 if entry.translated():
                     said[domain, entry.msgctxt, entry.msgid] = [entry.msgstr, *entry.msgstr_plural.values()]
     assert {key for key, texts in said.items() if any(map(FAMILIAR.search, texts))} == set()
+
+
+@pytest.mark.parametrize(("language", "odd"), [("es", r"regi[oó]n"), ("pt-br", r"\blocal\b|localidade")])
+def test_what_wagtail_calls_a_locale_is_called_a_language(language, odd):
+    """“Región” and “localidade” say nothing to people who translate."""
+    said = {}
+    for path in paths_of(LANGUAGES[language], "django"):
+        said |= {entry.msgid: entry.msgstr for entry in polib.pofile(path) if entry.translated()}
+    locales = {text: said[text] for text in said if re.search(r"\blocales?\b", text, re.IGNORECASE)}
+    assert locales
+    assert {text for text, read in locales.items() if re.search(odd, read, re.IGNORECASE)} == set()
 
 
 def texts_in(html):
@@ -202,3 +214,15 @@ def test_no_screen_of_the_admin_shows_an_english_text(client, things, english, c
                 if is_english(text, english, content):
                     found.setdefault(text, route)
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("language", "names"), [("es", {"Menú principal", "Menú del pie"}), ("en", {"Main menu", "Footer menu"})]
+)
+def test_menus_of_all_languages_are_named_in_the_readers(client, language, names):
+    client.force_login(person(roles.PUBLISHER, language))
+    soup = BeautifulSoup(client.get(reverse("wagtailsnippets_core_menu:list")).text, "html.parser")
+    links = [link for link in soup.select("main td a[href*='/menu/edit/']") if not link.find_parent("li")]
+    assert len(links) == 6
+    assert {link.get_text(strip=True) for link in links} == names
+    assert soup.select("main th")[1].get_text(strip=True) == {"es": "Menú", "en": "Menu"}[language]

@@ -1,6 +1,7 @@
 """Every screen of the admin fits a desktop, a tablet and a phone: nothing is cut off at its side."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -50,3 +51,12 @@ def test_no_screen_is_cut_off(admin):
                 cut.append(f"{address} at {width}: {found[0]}")
     assert cut == []
     assert measured > 50
+
+
+def test_the_fields_of_a_filter_do_not_lie_over_each_other(admin):
+    admin.goto("/admin/translations/")
+    fields = admin.locator(".filters").first.locator("input:visible, select")
+    boxes = [field.bounding_box() for field in fields.all()]
+    rows = [(one, other) for one, other in pairwise(boxes) if other["x"] > one["x"]]
+    assert len(rows) >= 2
+    assert all(one["x"] + one["width"] < other["x"] for one, other in rows)

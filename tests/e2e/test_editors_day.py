@@ -21,28 +21,39 @@ ENGLISH = {
 }
 
 
-@pytest.fixture
-def publisher(admin, browser, site):
-    """A browser window in which somebody has logged in whom the administrator has just made a publisher."""
+def invite(admin, site, name, roles, language, subject):
+    """Make somebody with these roles, as the administrator does; return the link of the invitation that they get."""
     admin.goto("/admin/users/new/")
-    for name, value in {
-        "username": USER,
-        "email": "lucia@example.org",
+    for field, value in {
+        "username": name,
+        "email": f"{name}@example.org",
         "first_name": "Lucía",
         "last_name": "Paz",
     }.items():
-        admin.fill(f"#id_{name}", value)
+        admin.fill(f"#id_{field}", value)
+    admin.locator("#id_preferred_language").select_option(language)
     admin.get_by_role("tab", name="Roles").first.click()
-    admin.get_by_label("Publishing").check()
+    for role in roles:
+        admin.get_by_role("checkbox", name=role, exact=True).check()
     admin.get_by_role("button", name="Create").click()
     admin.get_by_text("created").first.wait_for()
-    link = re.search(r"https?://[\w.]+:\d+(/admin/password_reset/\S+)", newest_mail(admin, site, "Invitation to"))[1]
+    return re.search(r"https?://[\w.]+:\d+(/admin/password_reset/\S+)", newest_mail(admin, site, subject))[1]
+
+
+def choose_password(desk, link):
+    desk.goto(link)
+    desk.fill("#id_new_password1", PASSWORD)
+    desk.fill("#id_new_password2", PASSWORD)
+    desk.click("button[type=submit]")
+
+
+@pytest.fixture
+def publisher(admin, browser, site):
+    """A browser window in which somebody has logged in whom the administrator has just made a publisher."""
+    link = invite(admin, site, USER, ["Publishing"], "en", "Invitation to")
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, base_url=site.url, locale="en")
     page = context.new_page()
-    page.goto(link)
-    page.fill("#id_new_password1", PASSWORD)
-    page.fill("#id_new_password2", PASSWORD)
-    page.click("button[type=submit]")
+    choose_password(page, link)
     page.goto("/admin/login/")
     page.fill("input[name=username]", USER)
     page.fill("input[name=password]", PASSWORD)

@@ -1,11 +1,15 @@
 """The editors' desk: handing in and publishing with e-mails, the user bar, history, what is in use."""
 
+from datetime import timedelta
+
 import pytest
+from core.models import Menu
 from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 from editorial import roles
 from wagtail.models import ReferenceIndex
-from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
+from wagtail.test.utils.form_data import inline_formset, nested_form_data, rich_text, streamfield
 
 from tests.factories import person
 
@@ -52,6 +56,84 @@ def test_an_editor_cannot_publish_by_asking(client, page_of):
     page = page_of("mission")
     client.post(reverse("wagtailadmin_pages:edit", args=[page.pk]), form_of(page, **{"action-publish": "1"}))
     assert "corregido" not in str(page_of("mission").body)
+
+
+def test_a_comment_reaches_who_follows_the_page_in_their_language(client, page_of, run_tasks):
+    editor, publisher, page = person(roles.EDITOR, "es"), person(roles.PUBLISHER, "pt-br"), page_of("mission")
+    page.subscribers.create(user=publisher, comment_notifications=True)
+    client.force_login(editor)
+    comment = {"text": "¿Está bien así?", "contentpath": "introduction", "position": "", "resolved": "", "id": ""}
+    comment |= {"replies": inline_formset([])}
+    form = form_of(page, comments=inline_formset([comment]))
+    assert client.post(reverse("wagtailadmin_pages:edit", args=[page.pk]), nested_form_data(form)).status_code == 302
+    run_tasks()
+    (told,) = [message for message in mail.outbox if message.to == [publisher.email]]
+    assert "comentários" in told.subject
+    assert "¿Está bien así?" in told.body
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("es", "No se pudo guardar la página: está bloqueada."),
+        ("pt-br", "Não foi possível salvar a página: está bloqueada."),
+    ],
+)
+def test_a_locked_page_is_changed_by_nobody_else_until_it_is_unlocked(client, page_of, language, text):
+    editor, publisher, page = person(roles.EDITOR, language), person(roles.PUBLISHER, language), page_of("mission")
+    for action, is_changed in [("lock", False), ("unlock", True)]:
+        client.force_login(publisher)
+        client.post(reverse(f"wagtailadmin_pages:{action}", args=[page.pk]))
+        client.force_login(editor)
+        answer = client.post(reverse("wagtailadmin_pages:edit", args=[page.pk]), form_of(page))
+        assert (answer.status_code == 302) == is_changed
+        assert (text in answer.text) != is_changed
+        assert ("corregido" in str(page_of("mission").get_latest_revision_as_object().body)) == is_changed
+
+
+def test_an_earlier_version_is_restored(client, page_of):
+    page = page_of("mission")
+    edit = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    client.force_login(person(roles.PUBLISHER))
+    client.post(edit, form_of(page, introduction="Como era.", **{"action-publish": "1"}))
+    before = page_of("mission").latest_revision
+    client.post(edit, form_of(page, introduction="Como es.", **{"action-publish": "1"}))
+    revert = reverse("wagtailadmin_pages:revisions_revert", args=[page.pk, before.pk])
+    assert revert in client.get(reverse("wagtailadmin_pages:history", args=[page.pk])).text
+    shown = client.get(revert).context["form"].instance
+    assert shown.introduction == "Como era."
+    client.post(edit, form_of(shown, revision=str(before.pk), **{"action-publish": "1"}))
+    assert page_of("mission").introduction == "Como era."
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("es", "La fecha de publicación debe ser anterior a la del fin de la publicación"),
+        ("pt-br", "A data de publicação deve ser anterior à data em que a página deixa de ser publicada"),
+    ],
+)
+def test_a_page_is_scheduled_and_dates_in_the_wrong_order_are_explained(client, page_of, language, text):
+    page = page_of("mission")
+    edit = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    client.force_login(person(roles.PUBLISHER, language))
+    soon, later = (f"{timezone.now() + timedelta(days=days):%Y-%m-%d %H:%M}" for days in (1, 2))
+    answer = client.post(edit, form_of(page, go_live_at=later, expire_at=soon))
+    assert text in answer.text
+    client.post(edit, form_of(page, go_live_at=soon, expire_at=later, **{"action-publish": "1"}))
+    assert "corregido" not in str(page_of("mission").body)
+    assert "corregido" in str(page_of("mission").scheduled_revision.as_object().body)
+
+
+def test_a_changed_menu_shows_to_the_readers_of_its_language_only(client, page_of):
+    client.force_login(person(roles.PUBLISHER))
+    menu = Menu.objects.get(place="footer", locale__language_code="es")
+    entries = streamfield([("entry", {"text": "Diga hola", "page": page_of("contact").pk})])
+    form = nested_form_data({"place": "footer", "items": entries, "action-publish": "1"})
+    client.post(reverse("wagtailsnippets_core_menu:edit", args=[menu.pk]), form)
+    client.logout()
+    shown = {language: "Diga hola" in client.get(f"/{language}/").text for language in ("es", "en", "pt-br")}
+    assert shown == {"es": True, "en": False, "pt-br": False}
 
 
 def test_history_says_who_changed_what(client, page_of):

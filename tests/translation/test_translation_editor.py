@@ -101,6 +101,16 @@ def test_to_stop_translating_is_confirmed(client, page_of):
     assert not translation.enabled
 
 
+def test_its_dates_have_no_english_month(client, page_of):
+    page = page_of("mission", "en")
+    translate(page_of("mission"), "title", "Our mission today")
+    client.force_login(person(roles.TRANSLATORS["en"]))
+    html = client.get(reverse("wagtailadmin_pages:edit", args=[page.pk])).text
+    changed_at = StringTranslation.objects.latest("updated_at").updated_at
+    assert f"Traducido manualmente el {changed_at:%Y-%m-%d}" in html
+    assert f"{changed_at:%B}" not in html
+
+
 def test_a_topic_is_published_by_those_who_change_it(client, locales):
     client.force_login(person(roles.TRANSLATORS["en"], "en"))
     topic = Topic.objects.filter(locale=locales["en"]).first()

@@ -287,6 +287,18 @@ def test_the_rest_can_be_cancelled_and_is_not_sent(campaign, subscribe, staff_cl
     assert not mail.outbox
 
 
+def test_what_was_cancelled_does_not_look_finished(campaign, subscribe, staff_client):
+    subscribe("ana@example.org")
+    page = reverse("newsletter_campaign", args=[campaign.pk])
+    edition = reverse("wagtailadmin_pages:edit", args=[campaign.issue_id])
+    lifecycle.start(campaign)
+    for is_shown, action in [(True, "pause"), (False, "cancel")]:
+        post(staff_client, action, campaign)
+        html = staff_client.get(page).text
+        assert ("<progress" in html, "0 / 1" in html or "1 / 1" in html) == (is_shown, is_shown)
+        assert f'href="{edition}"' in html
+
+
 def test_what_failed_is_tried_again(campaign, subscribe, staff_client):
     for number in range(3):
         subscribe(f"{number}@example.org")

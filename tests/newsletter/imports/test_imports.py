@@ -544,7 +544,13 @@ def test_an_export_is_recorded_and_safe_to_open_in_a_spreadsheet(staff_client, s
     assert rows[1][:2] == ["'=cmd@example.org", "'+1"]
     assert len(rows) == 2
     assert SubscriberExport.objects.get().number == 1
-    assert "all active subscribers" in staff_client.get(url).content.decode()
+    rows = {}
+    for language in ("en", "pt-br"):
+        staff_client.user.wagtail_userprofile.preferred_language = language
+        staff_client.user.wagtail_userprofile.save()
+        rows[language] = staff_client.get(url).text.partition("<tbody>")[2]
+    assert "all active subscribers" in rows["en"]
+    assert "todas as inscrições ativas" in rows["pt-br"]
 
 
 @pytest.mark.parametrize("what", ["imports", "export"])
