@@ -296,7 +296,7 @@ class ArticlePage(BasePage):
             "headline": self.title[:110],
             "description": self.description,
             "mainEntityOfPage": self.full_url,
-            "image": [self.share_image_url],
+            "image": [self.shared_image.url],
             "inLanguage": i18n.language_tag(self.locale.language_code),
             "author": {"@type": "Organization", "name": author, "url": settings.SITE_URL},
             "publisher": seo.organisation_reference(),
