@@ -301,10 +301,8 @@ class ArticlePage(BasePage):
             "author": {"@type": "Organization", "name": author, "url": settings.SITE_URL},
             "publisher": seo.organisation_reference(),
         }
-        if self.date_precision == "day":
-            article["datePublished"] = self.date.isoformat()
-        elif self.first_published_at:
-            article["datePublished"] = self.first_published_at.isoformat()
+        if self.machine_date:
+            article["datePublished"] = self.machine_date
         if self.last_published_at:
             article["dateModified"] = self.last_published_at.isoformat()
         return [article]

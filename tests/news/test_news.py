@@ -1,10 +1,13 @@
 """News as a reader meets them."""
 
-from datetime import date
+import json
+import re
+from datetime import date, datetime, timedelta
 from xml.dom import minidom
 
 import pytest
 from core.models import Topic
+from django.utils import timezone
 
 from news.models import ArticlePage
 
@@ -38,6 +41,64 @@ def test_dates_are_as_exact_as_they_are_known(page_of, precision, shown):
     assert (
         article.machine_date == date(2022, 1, 5).isoformat()[: {"day": 10, "month": 7, "year": 4, "none": 0}[precision]]
     )
+
+
+def entry_of(client, article):
+    """The article's entry in the feed of its language: {name of the element: its text}."""
+    feed = minidom.parseString(client.get("/es/news/feed.xml").content)  # noqa: S318 – our own feed
+    entries = [
+        {
+            child.tagName: child.firstChild.data
+            for child in entry.childNodes
+            if child.firstChild and child.tagName != "author"
+        }
+        for entry in feed.getElementsByTagName("entry")
+    ]
+    return next(entry for entry in entries if entry["title"] == article.title)
+
+
+def published(client, article):
+    """The date of publication that search engines read, or None."""
+    data = json.loads(
+        re.search(r'<script type="application/ld\+json">(.*?)</script>', client.get(article.url).text, re.S)[1]
+    )
+    return next(thing for thing in data["@graph"] if thing["@type"] == "NewsArticle").get("datePublished")
+
+
+@pytest.mark.parametrize(
+    ("precision", "machine", "in_feed"),
+    [("day", "2022-01-05", "2022-01-05"), ("month", "2022-01", None), ("year", "2022", None), ("none", None, None)],
+)
+def test_search_engines_and_the_feed_tell_no_more_of_the_date_than_the_page(
+    client, page_of, precision, machine, in_feed
+):
+    article = page_of("article-assembly")
+    article.date, article.date_precision = date(2022, 1, 5), precision
+    article.save_revision().publish()
+    assert published(client, article) == machine
+    entry = entry_of(client, article)
+    assert entry.get("published", "")[:10] == (in_feed or "")
+    if precision in ("month", "year"):
+        assert f'<time datetime="{machine}">{article.shown_date}</time>' in entry["content"]
+    else:
+        assert "<time" not in entry["content"]
+
+
+@pytest.mark.parametrize("days", [-1, 0, 1])
+def test_the_feed_never_says_updated_before_published(client, page_of, days):
+    article = page_of("article-assembly")
+    article.date, article.date_precision = timezone.localdate() + timedelta(days=days), "day"
+    article.save_revision().publish()
+    entry = entry_of(client, article)
+    assert entry["published"] <= entry["updated"]
+    if not days:
+        assert datetime.fromisoformat(entry["published"]) <= timezone.now()
+
+
+def test_the_feed_carries_the_lead_picture(client, page_of):
+    content = entry_of(client, page_of("article-1996"))["content"]
+    assert re.search(r'<img alt="[^"]+" [^>]*src="http://testserver/media/', content)
+    assert "srcset" not in content
 
 
 def test_an_article_shows_its_date_in_the_readers_language(client, page_of):
