@@ -4,7 +4,6 @@ import json
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
@@ -18,6 +17,7 @@ from search.text import excerpt
 from wagtail.models import Page
 
 from core.navigation import locales, public
+from core.requests import page_of_list
 
 
 @require_safe
@@ -45,7 +45,7 @@ def search(request: HttpRequest) -> HttpResponse:
     if query and not found and (better := corrected(query, pages)):
         found = search_pages(pages, better, language)
         correction = better if found else None
-    results = Paginator(found, RESULTS_PER_PAGE).get_page(request.GET.get("page"))
+    results = page_of_list(request, found, RESULTS_PER_PAGE)
     for page in results:
         page.excerpt = excerpt(page.plain_text, correction or query, language)
     context = {"query": query, "results": results, "meant": correction, "query_string": f"{urlencode({'q': query})}&"}

@@ -31,6 +31,11 @@ def test_newest_first_and_paged_with_real_links(client, page_of):
     assert "Noticia 1<" in client.get(index.url + "?page=2").content.decode()
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "2", "x"])
+def test_a_page_of_the_list_that_does_not_exist_is_not_found(client, page_of, number):
+    assert client.get(f"{page_of('news').url}?page={number}").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("precision", "shown"), [("day", "5 de enero de 2022"), ("month", "enero de 2022"), ("year", "2022"), ("none", "")]
 )
