@@ -57,7 +57,11 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     words = {}
     for code in settings.SITE_LANGUAGES:
         with translation.override(code):
-            words[code] = [gettext("Offline"), gettext("This page is not saved on your device. You can read these:")]
+            words[code] = [
+                gettext("Offline"),
+                gettext("This page is not saved on your device. You can read these:"),
+                gettext("This page is not saved on your device. Open it again when you have a connection."),
+            ]
     script = (settings.BASE_DIR / "static" / "js" / "sw.js").read_text()
     script = script.replace("const WORDS = {}", f"const WORDS = {json.dumps(words)}")
     return HttpResponse(script, content_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"})
