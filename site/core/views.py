@@ -1,11 +1,12 @@
-"""Views of the site that are not pages: the root, search, and the service worker."""
+"""Views of the site that are not pages: the root, search, icons, the web manifest and the service worker."""
 
 import json
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext
@@ -50,6 +51,37 @@ def search(request: HttpRequest) -> HttpResponse:
         page.excerpt = excerpt(page.plain_text, correction or query, language)
     context = {"query": query, "results": results, "meant": correction, "query_string": f"{urlencode({'q': query})}&"}
     return render(request, "search.html", context)
+
+
+@require_safe
+def icon(request: HttpRequest, name: str) -> HttpResponse:
+    """Redirect the address at which browsers look for an icon by themselves to the file."""
+    return HttpResponseRedirect(static(f"img/{name}"), headers={"Cache-Control": "public, max-age=86400"})
+
+
+@require_safe
+def manifest(request: HttpRequest) -> HttpResponse:
+    """The web manifest: how phones show the site on the home screen."""
+    icons = [
+        {
+            "src": static(f"img/icon-{size}.png"),
+            "sizes": f"{size}x{size}",
+            "type": "image/png",
+            "purpose": "any maskable",
+        }
+        for size in (192, 512)
+    ]
+    content = {
+        "name": settings.WAGTAIL_SITE_NAME,
+        "id": "/",
+        "start_url": "/",
+        "display": "minimal-ui",
+        "background_color": "#fbf4e4",
+        "theme_color": "#fbf4e4",
+        "icons": icons,
+    }
+    headers = {"Cache-Control": "public, max-age=86400"}
+    return JsonResponse(content, content_type="application/manifest+json", headers=headers)
 
 
 def service_worker(request: HttpRequest) -> HttpResponse:
