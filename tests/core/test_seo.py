@@ -67,6 +67,11 @@ def test_head_and_sitemap_name_the_same_translations(client, page_of):
         assert set(found) == {(link.get("hreflang"), link.get("href")) for link in links}, address
 
 
+def test_a_view_names_its_translations(client):
+    for path in ("/es/buscar/", "/es/subscription/thanks/"):
+        assert f'hreflang="x-default" href="http://testserver{path}"' in client.get(path).text
+
+
 def test_browsers_and_phones_find_their_icons(client):
     head = client.get("/es/").text
     for address in ("/favicon.ico", "/apple-touch-icon.png"):

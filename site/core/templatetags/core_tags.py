@@ -86,7 +86,7 @@ def bcp47(code: str) -> str:
 
 
 register.filter("absolute", absolute)
-register.filter("default_address", seo.default_address)
+register.simple_tag(seo.default_address)
 
 
 @register.filter
