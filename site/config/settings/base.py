@@ -249,6 +249,7 @@ if _translator := setting("str", "MACHINE_TRANSLATOR", default=""):
         "OPTIONS": {name: setting("str", key) for name, key in _keys.items()},
     }
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_TZ = True
 # Without legacy names such as “EST5EDT”, which browsers do not support.
 WAGTAIL_USER_TIME_ZONES = sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
