@@ -143,14 +143,14 @@ def test_the_largest_picture_comes_first_and_in_a_light_format(open_page):
 
 
 def test_the_address_is_copied(open_page, site):
-    page = open_page("/es/noticias/se-establece-clac/", permissions=["clipboard-read", "clipboard-write"])
+    page = open_page("/es/noticias/nace-clac/", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copiar el enlace").click()
     page.get_by_role("button", name="Copiado").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == f"{site.url}/es/noticias/se-establece-clac/"
+    assert page.evaluate("navigator.clipboard.readText()") == f"{site.url}/es/noticias/nace-clac/"
 
 
 def test_without_scripts_no_button_stands_idle(open_page):
-    page = open_page("/es/noticias/se-establece-clac/", java_script_enabled=False)
+    page = open_page("/es/noticias/nace-clac/", java_script_enabled=False)
     assert not page.get_by_role("button", name="Copiar el enlace").is_visible()
     assert page.get_by_role("link", name="WhatsApp").is_visible()
 

@@ -48,6 +48,21 @@ def test_dates_are_as_exact_as_they_are_known(page_of, precision, shown):
     )
 
 
+def test_english_dates_have_the_day_first(client, page_of):
+    article = page_of("article-assembly", "en")
+    article.date, article.date_precision = date(2022, 1, 5), "day"
+    article.save_revision().publish()
+    assert '<time datetime="2022-01-05">5 January 2022</time>' in client.get(article.url).text
+
+
+def test_labels_of_one_thing_are_singular(client, page_of):
+    html = " ".join(client.get(page_of("article-guidelines").url).text.split())
+    assert "<span> Tema </span>" in html
+    assert "<span>Artículo anterior</span>" in html
+    html = " ".join(client.get(page_of("article-assembly").url).text.split())
+    assert "<span> Temas </span>" in html
+
+
 def entry_of(client, article):
     """The article's entry in the feed of its language: {name of the element: its text}."""
     feed = minidom.parseString(client.get("/es/news/feed.xml").content)  # noqa: S318 – our own feed
@@ -156,7 +171,7 @@ def test_each_topic_has_a_list_and_a_feed_in_each_language(client, page_of):
     html = client.get(page_of("news").url + "tema/mercados/").content.decode()
     assert "Acceso a mercados</h1>" in html
     assert "La VIII Asamblea General" in html
-    assert "Se establece CLAC" not in html
+    assert "Nace CLAC" not in html
     assert 'href="/en/news/topic/markets/" hreflang="en"' in html
     assert '<link rel="canonical" href="http://testserver/es/noticias/tema/mercados/">' in html
     assert 'href="/es/news/topics/mercados/feed.xml"' in html
@@ -172,7 +187,7 @@ def test_archives_by_year_and_month(client, page_of):
     assert '/es/noticias/2022/">2022</a>' in client.get(index.url).content.decode()
     html = client.get(index.url + "2022/").content.decode()
     assert "La VIII Asamblea General" in html
-    assert "Se establece CLAC" not in html
+    assert "Nace CLAC" not in html
     assert '/es/noticias/2022/01/">enero</a>' in html
     html = client.get(index.url + "2022/01/").content.decode()
     assert "Noticias de enero de 2022" in html
@@ -207,8 +222,8 @@ def test_previous_and_next_follow_the_list(page_of):
 
 def test_an_article_can_be_shared_without_third_parties(client, page_of):
     html = client.get(page_of("article-2004").url).content.decode()
-    assert "https://wa.me/?text=Se%20establece%20CLAC%20http%3A%2F%2F" in html
-    assert 'href="mailto:?subject=Se%20establece%20CLAC' in html
+    assert "https://wa.me/?text=Nace%20CLAC%20http%3A%2F%2F" in html
+    assert 'href="mailto:?subject=Nace%20CLAC' in html
     assert "<script src=" in html
     assert 'src="http' not in html
 
