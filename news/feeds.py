@@ -11,6 +11,7 @@ from django.contrib.syndication.views import Feed
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.feedgenerator import Atom1Feed, SyndicationFeed
 from django.utils.translation import get_language
@@ -84,11 +85,18 @@ class NewsFeed(Feed, Generic[Item]):
     def item_guid(self, item: Item) -> str:
         return f"urn:uuid:{item.translation_key}:{item.locale.language_code}"
 
-    def item_pubdate(self, item: Item) -> datetime:
+    def item_pubdate(self, item: Item) -> datetime | None:
+        """Return when the article was published; None if only its month or year is known, as Atom has no such dates."""
+        if item.date_precision != "day":
+            return None
+        first = item.first_published_at
+        if first and timezone.localdate(first) == item.date:
+            return first
         return timezone.make_aware(datetime.combine(item.date, time(12)))
 
     def item_updateddate(self, item: Item) -> datetime | None:
-        return item.last_published_at
+        known = [moment for moment in (item.last_published_at, self.item_pubdate(item)) if moment]
+        return max(known, default=None)
 
     def item_author_name(self, item: Item) -> str:
         return item.source or settings.WAGTAIL_SITE_NAME
@@ -101,7 +109,7 @@ class NewsFeed(Feed, Generic[Item]):
 
     def item_body(self, item: Item) -> str:
         """Return the full text as HTML."""
-        return item.body.render_as_block()
+        return render_to_string("news/_feed_content.html", {"page": item})
 
 
 class TopicFeed(NewsFeed):

@@ -13,6 +13,7 @@ from core.html import absolute
 from core.i18n import LanguageLink
 from core.models import BasePage, Topic, default_language
 from core.navigation import locales, public
+from core.requests import page_of_list
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.db import models
@@ -126,7 +127,7 @@ class NewsIndexPage(RoutablePageMixin, BasePage):
         self, request: HttpRequest, articles: PageQuerySet, address: ListAddress | None = None, **context: Any
     ) -> HttpResponse:
         """Render a page of the list; `address` returns the list's path below the index in a given language."""
-        page = Paginator(articles, self.per_page).get_page(request.GET.get("page"))
+        page = page_of_list(request, articles, self.per_page)
         context |= {"articles": page, "topics": self._topics(), "years": self._years()}
         if address:
             links = [self._localised_list_link(link, address) for link in i18n.page_languages(self)]
@@ -296,15 +297,13 @@ class ArticlePage(BasePage):
             "headline": self.title[:110],
             "description": self.description,
             "mainEntityOfPage": self.full_url,
-            "image": [self.share_image_url],
+            "image": [self.shared_image.url],
             "inLanguage": i18n.language_tag(self.locale.language_code),
             "author": {"@type": "Organization", "name": author, "url": settings.SITE_URL},
             "publisher": seo.organisation_reference(),
         }
-        if self.date_precision == "day":
-            article["datePublished"] = self.date.isoformat()
-        elif self.first_published_at:
-            article["datePublished"] = self.first_published_at.isoformat()
+        if self.machine_date:
+            article["datePublished"] = self.machine_date
         if self.last_published_at:
             article["dateModified"] = self.last_published_at.isoformat()
         return [article]

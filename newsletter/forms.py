@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, cast
 
-from core.countries import COUNTRIES
+from core.countries import ANOTHER_COUNTRY, COUNTRIES
 from core.forms import PublicForm
 from core.navigation import topic_choices
 from django import forms
@@ -111,8 +111,9 @@ class PreferencesForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         names = sorted(COUNTRIES.items(), key=lambda country: fold(str(country[1])))
         own = self.instance.country
-        elsewhere = [(own, own)] if own and own not in COUNTRIES else []
-        cast(forms.ChoiceField, self.fields["country"]).choices = [("", "–"), *names, *elsewhere]
+        imported = [(own, own)] if own and own not in COUNTRIES and own != ANOTHER_COUNTRY[0] else []
+        choices = [("", "–"), *names, *imported, ANOTHER_COUNTRY]
+        cast(forms.ChoiceField, self.fields["country"]).choices = choices
         if self.instance.pk:
             self.initial["topics"] = list(self.instance.topics.values_list("pk", flat=True))
 

@@ -93,7 +93,7 @@ def test_every_answer_carries_the_headers(stack, path):
 
 
 def test_files_carry_them_too(stack):
-    html = stack.ask(f"{stack.url}/es/noticias/se-establece-clac/")[2].decode()
+    html = stack.ask(f"{stack.url}/es/noticias/nace-clac/")[2].decode()
     # Mails show resized pictures on the pages of webmail programs; static files are for this site only.
     for kind, policy in (("static", "same-origin"), ("media", "cross-origin")):
         path = re.search(rf'["\s](/{kind}/[^"\s]+)', html)[1]

@@ -114,8 +114,8 @@ ABOUT = {
         ),
         ("heading", "Cómo nos organizamos"),
         pillars(
-            ("Coordinadoras Nacionales", "Reúnen a quienes producen cosas distintas en un mismo país."),
-            ("Redes de Producto", "Unen a quienes producen lo mismo en países distintos."),
+            ("Coordinadoras Nacionales", "Reúnen a productoras y productores de distintos productos de un mismo país."),
+            ("Redes de Producto", "Unen a productoras y productores de un mismo producto de distintos países."),
             ("Red de Trabajadores(as)", "Es el espacio propio de las trabajadoras y los trabajadores."),
         ),
         ("heading", "Nuestra historia"),
@@ -126,11 +126,11 @@ ABOUT = {
                     {
                         "date": "1996",
                         "text": p(
-                            "Se fundan dos redes continentales de pequeños productores: la CLA (Coordinadora Latinoamericana), de caficultoras y caficultores de pequeña escala, y la PAUAL (Pequeños Apicultores Unidos de América Latina), de quienes crían abejas en pequeña escala."
+                            "Se fundan dos redes continentales de pequeños productores: la CLA (Coordinadora Latinoamericana), de caficultoras y caficultores de pequeña escala del comercio justo, y la PAUAL (Pequeños Apicultores Unidos de América Latina), de quienes crían abejas en pequeña escala."
                         ),
                     },
                     {"date": "1997", "text": p("Un año después que ellas, nace FLO.")},
-                    {"date": "2004", "text": p("Se establece CLAC.")},
+                    {"date": "2004", "text": p("Nace CLAC.")},
                     {"date": "2005", "text": p("CLAC obtiene su personalidad jurídica.")},
                     {
                         "date": "Enero de 2022",
@@ -298,7 +298,7 @@ PARTNERS = {
         ("heading", "Redes de las que somos parte"),
         (
             "text",
-            p("Somos copropietaria del sistema Fairtrade International y miembro de:")
+            p("CLAC es copropietaria del sistema Fairtrade International y miembro de:")
             + ul(
                 "la Organización Mundial del Comercio Justo (WFTO);",
                 "la Red Intercontinental de Promoción de la Economía Social Solidaria (RIPESS);",
@@ -422,19 +422,19 @@ ARTICLES: list[dict[str, Any]] = [
     },
     {
         "key": "article-2004",
-        "title": "Se establece CLAC",
-        "slug": "se-establece-clac",
+        "title": "Nace CLAC",
+        "slug": "nace-clac",
         "date": date(2004, 1, 1),
         "date_precision": "year",
         "pattern": "weave",
         "picture": ("weave", "Tejido de rombos escalonados en verde, maíz y arcilla"),
-        "introduction": "En 2004, ocho años después de las primeras redes continentales, se establece CLAC.",
+        "introduction": "En 2004, ocho años después de las primeras redes continentales, nace CLAC.",
         "topics": ["organizacion"],
         "body": [
             (
                 "text",
                 p(
-                    "CLAC se establece en 2004 como la coordinadora de las pequeñas productoras, los pequeños productores y las personas trabajadoras de comercio justo de América Latina y el Caribe.",
+                    "CLAC nace en 2004 como la coordinadora de las pequeñas productoras, los pequeños productores y las personas trabajadoras de comercio justo de América Latina y el Caribe.",
                     "Su tarea hacia las organizaciones miembros y sus comunidades es representar y promover sus intereses, su empoderamiento y su desarrollo.",
                 ),
             ),
@@ -448,7 +448,7 @@ ARTICLES: list[dict[str, Any]] = [
         "date_precision": "year",
         "pattern": "hills",
         "picture": None,
-        "introduction": "En 2005, un año después de establecerse, CLAC obtiene su personalidad jurídica.",
+        "introduction": "En 2005, un año después de su fundación, CLAC obtiene su personalidad jurídica.",
         "topics": ["organizacion"],
         "body": [
             (
@@ -499,7 +499,7 @@ ARTICLES: list[dict[str, Any]] = [
             (
                 "text",
                 p(
-                    "Es equilibrio: lo económico, lo social y lo ambiental pesan lo mismo. La definición viene de la Comisión Brundtland de las Naciones Unidas: cubrir lo que hoy hace falta sin quitarles a las generaciones futuras la posibilidad de cubrir lo suyo."
+                    "Es el equilibrio entre lo económico, lo social y lo ambiental. La definición viene de la Comisión Brundtland de las Naciones Unidas: cubrir lo que hoy hace falta sin quitarles a las generaciones futuras la posibilidad de cubrir lo suyo."
                 ),
             ),
             ("heading", "Inclusión y equidad"),
@@ -540,7 +540,7 @@ ARTICLES: list[dict[str, Any]] = [
                 "text",
                 p(
                     "Cerca de 1000 organizaciones de 24 países forman CLAC. ¿Cómo se encuentran? Por tres caminos.",
-                    "En las <b>Coordinadoras Nacionales</b> se reúnen quienes producen cosas distintas en un mismo país. En las <b>Redes de Producto</b>, quienes producen lo mismo en países distintos. Y la <b>Red de Trabajadores(as)</b> es el espacio de las trabajadoras y los trabajadores.",
+                    "En las <b>Coordinadoras Nacionales</b> se reúnen productoras y productores de distintos productos de un mismo país. En las <b>Redes de Producto</b>, productoras y productores de un mismo producto de distintos países. Y la <b>Red de Trabajadores(as)</b> es el espacio de las trabajadoras y los trabajadores.",
                 ),
             ),
         ],

@@ -48,6 +48,9 @@ COUNTRIES = {
     "VE": _("Venezuela"),
 }
 
+# Unicode's code of an unknown region, for all other countries.
+ANOTHER_COUNTRY = ("ZZ", _("Another country"))
+
 
 class Outlines(TypedDict):
     """The map drawn by bin/draw_map.py."""

@@ -1,6 +1,6 @@
 """Base page, topics, menus and site settings."""
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 from django.contrib.admin import display
@@ -18,6 +18,7 @@ from search import text as search_text
 from wagtail import blocks
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import StreamField
+from wagtail.images.models import AbstractImage
 from wagtail.models import DraftStateMixin, Page, PreviewableMixin, Revision, RevisionMixin, TranslatableMixin
 from wagtail.search import index
 from wagtail_localize.fields import SynchronizedField, TranslatableField
@@ -42,6 +43,18 @@ PATTERNS = [
     ("banana", _("Banana")),
     ("hills", _("Hills")),
 ]
+
+
+SHARED_SIZE = (1200, 630)  # px, the recommended size for Open Graph
+
+
+class SharedImage(NamedTuple):
+    """An image for social networks: absolute URL, size in px, and alternative text."""
+
+    url: str
+    width: int
+    height: int
+    alt: str
 
 
 class BasePage(Page):
@@ -70,7 +83,12 @@ class BasePage(Page):
                 FieldPanel("slug", widget=SlugInput),
                 FieldPanel("seo_title"),
                 FieldPanel("search_description", widget=DescriptionInput),
-                FieldPanel("share_image"),
+                FieldPanel(
+                    "share_image",
+                    help_text=_(
+                        "Shown where the page is shared. Empty: its lead image; if it has none, one drawn from the title."
+                    ),
+                ),
             ],
             heading=_("For search engines and sharing"),
         ),
@@ -115,14 +133,19 @@ class BasePage(Page):
         return self.search_description
 
     @property
-    def share_image_url(self) -> str:
-        """Return the absolute URL of the image for social networks, 1200 × 630 px: the chosen one, or one drawn from the title."""
-        if self.share_image and not self.share_image.is_private:
-            found = renditions.find(self.share_image, "share")
-        else:
-            found = {}
-        drawn = reverse("share_picture", args=[self.pk])
-        return absolute(next((one.url for one in found.values()), drawn))
+    def image(self) -> AbstractImage | None:
+        """The image that represents the page, if its type has one."""
+        return None
+
+    @property
+    def shared_image(self) -> SharedImage:
+        """Return the image for social networks: the chosen one, the page's own, or one drawn from the title."""
+        image = self.share_image or self.image
+        found = renditions.find(image, "share") if image and not image.is_private else {}
+        for rendition in found.values():
+            text = rendition.alt or self.title
+            return SharedImage(absolute(rendition.url), rendition.width, rendition.height, text)
+        return SharedImage(absolute(reverse("share_picture", args=[self.pk])), *SHARED_SIZE, self.title)
 
     def structured_data(self) -> list[dict[str, Any]]:
         """Return the page's schema.org objects, as dictionaries, besides its breadcrumbs."""

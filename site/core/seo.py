@@ -54,8 +54,18 @@ class PageSitemap(SiteSitemap):
             {"lang_code": language_tag(other.locale.language_code), "location": absolute(other.get_url())}
             for other in item.group
         ]
-        default = next((p for p in item.group if p.locale.language_code == settings.LANGUAGE_CODE), item.group[0])
-        url["alternates"].append({"lang_code": "x-default", "location": absolute(default.get_url())})
+        for page in item.group:
+            if page.locale.language_code == settings.LANGUAGE_CODE:
+                address = default_address(page.get_url(), page)
+                url["alternates"].append({"lang_code": "x-default", "location": address})
+
+
+def default_address(address: str, page: Page | None) -> str:
+    """Return the URL for readers of any other language (x-default), from `address` of a page in the default language.
+
+    The home page has one that chooses the language by the browser's settings.
+    """
+    return f"{settings.SITE_URL}/" if page and page.depth == 2 else absolute(address)
 
 
 def robots(request: HttpRequest) -> HttpResponse:

@@ -1,7 +1,8 @@
 """Images for social networks, drawn from the title of a page."""
 
-import textwrap
+from collections.abc import Iterable, Iterator
 from io import BytesIO
+from unicodedata import normalize
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,12 +11,19 @@ from django.views.decorators.http import require_safe
 from PIL import Image, ImageDraw, ImageFont
 from wagtail.models import Page
 
+from core.html import without_control_characters
+from core.models import SHARED_SIZE
 from core.navigation import public
 
-WIDTH, HEIGHT, MARGIN = 1200, 630, 80  # px, the recommended size for Open Graph
+WIDTH, HEIGHT = SHARED_SIZE
+MARGIN = 80  # px
 GREEN, CREAM, MAIZE, CLAY = "#1f4226", "#fbf4e4", "#e8b238", "#b5482a"
 FONT = settings.BASE_DIR / "static" / "fonts" / "piazzolla.woff2"
-SIZES = [(92, 20), (76, 25), (62, 31), (50, 39)]  # (font size in px, characters per line)
+SIZES = (92, 84, 76, 69, 62, 56, 50, 45, 40)  # px, of the title
+LINE_HEIGHT = 1.12
+TITLE_TOP = MARGIN + 80
+# Where the title's ink may be: letters reach a little beyond their advance, and the woven band begins below.
+TITLE_BOX = (MARGIN - 16, TITLE_TOP - 16, WIDTH - MARGIN + 16, HEIGHT - 110)
 
 
 def _font(size: int, weight: int) -> ImageFont.FreeTypeFont:
@@ -24,25 +32,81 @@ def _font(size: int, weight: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _fit(title: str) -> tuple[int, list[str]]:
-    """Return the largest font size in which `title` fits into four lines, and the lines. Longer titles end in an ellipsis."""
-    for size, letters in SIZES:
-        lines = textwrap.wrap(title, letters, max_lines=4, placeholder=" …")
-        if not lines[-1].endswith(" …"):
-            return size, lines
-    return size, lines
+def _places(lines: list[str], font: ImageFont.FreeTypeFont) -> Iterator[tuple[int, str]]:
+    """Yield the upper edge of each line, and the line."""
+    for number, line in enumerate(lines):
+        yield TITLE_TOP + int(number * font.size * LINE_HEIGHT), line
+
+
+def _is_inside(lines: list[str], font: ImageFont.FreeTypeFont) -> bool:
+    """Return whether all ink of the lines is inside TITLE_BOX."""
+    for top, line in _places(lines, font):
+        left, upper, right, lower = font.getbbox(line)
+        if MARGIN + left < TITLE_BOX[0] or MARGIN + right > TITLE_BOX[2]:
+            return False
+        if top + upper < TITLE_BOX[1] or top + lower > TITLE_BOX[3]:
+            return False
+    return True
+
+
+def _is_short(text: str, font: ImageFont.FreeTypeFont) -> bool:
+    return font.getlength(text) <= WIDTH - 2 * MARGIN
+
+
+def _pieces(word: str, font: ImageFont.FreeTypeFont) -> Iterator[str]:
+    """Yield a word, hyphenated where it is longer than a line."""
+    start = 0
+    for end in range(1, len(word)):
+        if end > start + 1 and not _is_short(f"{word[start : end + 1]}-", font):
+            yield f"{word[start:end]}-"
+            start = end
+    yield word[start:]
+
+
+def _wrap(words: Iterable[str], font: ImageFont.FreeTypeFont) -> list[str]:
+    lines: list[str] = []
+    for word in words:
+        if lines and _is_short(f"{lines[-1]} {word}", font):
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _cut(lines: list[str], font: ImageFont.FreeTypeFont) -> list[str]:
+    """Return as many words as fit, and an ellipsis."""
+    words = " ".join(lines).split(" ")
+    while words:
+        shown = _wrap([*words, "…"], font)
+        if _is_inside(shown, font):
+            return shown
+        words = words[: -max(1, len(words) // 16)]
+    return ["…"]
+
+
+def fit(title: str) -> tuple[ImageFont.FreeTypeFont, list[str]]:
+    """Return the largest font in which `title` fits into TITLE_BOX, and its lines.
+
+    Words are hyphenated, and the title is cut, only in the smallest font.
+    """
+    words = normalize("NFC", without_control_characters(title)).split()  # the font has composed letters only
+    for size in SIZES:
+        font = _font(size, 700)
+        lines = _wrap(words, font)
+        if _is_inside(lines, font):
+            return font, lines
+    lines = _wrap([piece for word in words for piece in _pieces(word, font)], font)
+    return font, lines if _is_inside(lines, font) else _cut(lines, font)
 
 
 def draw(title: str, organisation: str) -> bytes:
     """Return the image as a PNG with 32 colours."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), GREEN)
     pen = ImageDraw.Draw(picture)
-    size, lines = _fit(title)
     pen.text((MARGIN, MARGIN - 20), organisation, font=_font(52, 800), fill=MAIZE)
-    top = MARGIN + 80
-    for line in lines:
-        pen.text((MARGIN, top), line, font=_font(size, 700), fill=CREAM)
-        top += int(size * 1.12)
+    font, lines = fit(title)
+    for top, line in _places(lines, font):
+        pen.text((MARGIN, top), line, font=font, fill=CREAM)
     _weave(pen)
     output = BytesIO()
     picture.quantize(32).save(output, "PNG", optimize=True)

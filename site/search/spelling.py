@@ -9,7 +9,7 @@ from wagtail.models import Page
 from wagtail.query import PageQuerySet
 
 from search.models import SpellingWord
-from search.text import words
+from search.text import as_written, words
 
 MIN_LENGTH, MAX_LENGTH = 4, 40  # letters; shorter words have too many neighbours, longer ones do not fit the column
 MIN_TRIGRAM_SIMILARITY = 0.4  # PostgreSQL (pg_trgm)
@@ -31,8 +31,16 @@ def corrected(query: str, pages: PageQuerySet) -> str | None:
     Returns None if there is nothing to replace.
     """
     typed, known = words(query), SpellingWord.objects.filter(page__in=pages.values("pk"))
-    better = [_similar_word(word, known) or word for word in typed]
-    return " ".join(better) if better != typed else None
+    similar = {word: _similar_word(word, known) for word in typed}
+    if not any(similar.values()):
+        return None
+    return " ".join(_as_written(better, pages) if (better := similar[word]) else word for word in typed)
+
+
+def _as_written(word: str, pages: PageQuerySet) -> str:
+    """Return a word as one of the pages that have it writes it, with its accents."""
+    page = pages.filter(pk__in=SpellingWord.objects.filter(word=word).values("page")).first()
+    return as_written(word, f"{page.title} {page.plain_text}") if page else word
 
 
 def _similar_word(word: str, known: QuerySet[SpellingWord]) -> str | None:

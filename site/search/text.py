@@ -29,6 +29,12 @@ def words(text: str) -> list[str]:
     return WORD.findall(fold(text))
 
 
+def as_written(word: str, text: str) -> str:
+    """Return a folded word as `text` writes it, in lower case where it does: `produccion` → `producción`."""
+    forms = [form for form in WORD.findall(unicodedata.normalize("NFC", text)) if fold(form) == word]
+    return max(forms, key=str.islower, default=word)
+
+
 def _stemmer(language: str) -> BaseStemmer:
     """Return a new stemmer for a language code, English for one that the site gave up. Stemmers are cheap to create and not
     thread-safe."""

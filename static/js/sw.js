@@ -2,8 +2,8 @@
 const PAGES = "pages-1", FILES = "files-1"
 const MOST = { [PAGES]: 60, [FILES]: 120 }
 const NEWS = 5
-const WORDS = {} // {language: [title, sentence]} of the page without a connection; core.views.service_worker fills it in
-const PRIVATE = /subscription|suscripcion|contact\//
+const WORDS = {} // {language: [title, sentence above the kept pages, sentence where there are none]}; core.views.service_worker fills it in
+const PRIVATE = /^\/[^/]+\/(subscription|contact\/(send|thanks))\// // personal links and the answers to forms
 const FILE = /^\/(static|media)\//
 
 addEventListener("install", () => skipWaiting())
@@ -27,30 +27,44 @@ async function pageFirstFromNetwork(event) {
     const response = await fetch(event.request)
     event.waitUntil(keep(PAGES, event.request, response.clone()))
     return response
-  } catch (error) {
-    const kept = await caches.match(event.request, { ignoreSearch: false, ignoreVary: true })
-    if (kept) return kept
-    const list = await keptPages(event.request.url)
-    if (list) return list
-    throw error
+  } catch {
+    const home = `/${preferredLanguage()}/` // where `/` leads
+    const isRoot = new URL(event.request.url).pathname === "/"
+    const kept = await caches.match(isRoot ? home : event.request, { ignoreSearch: false, ignoreVary: true })
+    if (kept) return isRoot ? Response.redirect(home) : kept
+    return withoutConnection(isRoot ? preferredLanguage() : languageOf(new URL(event.request.url)))
   }
 }
 
-// A page that was never visited: say so, and list what can be read.
-async function keptPages(url) {
-  const language = languageOf(new URL(url))
-  const words = WORDS[language]
-  const cache = await caches.open(PAGES)
-  const links = []
-  for (const request of (await cache.keys()).reverse()) {
-    if (!new URL(request.url).pathname.startsWith(`/${language}/`)) continue
-    const title = (await (await cache.match(request, { ignoreVary: true })).text()).match(/<title>([^<]*)<\/title>/)?.[1]
-    if (title) links.push(`<li><h2><a href="${request.url}">${title}</a></h2></li>`)
+function preferredLanguage() {
+  const wanted = navigator.languages.flatMap((tag) => [tag.toLowerCase(), tag.toLowerCase().split("-")[0]])
+  const codes = Object.keys(WORDS)
+  for (const tag of wanted) {
+    const found = codes.find((code) => code === tag) ?? codes.find((code) => code.split("-")[0] === tag)
+    if (found) return found
   }
-  if (!words || !links.length) return
+  return codes[0]
+}
+
+async function keptPages() {
+  const cache = await caches.open(PAGES)
+  const pages = []
+  for (const request of (await cache.keys()).reverse()) {
+    const title = (await (await cache.match(request, { ignoreVary: true })).text()).match(/<title>([^<]*)<\/title>/)?.[1]
+    if (title) pages.push({ language: languageOf(new URL(request.url)), link: `<li><h2><a href="${request.url}">${title}</a></h2></li>` })
+  }
+  return pages
+}
+
+// A page that was never visited: say so, and list what can be read in its language, else in another.
+async function withoutConnection(language) {
+  const pages = await keptPages()
+  const own = pages.filter((page) => page.language === language)
+  const links = (own.length ? own : pages).map((page) => page.link)
+  const [title, above, none] = WORDS[language]
   const style = (await (await caches.open(FILES)).keys()).find((request) => request.url.endsWith(".css"))?.url
-  const html = `<!doctype html><html lang="${language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${words[0]}</title>
-<link rel="stylesheet" href="${style}"><main class="wrap message-page"><h1>${words[0]}</h1><p class="lead">${words[1]}</p><ul class="page-list">${links.join("")}</ul></main>`
+  const html = `<!doctype html><html lang="${language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title>
+${style ? `<link rel="stylesheet" href="${style}">` : ""}<main class="wrap message-page"><h1>${title}</h1><p class="lead">${links.length ? above : none}</p><ul class="page-list">${links.join("")}</ul></main>`
   return new Response(html, { headers: { "Content-Type": "text/html; charset=utf-8" } })
 }
 
@@ -65,7 +79,8 @@ async function fileFirstFromCache(event) {
 addEventListener("fetch", (event) => {
   const url = new URL(event.request.url)
   if (event.request.method !== "GET" || url.origin !== location.origin) return
-  if (event.request.mode === "navigate" && Object.hasOwn(WORDS, languageOf(url)) && !PRIVATE.test(url.pathname)) event.respondWith(pageFirstFromNetwork(event))
+  const isPage = url.pathname === "/" || Object.hasOwn(WORDS, languageOf(url))
+  if (event.request.mode === "navigate" && isPage && !PRIVATE.test(url.pathname)) event.respondWith(pageFirstFromNetwork(event))
   else if (FILE.test(url.pathname)) event.respondWith(fileFirstFromCache(event))
 })
 

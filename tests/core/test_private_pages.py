@@ -1,5 +1,6 @@
 """A private page is known to nobody outside: no list, feed, search, picture or mail names it."""
 
+import html
 import json
 import re
 
@@ -154,6 +155,18 @@ def test_whoever_may_read_a_private_part_can_read_each_of_its_lists(page_of, sta
             assert answer.status_code == 200, address
             if "canonical" in answer.context:
                 assert answer.context["canonical"].endswith(address.partition("?")[0])
+
+
+@pytest.mark.parametrize("language", ["es", "en", "pt-br"])
+def test_those_who_gave_the_password_of_a_language_read_its_lists(page_of, client, language):
+    index, home = page_of("news", language), page_of("home", language)
+    topic = index.articles().first().topics[0]
+    make_private(home, {"restriction_type": "password", "password": "cafe"})
+    page_cache.purge()
+    action = html.unescape(re.search(r'<form class="stack"[^>]+action="([^"]+)"', client.get(home.url).text)[1])
+    assert client.post(action, {"password": "cafe", "return_url": home.url}).url == home.url
+    lists = [index.url, index.topic_address(topic), *(address for _year, address, _number in index._years())]
+    assert [client.get(address).status_code for address in lists] == [200] * len(lists)
 
 
 def test_the_page_that_asks_for_a_password_says_nothing_of_what_it_guards(page_of, client):

@@ -2,9 +2,13 @@
 
 import json
 import re
+from xml.etree import ElementTree
 
 import pytest
 from core.images import CustomImage
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from PIL import Image
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +55,35 @@ def test_the_editors_picture_is_shown_where_the_page_is_shared(client, page_of, 
 
     page_cache.purge()
     assert "fill-1200x630" in client.get(page.url).content.decode()
+
+
+def test_head_and_sitemap_name_the_same_translations(client, page_of):
+    page_of("partners").unpublish()  # the translations have no page in the default language
+    for url in ElementTree.fromstring(client.get("/sitemap.xml").content):  # noqa: S314 – our own sitemap
+        links = url.findall("{http://www.w3.org/1999/xhtml}link")
+        address = url.find("{http://www.sitemaps.org/schemas/sitemap/0.9}loc").text
+        head = client.get(address.removeprefix("http://testserver")).text
+        found = re.findall(r'<link rel="alternate" hreflang="([^"]+)" href="([^"]+)"', head)
+        assert set(found) == {(link.get("hreflang"), link.get("href")) for link in links}, address
+
+
+def test_a_view_names_its_translations(client):
+    for path in ("/es/buscar/", "/es/subscription/thanks/"):
+        assert f'hreflang="x-default" href="http://testserver{path}"' in client.get(path).text
+
+
+def test_browsers_and_phones_find_their_icons(client):
+    head = client.get("/es/").text
+    for address in ("/favicon.ico", "/apple-touch-icon.png"):
+        file = client.get(address)["Location"]
+        assert f'href="{file}"' in head
+        assert finders.find(file.removeprefix(settings.STATIC_URL))
+    answer = client.get(re.search(r'<link rel="manifest" href="([^"]+)"', head)[1])
+    assert answer["Content-Type"] == "application/manifest+json"
+    assert "manifest-src 'self'" in answer["Content-Security-Policy"]
+    for icon in answer.json()["icons"]:
+        with Image.open(finders.find(icon["src"].removeprefix(settings.STATIC_URL))) as picture:
+            assert icon["sizes"] == f"{picture.width}x{picture.height}"
 
 
 @pytest.mark.parametrize("change", ["slug", "place"])

@@ -5,7 +5,9 @@ from io import BytesIO
 
 import pytest
 from core.images import CustomImage
+from django.urls import reverse
 from PIL import Image
+from wagtail.models import Page
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +51,17 @@ def test_share_picture_is_drawn_for_each_page(client, page_of):
     assert len(response.content) < 60_000
 
 
+def test_the_device_keeps_all_pages_but_personal_ones(client, page_of):
+    script = client.get("/sw.js").text
+    private = re.compile(re.search(r"const PRIVATE = /(.*)/ //", script)[1].replace("\\/", "/"))
+    addresses = [reverse(f"newsletter_{name}", args=["x"]) for name in ("confirm", "leave", "preferences", "data")]
+    for address in (*addresses, reverse("newsletter_join"), reverse("contact"), reverse("contact_thanks")):
+        assert private.search(address), address
+    for page in Page.objects.filter(depth__gt=1):
+        assert not private.search(page.url), page.url
+    assert not private.search(f"{page_of('news').url}suscripcion-solidaria-subscription/")
+
+
 def test_headers_hold_scripts_back(client, page_of):
     response = client.get(page_of("home").url)
     assert "default-src 'none'" in response["Content-Security-Policy"]
@@ -88,6 +101,7 @@ def marked_in_menu(client, address):
 
 def test_the_main_menu_says_which_page_this_is(client, page_of):
     mission = page_of("mission")
-    assert marked_in_menu(client, mission.url) == {mission.get_parent().url: "true", mission.url: "page"}
+    assert marked_in_menu(client, mission.url) == {mission.url: "page"}
+    assert marked_in_menu(client, page_of("article-assembly").url) == {page_of("news").url: "true"}
     assert marked_in_menu(client, page_of("home").url) == {}
     assert marked_in_menu(client, "/es/nowhere/") == {}

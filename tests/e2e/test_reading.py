@@ -143,14 +143,14 @@ def test_the_largest_picture_comes_first_and_in_a_light_format(open_page):
 
 
 def test_the_address_is_copied(open_page, site):
-    page = open_page("/es/noticias/se-establece-clac/", permissions=["clipboard-read", "clipboard-write"])
+    page = open_page("/es/noticias/nace-clac/", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copiar el enlace").click()
     page.get_by_role("button", name="Copiado").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == f"{site.url}/es/noticias/se-establece-clac/"
+    assert page.evaluate("navigator.clipboard.readText()") == f"{site.url}/es/noticias/nace-clac/"
 
 
 def test_without_scripts_no_button_stands_idle(open_page):
-    page = open_page("/es/noticias/se-establece-clac/", java_script_enabled=False)
+    page = open_page("/es/noticias/nace-clac/", java_script_enabled=False)
     assert not page.get_by_role("button", name="Copiar el enlace").is_visible()
     assert page.get_by_role("link", name="WhatsApp").is_visible()
 
@@ -172,6 +172,27 @@ def test_pages_print_without_what_only_a_screen_needs(open_page):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
+def test_in_forced_colours_the_menu_marks_one_entry_and_the_timeline_has_its_dots(open_page):
+    page = open_page("/es/quienes-somos/", forced_colors="active", viewport={"width": 1280, "height": 900})
+    lines = page.locator(".site-nav a").evaluate_all(
+        "links => links.filter(link => getComputedStyle(link).borderBottomColor !== getComputedStyle(document.body).backgroundColor)"
+        ".map(link => link.innerText)"
+    )
+    assert lines == ["Quiénes somos"]
+    dot = page.locator(".timeline > li").first.evaluate("item => getComputedStyle(item, '::before').backgroundColor")
+    assert dot == page.evaluate("getComputedStyle(document.body).color")
+
+
+@pytest.mark.parametrize("path", ["/es/", "/en/", "/pt-br/"])
+def test_on_a_small_phone_the_languages_and_the_search_share_a_line(open_page, path):
+    page = open_page(path, viewport={"width": 360, "height": 800})
+    tops = page.locator(".languages li, .search-link").evaluate_all(
+        "parts => parts.map(part => part.getBoundingClientRect().top)"
+    )
+    assert len(tops) == 4
+    assert max(tops) - min(tops) < 10
+
+
 def test_visited_pages_and_the_latest_news_can_be_read_without_a_link(open_page):
     page = open_page("/es/quienes-somos/", service_workers="allow")
     kept = "async () => (await (await caches.open('pages-1')).keys()).map(request => new URL(request.url).pathname)"
@@ -189,6 +210,16 @@ def test_visited_pages_and_the_latest_news_can_be_read_without_a_link(open_page)
     page.goto("/es/quienes-somos/alianzas-y-membresias/")
     assert page.locator("h1").inner_text() == "Sin conexión"
     assert page.get_by_role("link", name=re.compile("Quiénes somos")).count()
+    for address, title in (("/pt-br/", "Sem conexão"), ("/", "Offline")):  # nothing of Portuguese and English is kept
+        page.goto(address)
+        assert page.locator("h1").inner_text() == title
+        assert page.get_by_role("link", name=re.compile("Quiénes somos")).count()
+    page.context.set_offline(False)
+    page.goto("/en/")
+    page.wait_for_function("async () => Boolean(await caches.match('/en/', { ignoreVary: true }))")
+    page.context.set_offline(True)
+    page.goto("/")
+    assert page.url.endswith("/en/")
     page.context.set_offline(False)
     page.goto("/es/quienes-somos/alianzas-y-membresias/")
     assert page.locator("h1").inner_text() == "Alianzas y membresías"

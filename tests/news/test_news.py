@@ -1,10 +1,13 @@
 """News as a reader meets them."""
 
-from datetime import date
+import json
+import re
+from datetime import date, datetime, timedelta
 from xml.dom import minidom
 
 import pytest
 from core.models import Topic
+from django.utils import timezone
 
 from news.models import ArticlePage
 
@@ -28,6 +31,11 @@ def test_newest_first_and_paged_with_real_links(client, page_of):
     assert "Noticia 1<" in client.get(index.url + "?page=2").content.decode()
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "2", "x"])
+def test_a_page_of_the_list_that_does_not_exist_is_not_found(client, page_of, number):
+    assert client.get(f"{page_of('news').url}?page={number}").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("precision", "shown"), [("day", "5 de enero de 2022"), ("month", "enero de 2022"), ("year", "2022"), ("none", "")]
 )
@@ -38,6 +46,79 @@ def test_dates_are_as_exact_as_they_are_known(page_of, precision, shown):
     assert (
         article.machine_date == date(2022, 1, 5).isoformat()[: {"day": 10, "month": 7, "year": 4, "none": 0}[precision]]
     )
+
+
+def test_english_dates_have_the_day_first(client, page_of):
+    article = page_of("article-assembly", "en")
+    article.date, article.date_precision = date(2022, 1, 5), "day"
+    article.save_revision().publish()
+    assert '<time datetime="2022-01-05">5 January 2022</time>' in client.get(article.url).text
+
+
+def test_labels_of_one_thing_are_singular(client, page_of):
+    html = " ".join(client.get(page_of("article-guidelines").url).text.split())
+    assert "<span> Tema </span>" in html
+    assert "<span>Artículo anterior</span>" in html
+    html = " ".join(client.get(page_of("article-assembly").url).text.split())
+    assert "<span> Temas </span>" in html
+
+
+def entry_of(client, article):
+    """The article's entry in the feed of its language: {name of the element: its text}."""
+    feed = minidom.parseString(client.get("/es/news/feed.xml").content)  # noqa: S318 – our own feed
+    entries = [
+        {
+            child.tagName: child.firstChild.data
+            for child in entry.childNodes
+            if child.firstChild and child.tagName != "author"
+        }
+        for entry in feed.getElementsByTagName("entry")
+    ]
+    return next(entry for entry in entries if entry["title"] == article.title)
+
+
+def published(client, article):
+    """The date of publication that search engines read, or None."""
+    data = json.loads(
+        re.search(r'<script type="application/ld\+json">(.*?)</script>', client.get(article.url).text, re.S)[1]
+    )
+    return next(thing for thing in data["@graph"] if thing["@type"] == "NewsArticle").get("datePublished")
+
+
+@pytest.mark.parametrize(
+    ("precision", "machine", "in_feed"),
+    [("day", "2022-01-05", "2022-01-05"), ("month", "2022-01", None), ("year", "2022", None), ("none", None, None)],
+)
+def test_search_engines_and_the_feed_tell_no_more_of_the_date_than_the_page(
+    client, page_of, precision, machine, in_feed
+):
+    article = page_of("article-assembly")
+    article.date, article.date_precision = date(2022, 1, 5), precision
+    article.save_revision().publish()
+    assert published(client, article) == machine
+    entry = entry_of(client, article)
+    assert entry.get("published", "")[:10] == (in_feed or "")
+    if precision in ("month", "year"):
+        assert f'<time datetime="{machine}">{article.shown_date}</time>' in entry["content"]
+    else:
+        assert "<time" not in entry["content"]
+
+
+@pytest.mark.parametrize("days", [-1, 0, 1])
+def test_the_feed_never_says_updated_before_published(client, page_of, days):
+    article = page_of("article-assembly")
+    article.date, article.date_precision = timezone.localdate() + timedelta(days=days), "day"
+    article.save_revision().publish()
+    entry = entry_of(client, article)
+    assert entry["published"] <= entry["updated"]
+    if not days:
+        assert datetime.fromisoformat(entry["published"]) <= timezone.now()
+
+
+def test_the_feed_carries_the_lead_picture(client, page_of):
+    content = entry_of(client, page_of("article-1996"))["content"]
+    assert re.search(r'<img alt="[^"]+" [^>]*src="http://testserver/media/', content)
+    assert "srcset" not in content
 
 
 def test_an_article_shows_its_date_in_the_readers_language(client, page_of):
@@ -90,7 +171,7 @@ def test_each_topic_has_a_list_and_a_feed_in_each_language(client, page_of):
     html = client.get(page_of("news").url + "tema/mercados/").content.decode()
     assert "Acceso a mercados</h1>" in html
     assert "La VIII Asamblea General" in html
-    assert "Se establece CLAC" not in html
+    assert "Nace CLAC" not in html
     assert 'href="/en/news/topic/markets/" hreflang="en"' in html
     assert '<link rel="canonical" href="http://testserver/es/noticias/tema/mercados/">' in html
     assert 'href="/es/news/topics/mercados/feed.xml"' in html
@@ -106,7 +187,7 @@ def test_archives_by_year_and_month(client, page_of):
     assert '/es/noticias/2022/">2022</a>' in client.get(index.url).content.decode()
     html = client.get(index.url + "2022/").content.decode()
     assert "La VIII Asamblea General" in html
-    assert "Se establece CLAC" not in html
+    assert "Nace CLAC" not in html
     assert '/es/noticias/2022/01/">enero</a>' in html
     html = client.get(index.url + "2022/01/").content.decode()
     assert "Noticias de enero de 2022" in html
@@ -141,8 +222,8 @@ def test_previous_and_next_follow_the_list(page_of):
 
 def test_an_article_can_be_shared_without_third_parties(client, page_of):
     html = client.get(page_of("article-2004").url).content.decode()
-    assert "https://wa.me/?text=Se%20establece%20CLAC%20http%3A%2F%2F" in html
-    assert 'href="mailto:?subject=Se%20establece%20CLAC' in html
+    assert "https://wa.me/?text=Nace%20CLAC%20http%3A%2F%2F" in html
+    assert 'href="mailto:?subject=Nace%20CLAC' in html
     assert "<script src=" in html
     assert 'src="http' not in html
 

@@ -87,6 +87,26 @@ def test_a_typing_slip_is_put_right_and_said(article, found):
     assert "Zanahoria" in html
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("La quinuación de miel", "quinuación"),
+        ("Quinuación de miel", "Quinuación"),
+        ("QUINUACIÓN, y quinuación", "quinuación"),
+    ],
+)
+def test_the_corrected_word_has_its_accent(article, found, text, shown):
+    article("Zanahoria", text)
+    assert f"<strong>{shown}</strong>" in found("quinuacionn")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "2", "x", ""])
+def test_a_page_of_results_that_does_not_exist_is_not_found(client, article, number):
+    article("Zanahoria", "panela")
+    assert client.get("/es/buscar/", {"q": "panela", "page": "1"}).status_code == 200
+    assert client.get("/es/buscar/", {"q": "panela", "page": number}).status_code == 404
+
+
 def test_nothing_unpublished_or_private_is_shown(article, found):
     draft = article("Zanahoria", "secretísimo")
     draft.unpublish()
@@ -95,7 +115,7 @@ def test_nothing_unpublished_or_private_is_shown(article, found):
     html = found("secretisimo")
     assert "Zanahoria" not in html
     assert "Remolacha" not in html
-    assert "secretisimo</strong>" not in html
+    assert "secretísimo</strong>" not in html
 
 
 def test_a_misspelt_word_is_forgotten_with_its_correction_and_with_its_page(article, found, run_tasks):
@@ -115,7 +135,7 @@ def test_a_misspelt_word_is_forgotten_with_its_correction_and_with_its_page(arti
 def test_no_word_of_a_private_page_is_suggested(article, found, django_capture_on_commit_callbacks):
     article("Zanahoria", "lleno de secretismos")
     private = article("Remolacha", "secretísimo")
-    assert "<strong>secretisimo</strong>" in found("secretissimo")
+    assert "<strong>secretísimo</strong>" in found("secretissimo")
     with django_capture_on_commit_callbacks(execute=True):
         PageViewRestriction.objects.create(page=private, restriction_type="login")
     assert "<strong>secretismos</strong>" in found("secretissimo")

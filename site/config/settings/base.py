@@ -205,6 +205,7 @@ if _translator := setting("MACHINE_TRANSLATOR"):
         "OPTIONS": {name: required_setting(key) for name, key in _keys.items()},
     }
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_TZ = True
 # Without legacy names such as “EST5EDT”, which browsers do not support.
 WAGTAIL_USER_TIME_ZONES = sorted(name for name in zoneinfo.available_timezones() if "/" in name or name == "UTC")
@@ -429,6 +430,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "frame-src": FRAME_HOSTS,
+        "manifest-src": ["'self'"],
         "worker-src": ["'self'"],
         "base-uri": ["'none'"],
         "form-action": ["'self'"],

@@ -86,6 +86,7 @@ def bcp47(code: str) -> str:
 
 
 register.filter("absolute", absolute)
+register.simple_tag(seo.default_address)
 
 
 @register.filter
@@ -132,11 +133,14 @@ def letter(number: int) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def aria_current(context: Context, entry: MenuEntry) -> str:
-    """Return the value of aria-current for a MenuEntry: "page" where it leads to this page, "true" where it leads to one
-    of its ancestors below the home page, otherwise "".
+def aria_current(context: Context, entry: MenuEntry, entries: list[MenuEntry]) -> str:
+    """Return the value of aria-current for one of the MenuEntries: "page" where it leads to this page, "true" where it leads
+    to the nearest of its ancestors below the home page, otherwise "".
     """
     page = context.get("page")
-    if page is None or not getattr(page, "pk", None) or entry.depth <= 2 or not page.path.startswith(entry.path):
+    if page is None or not getattr(page, "pk", None):
+        return ""
+    above = [other for other in entries if other.depth > 2 and page.path.startswith(other.path)]
+    if not above or entry.pk != max(above, key=lambda other: other.depth).pk:
         return ""
     return "page" if entry.pk == page.pk else "true"

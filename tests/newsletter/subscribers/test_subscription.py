@@ -5,6 +5,8 @@ import time
 from datetime import timedelta
 
 import pytest
+from caching import page_cache
+from core.countries import ANOTHER_COUNTRY
 from core.forms import make_stamp
 from core.models import Topic
 from django.core import mail
@@ -198,6 +200,49 @@ def test_one_click_from_the_mail_program(leave_path):
 def test_leaving_from_the_page(client, leave_path):
     assert "Se dio de baja" in client.post(leave_path).content.decode()
     assert Subscriber.objects.get().state == State.UNSUBSCRIBED
+
+
+def main(answer):
+    """The content of a page, without its head and foot."""
+    return re.search(r"<main.*</main>", answer.text, re.DOTALL)[0]
+
+
+def test_after_leaving_once_or_twice_the_way_back_and_the_way_on_are_there(client, leave_path):
+    for _time in range(2):
+        shown = main(client.post(leave_path))
+        assert 'href="/es/subscription/join/"' in shown
+        assert 'href="/es/boletin/"' in shown
+        assert 'href="/es/"' in shown
+
+
+def test_no_page_of_a_subscription_is_a_dead_end(client, join, subscribe, page_of):
+    subscriber = subscribe("rosa@example.org")
+    leave, data = manage_url(subscriber), manage_url(subscriber, "data")
+    join("ana@example.org")
+    link = link_in(mail.outbox[0])
+    answers = [
+        client.get("/es/subscription/thanks/"),
+        client.post(link),
+        client.post(link),
+    ]  # welcome; already confirmed
+    answers += [client.post(data, {"what": "erase"}), client.get(data), client.get(leave)]
+    for answer in answers:
+        assert 'href="/es/boletin/"' in main(answer)
+        assert 'href="/es/"' in main(answer)
+    page_of("newsletter").unpublish()
+    page_cache.purge()
+    assert "/es/boletin/" not in main(client.get("/es/subscription/thanks/"))
+
+
+def test_whoever_lives_elsewhere_finds_their_country_too(client, subscribe):
+    subscriber = subscribe("rosa@example.org")
+    path = manage_url(subscriber, "preferences")
+    code = ANOTHER_COUNTRY[0]
+    assert f'<option value="{code}">Otro país</option>' in client.get(path).text
+    client.post(path, {"language": "es", "country": code})
+    subscriber.refresh_from_db()
+    assert subscriber.country == code
+    assert client.get(path).text.count(f'value="{code}"') == 1
 
 
 def test_changing_language_and_topics(client, subscribe):
