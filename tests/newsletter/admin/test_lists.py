@@ -117,3 +117,34 @@ def test_the_lists_speak_the_editors_language(staff_client, issue):
     html = staff_client.get(reverse("newsletter_campaigns")).text
     for text in ("Envíos", "en pausa", "Enviado por", "Página 1 de 1"):
         assert text in html
+
+
+@pytest.mark.parametrize("state", ["sending", "sent", "cancelled"])
+def test_no_screen_reads_more_people_than_it_shows(staff_client, issue, state, monkeypatch):
+    """Whatever asks a list of everybody for its truth reads everybody."""
+    more_recipients(400, staff_client.user, issue)
+    campaign = Campaign.objects.get()
+    now = timezone.now()
+    Campaign.objects.update(state=state, started_at=now, finished_at=None if state == "sending" else now)
+    Delivery.objects.update(state=Delivery.State.SENT, sent_at=now)
+    Subscriber.objects.update(state=Subscriber.State.ACTIVE)
+    read = []
+    for model in (Delivery, Subscriber):
+        plain = model.from_db
+        monkeypatch.setattr(model, "from_db", lambda *row, plain=plain: read.append(row) or plain(*row))
+    names = [
+        "newsletter_campaigns",
+        "newsletter_growth",
+        "newsletter_export",
+        "newsletter_suppressions",
+        "wagtailadmin_home",
+    ]
+    addresses = ["/admin/subscribers/", "/admin/segments/", *map(reverse, names)]
+    addresses += [
+        reverse(f"newsletter_campaign{name}", args=[campaign.pk]) for name in ("", "_progress", "_recipients")
+    ]
+    addresses.append(reverse("newsletter_issue_send", args=[issue.pk]))
+    for address in addresses:
+        read.clear()
+        assert staff_client.get(address).status_code == 200, address
+        assert len(read) <= 100, address  # a page of recipients: each mail and its reader
