@@ -40,6 +40,12 @@ def handbook_menu_item() -> MenuItem:
     return MenuItem(_("Handbook"), reverse_lazy("handbook"), icon_name="help", order=10)
 
 
+@hooks.register("construct_help_menu")
+def leave_out_news_of_wagtail(request: HttpRequest, items: list[MenuItem]) -> None:
+    """Remove the link to Wagtail's release notes: they are in English, and for developers."""
+    items[:] = [item for item in items if not item.name.startswith("whats-new-in-wagtail")]
+
+
 @hooks.register("register_reports_menu_item")
 def problems_menu_item() -> MenuItem:
     return MenuItem(_("Problems"), reverse_lazy("problems_report"), icon_name="warning", order=100)

@@ -54,6 +54,14 @@ def board_menu_item() -> MenuItem:
     )
 
 
+@hooks.register("construct_reports_menu")
+def name_report_in_readers_language(request: HttpRequest, items: list[MenuItem]) -> None:
+    """Name wagtail-localize's report, which it names only once: in the language of whoever opens the admin first."""
+    for item in items:
+        if item.url == reverse("wagtail_localize:translations_report"):
+            item.label = _("Translations")
+
+
 @hooks.register("construct_homepage_panels")
 def add_panel(request: HttpRequest, panels: list[Component]) -> None:
     panels.append(dashboard.BoardPanel())

@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils import translation
 from editorial import roles
 from translation.models import GlossaryWording
+from wagtail.admin.menu import admin_menu, help_menu, reports_menu, settings_menu
 from wagtail.models import Page
 from wagtail_localize.models import String, StringTranslation
 
@@ -214,6 +215,22 @@ def test_no_screen_of_the_admin_shows_an_english_text(client, things, english, c
                 if is_english(text, english, content):
                     found.setdefault(text, route)
     assert found == {}
+
+
+@pytest.mark.parametrize("first", ["en", "es", "pt-br"])
+def test_the_menu_is_in_the_language_of_each_reader_whoever_comes_first(client, first, english):
+    for menu in (admin_menu, settings_menu, reports_menu, help_menu):
+        vars(menu).pop("registered_menu_items", None)  # what Wagtail keeps from the first request on
+    for language in (first, "es", "pt-br"):
+        user = person(roles.ADMINISTRATOR, language)
+        client.force_login(user)
+        html = client.get(reverse("wagtailadmin_home")).text
+        scripts = BeautifulSoup(html, "html.parser")("script", type="application/json")
+        texts = [text for script in scripts for text in texts_of_json(script.string)]
+        assert len(texts) > 30
+        with translation.override(language):
+            assert [text for text in texts if language != "en" and is_english(text, english, [])] == []
+        user.delete()
 
 
 @pytest.mark.parametrize(
