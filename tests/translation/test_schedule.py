@@ -123,5 +123,5 @@ def test_a_translation_stops_going_live_by_itself_with_the_page(staff_client, pa
 def test_the_board_shows_the_dates(staff_client, page_of):
     page = expire(page_of("mission"), SOON)
     html = staff_client.get(reverse("translation_board"), {"q": "mision"}).text
-    assert html.count(f"expires {timezone.localtime(SOON):%m/%d/%Y}") == 1
+    assert html.count(f"expires {timezone.localtime(SOON):%-d %b %Y}") == 1
     assert reverse("translation_schedule", args=[page.pk]) in html
