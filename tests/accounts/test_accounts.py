@@ -34,6 +34,13 @@ from tests.factories import person
 
 pytestmark = pytest.mark.django_db
 PASSWORD, NEW = "café con leche y pan", "una frase bien larga"
+ROSA = {  # whom an administrator adds
+    "username": "rosa",
+    "email": "rosa@example.org",
+    "first_name": "Rosa",
+    "last_name": "Díaz",
+    "preferred_language": "es",
+}
 LOGIN, HOME, ACCOUNT = reverse("wagtailadmin_login"), reverse("wagtailadmin_home"), reverse("wagtailadmin_account")
 
 
@@ -224,14 +231,7 @@ def test_no_other_address_lets_anybody_in(ana, things):
 
 
 def test_new_people_choose_their_own_password_by_a_link_that_works_once_and_for_an_hour(staff_client, run_tasks):
-    data = {
-        "username": "rosa",
-        "email": "rosa@example.org",
-        "first_name": "Rosa",
-        "last_name": "Díaz",
-        "is_superuser": "on",
-        "preferred_language": "es",
-    }
+    data = ROSA | {"is_superuser": "on"}
     assert 'type="password"' not in staff_client.get(reverse("wagtailusers_users:add")).text
     staff_client.post(reverse("wagtailusers_users:add"), data)
     run_tasks()
@@ -264,14 +264,8 @@ def test_an_invitation_says_in_the_persons_language_who_invites_to_what_and_unti
 ):
     django_user_model.objects.filter(pk=staff_client.user.pk).update(first_name="Ana", last_name="Díaz")
     names = [roles.EDITOR.name, roles.TRANSLATORS["pt-br"].name]
-    data = {
-        "username": "rosa",
-        "email": "rosa@example.org",
-        "first_name": "Rosa",
-        "last_name": "O'Díaz",
-        "groups": list(Group.objects.filter(name__in=names).values_list("pk", flat=True)),
-        "preferred_language": language,
-    }
+    groups = Group.objects.filter(name__in=names).values_list("pk", flat=True)
+    data = ROSA | {"last_name": "O'Díaz", "groups": list(groups), "preferred_language": language}
     assert staff_client.post(reverse("wagtailusers_users:add"), data).status_code == 302
     with time_machine.travel(datetime(2026, 12, 24, 18, 30, tzinfo=UTC), tick=False):
         run_tasks()
@@ -304,14 +298,7 @@ def test_an_invitation_can_be_sent_again_until_the_person_has_signed_in(client, 
 
 
 def test_an_invitation_that_is_over_is_replaced_by_asking_for_a_new_password(staff_client, run_tasks):
-    data = {
-        "username": "rosa",
-        "email": "rosa@example.org",
-        "first_name": "Rosa",
-        "last_name": "Díaz",
-        "preferred_language": "es",
-    }
-    staff_client.post(reverse("wagtailusers_users:add"), data)
+    staff_client.post(reverse("wagtailusers_users:add"), ROSA)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
         Client().post(reverse("wagtailadmin_password_reset"), {"email": "rosa@example.org"})
         run_tasks()
