@@ -36,12 +36,14 @@ class Variable:
 
     def read(self, environment: Mapping[str, str] = os.environ) -> Any:
         """Return the value, or the default if it is not set or empty. Raises ValueError with a message of one line."""
-        given = environment.get(self.name, "").strip()
-        if not given:
+        given = environment.get(self.name, "")
+        if not given.strip():
             return self.default
+        if not self.is_secret:  # a password may begin or end with a space
+            given = given.strip()
         try:
             return self.kind.parse(given)
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # the latter of a path that cannot be looked at
             shown = "this value" if self.is_secret else repr(_shortened(given))
             reason = f" ({_printable(str(error))})" if str(error) and not self.is_secret else ""
             raise ValueError(

@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -16,7 +17,11 @@ import pyrage
 from core import mailboxes
 
 SECRET_KEY_LENGTH = 50  # characters; what Django itself generates
-BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+BOOLEANS = dict.fromkeys(("yes", "y", "true", "t", "on", "1"), True) | dict.fromkeys(
+    ("no", "n", "false", "f", "off", "0"), False
+)
+# Names in local networks, such as those of containers, may have underscores, which IDNA does not allow.
+LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,6 @@ def _secret_key(given: str) -> str:
     return given
 
 
-def _hosts(given: str) -> list[str]:
-    names = [name.strip() for name in given.split(",") if name.strip()]
-    if any(name.startswith((".", "*")) for name in names):
-        raise ValueError("“*” and “.example.org” stand for any host; name each")
-    return [_host(name) for name in names]
-
-
 def _boolean(given: str) -> bool:
     if given.lower() not in BOOLEANS:
         raise ValueError
@@ -100,10 +98,15 @@ def _day(given: str) -> date:
     return date.fromisoformat(given)
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones (IANA)."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def _time_zone(given: str) -> str:
-    names = zoneinfo.available_timezones()
-    if given not in names:
-        near = difflib.get_close_matches(given, names, n=3)
+    if given not in time_zones():
+        near = difflib.get_close_matches(given, time_zones(), n=3)
         raise ValueError(f"did you mean {', '.join(near)}?" if near else "")
     return given
 
@@ -125,7 +128,7 @@ def _file(given: str) -> str:
 def _host(given: str) -> str:
     if re.fullmatch(r"[0-9.]+|[0-9a-fA-F]*:[0-9a-fA-F:.]*", given):
         return str(ipaddress.ip_address(given))
-    return mailboxes.host(given)
+    return given.rstrip(".").lower() if re.fullmatch(rf"({LABEL}\.)*{LABEL}\.?", given) else mailboxes.host(given)
 
 
 def _mailbox(given: str) -> str:
@@ -174,7 +177,7 @@ def _redis_url(given: str) -> str:
 
 
 def _database_url(given: str) -> dict[str, Any]:
-    if urlsplit(given).scheme not in {"sqlite", "postgres", "postgresql"}:
+    if urlsplit(given).scheme not in {"sqlite", "postgres", "postgresql", "pgsql"}:
         raise ValueError
     return dict(dj_database_url.parse(given))
 
@@ -204,7 +207,7 @@ TIME_ZONE = Kind("a time zone such as America/El_Salvador", _time_zone)
 FOLDER = Kind("the path of a folder", _folder)
 FILE = Kind("the path of a file", _file)
 HOST = Kind("a host name", _host)
-HOSTS = Kind("host names, comma-separated", _hosts)
+HOSTS = list_of(HOST, "host names in full (no “*”), comma-separated")
 SECRET_KEY = Kind(f"{SECRET_KEY_LENGTH} random characters", _secret_key)
 MAILBOX = Kind("a mailbox such as Boletín CLAC <boletin@example.org>", _mailbox)
 MAILBOXES = list_of(MAILBOX, "addresses such as someone@example.org, comma-separated")

@@ -70,6 +70,9 @@ def test_the_deployment_check_has_nothing_to_say(tmp_path):
         ("DEFAULT_FROM_EMAIL", "CLAC"),
         ("VAR_DIR", "/proc/nowhere"),
         ("VAR_DIR", "/etc/hostname/below-a-file"),
+        ("VAR_DIR", "/" + "x" * 300),
+        ("BACKUP_DIR", "/" + "x" * 300),
+        ("GOOGLE_CREDENTIALS_PATH", "/" + "x" * 300),
         ("SITE_URL", "https://clac.example:port"),
         ("SITE_URL", "https://clac.example:70000"),
         ("SITE_URL", "https://clac.example/es"),
@@ -185,6 +188,30 @@ def test_an_empty_setting_is_one_that_is_not_set_and_its_example_is_valid(variab
     assert variable.read({variable.name: " "}) == variable.read({}) == variable.default
     if variable.example and not variable.example.endswith("…"):
         assert variable.read({variable.name: variable.example}) != variable.default
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("EMAIL_HOST", "mail_relay", "mail_relay"),
+        ("EMAIL_HOST", "Correo.Ñandú.example.", "correo.xn--and-6ma2c.example"),
+        ("EMAIL_HOST", "::1", "::1"),
+        ("FRONTEND_CACHE", "http://nginx_cache:8081", "http://nginx_cache:8081"),
+        ("EMAIL_HOST_PASSWORD", " secreto ", " secreto "),
+        ("WEB_PROCESSES", " 4 ", 4),
+        ("BEHIND_PROXY", "Y", True),
+        ("BEHIND_PROXY", "f", False),
+        ("ALLOWED_HOSTS", "www.clac.example, clac.example", ["www.clac.example", "clac.example"]),
+    ],
+)
+def test_what_operators_really_write_is_understood(name, text, value):
+    assert VARIABLES[name].read({name: text}) == value
+
+
+@pytest.mark.parametrize("text", ["*", ".clac.example", "clac..example", "a b", "clac.example/es", "-", "256.0.0.1"])
+def test_what_is_no_host_name_is_refused(text):
+    with pytest.raises(ValueError, match="Setting ALLOWED_HOSTS: it takes host names in full"):
+        VARIABLES["ALLOWED_HOSTS"].read({"ALLOWED_HOSTS": text})
 
 
 def test_a_time_zone_that_is_none_leads_to_the_near_ones():

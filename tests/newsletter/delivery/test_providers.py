@@ -355,7 +355,7 @@ def test_a_name_is_no_placeholder_of_the_provider_s(api, start, name):
 def test_every_setting_of_a_provider_is_documented(name):
     table = Path("docs/operators/settings.md").read_text()
     provider = PROVIDERS[name]
-    assert name in table
+    assert f"`{name}`" in table
     api_url = {f"{name.upper()}_API_URL"} - set(provider.credentials)
     assert not [
         setting for setting in {*provider.credentials, *provider.optional} - api_url if f"`{setting}`" not in table
