@@ -10,6 +10,7 @@ from django.forms import Form
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from modelcluster.models import ClusterableModel
@@ -137,7 +138,7 @@ class BasePage(Page):
         """The image that represents the page, if its type has one."""
         return None
 
-    @property
+    @cached_property
     def shared_image(self) -> SharedImage:
         """Return the image for social networks: the chosen one, the page's own, or one drawn from the title."""
         image = self.share_image or self.image
